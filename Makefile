@@ -1,0 +1,72 @@
+# Two commands matter: `make start` and `make test`. Each creates what it needs.
+
+PYTHON ?= python3
+# The torch build. Without a graphics card, PyTorch's own CPU wheels save gigabytes:
+#   make install TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEV_INSTALLED := $(VENV)/.installed-dev
+BROWSER_INSTALLED := $(VENV)/.installed-browser
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help install start test check test-browser test-faults test-engine bench clean
+
+help:
+	@echo "make start         install, ingest the sample library, answer a first question, serve the page"
+	@echo "make test          lint, types, import contracts, tests"
+	@echo "make install       only the virtual environment with the hayloft command in $(BIN)"
+	@echo "make check         lint, types and import contracts alone"
+	@echo "make test-browser  the page in a real headless Chromium"
+	@echo "make test-faults   processes killed at random moments"
+	@echo "make bench         the benchmarks"
+	@echo "make clean         remove the virtual environment; documents and data stay"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Hayloft needs Python 3.11 or newer; name one with make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# torch is named in the same command, since a second one would fetch another build.
+$(INSTALLED): $(BIN)/python pyproject.toml constraints.txt
+	@echo "Installing (about 2.5 GB, some minutes, once)"
+	$(if $(TORCH_INDEX),$(PIP) install --quiet --index-url $(TORCH_INDEX) torch==$(shell sed -n 's/^torch==\([0-9.]*\).*/\1/p' constraints.txt))
+	$(PIP) install --quiet --constraint constraints.txt torch -e .
+	@touch $@
+
+$(DEV_INSTALLED): $(INSTALLED)
+	$(PIP) install --quiet --constraint constraints.txt "pip>=25.1"
+	$(PIP) install --quiet --constraint constraints.txt --group dev
+	@touch $@
+
+$(BROWSER_INSTALLED): $(DEV_INSTALLED)
+	$(PIP) install --quiet --constraint constraints.txt --group browser
+	@touch $@
+
+install: $(INSTALLED)
+	@echo "Installed. The command is $(BIN)/hayloft"
+
+start: $(INSTALLED)
+	@$(BIN)/hayloft start
+
+check: $(DEV_INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: check
+	$(BIN)/pytest
+
+test-browser: $(BROWSER_INSTALLED)
+	$(BIN)/pytest -m browser
+
+test-faults: $(DEV_INSTALLED)
+	$(BIN)/pytest -m faults --timeout 1200
+
+bench: $(DEV_INSTALLED)
+	$(BIN)/python -m benchmarks.run
+
+clean:
+	rm -rf $(VENV)

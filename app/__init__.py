@@ -1,0 +1,1 @@
+"""Question → passages → prompt → answer, in the terminal and in the browser."""

@@ -1,0 +1,237 @@
+"""The assistant: finds passages, lets the model answer from them, proves what it quotes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+from app import prompt
+from app.answers import (
+    Answer,
+    AnswerEvent,
+    AnswerReady,
+    Citation,
+    Receipt,
+    SourcesFound,
+    TextDelta,
+    Turn,
+)
+from app.chat import ChatModel, Usage
+from app.citations import cite
+from app.extractive import compose, extract
+from app.find import Finder
+from app.quotes import find_quote
+from app.settings import AppSettings
+from storage.library import Library
+from storage.records import Hit
+
+NOTHING_FOUND = "The documents do not seem to say anything about this."
+EMPTY_LIBRARY = "The library is empty. Fill it with `hayloft ingest FOLDER`, then ask again."
+
+EXTRACTIVE = "extractive"
+
+_EXTRACTIVE_PASSAGES = 12
+"""Passages that the extractive answerer chooses its sentences from."""
+
+_NO_PROMPT = Receipt(
+    window=0,
+    trusted_window=0,
+    prompt_tokens=0,
+    parts={},
+    server_prompt_tokens=None,
+    cached_tokens=None,
+    exact=True,
+)
+
+# Questions that lean on the one before: a few words, or words that point back.
+_LEANING = re.compile(
+    r"^(and|but|what about|how about|why|y|und|et)\b"
+    r"|\b(it|its|they|their|them|that|this|those|these|he|she|his|her|there|then|same)\b",
+    re.IGNORECASE,
+)
+_FEW_WORDS = 4
+
+
+class Assistant:
+    """Answers questions about one library, with a chat model or by quoting (model None)."""
+
+    def __init__(
+        self, library: Library, finder: Finder, model: ChatModel | None, settings: AppSettings
+    ) -> None:
+        self._library = library
+        self._finder = finder
+        self._model = model
+        self._settings = settings
+
+    @property
+    def model_name(self) -> str:
+        """How answers name the model."""
+        if self._model is None:
+            return EXTRACTIVE
+        return f"{self._model.provider} {self._model.name}"
+
+    def ask(
+        self, question: str, *, history: Sequence[Turn] = (), documents: Sequence[str] = ()
+    ) -> Iterator[AnswerEvent]:
+        """Answer a question: sources first, then text as it comes, the whole answer last.
+
+        Closing the iterator stops the model. Raises UsageError for a question
+        that cannot be asked, ServiceUnavailable when Chroma or the model is
+        away, also after part of the text.
+        """
+        started = time.perf_counter()
+        limit = self._settings.passages if self._model else _EXTRACTIVE_PASSAGES
+        hits = self._finder.search(standalone(question, history), limit=limit, documents=documents)
+        found_s = time.perf_counter() - started
+        if not hits:
+            yield from self._nothing(question, found_s)
+        elif self._model is None:
+            yield from self._quote(question, hits, started, found_s)
+        else:
+            yield from self._write(self._model, question, hits, history, started, found_s)
+
+    def _nothing(self, question: str, found_s: float) -> Iterator[AnswerEvent]:
+        empty = self._library.catalog.counts().documents == 0
+        text = EMPTY_LIBRARY if empty else NOTHING_FOUND
+        yield SourcesFound((), "none", self.model_name)
+        yield TextDelta(text)
+        yield AnswerReady(
+            Answer(
+                question=question,
+                text=text,
+                mode="none",
+                model=self.model_name,
+                citations=(),
+                receipt=_NO_PROMPT,
+                timings={"find": found_s, "total": found_s},
+                hits=(),
+            )
+        )
+
+    def _quote(
+        self, question: str, hits: Sequence[Hit], started: float, found_s: float
+    ) -> Iterator[AnswerEvent]:
+        """The best-supported sentences, word for word."""
+        extracts = extract(question, hits, self._library.embedder)
+        # Only the passages that are quoted are numbered, in order of their use.
+        used = tuple(dict.fromkeys(item.hit for item in extracts))
+        sources = tuple(hits[index] for index in used)
+        yield SourcesFound(sources, EXTRACTIVE if sources else "none", self.model_name)
+        renumbered = [item.at(used.index(item.hit)) for item in extracts]
+        text = compose(renumbered, sources) if extracts else NOTHING_FOUND
+        yield TextDelta(text)
+        citations = tuple(
+            self._citation(item.hit + 1, sources[item.hit], item.text) for item in renumbered
+        )
+        total_s = time.perf_counter() - started
+        yield AnswerReady(
+            Answer(
+                question=question,
+                text=text,
+                mode=EXTRACTIVE if sources else "none",
+                model=self.model_name,
+                citations=citations,
+                receipt=_NO_PROMPT,
+                timings={"find": found_s, "first_token": total_s, "total": total_s},
+                hits=sources,
+            )
+        )
+
+    def _write(
+        self,
+        model: ChatModel,
+        question: str,
+        hits: Sequence[Hit],
+        history: Sequence[Turn],
+        started: float,
+        found_s: float,
+    ) -> Iterator[AnswerEvent]:
+        """The model's own words, from as many passages as fit its window."""
+        window, reserve = model.window(), self._settings.reserve
+        built = prompt.build(
+            question,
+            hits,
+            history,
+            window=window,
+            reserve=reserve,
+            count=model.count,
+            count_text=model.count_text,
+        )
+        yield SourcesFound(built.hits, "passages", self.model_name)
+        pieces: list[str] = []
+        usage = Usage()
+        first_s: float | None = None
+        with closing(model.stream(built.messages, reserve=reserve)) as stream:  # type: ignore[type-var]
+            for item in stream:
+                if isinstance(item, Usage):
+                    usage = item
+                    continue
+                if first_s is None:
+                    first_s = time.perf_counter() - started
+                pieces.append(item)
+                yield TextDelta(item)
+        text = "".join(pieces)
+        timings = {"find": found_s, "total": time.perf_counter() - started}
+        if first_s is not None:
+            timings["first_token"] = first_s
+        told = {"load": usage.load_s, "prompt": usage.prompt_s, "answer": usage.answer_s}
+        timings |= {name: seconds for name, seconds in told.items() if seconds is not None}
+        yield AnswerReady(
+            Answer(
+                question=question,
+                text=text,
+                mode="passages",
+                model=self.model_name,
+                citations=cite(text, built.hits, self._page_text),
+                receipt=Receipt(
+                    window=window,
+                    trusted_window=window,
+                    prompt_tokens=built.tokens.tokens,
+                    parts={**built.parts, "reserve": reserve},
+                    server_prompt_tokens=usage.prompt_tokens,
+                    cached_tokens=usage.cached_tokens,
+                    exact=built.tokens.exact,
+                ),
+                timings=timings,
+                hits=built.hits,
+                stop_reason=usage.stop_reason,
+                notice=_notice(usage, len(hits) - len(built.hits)),
+            )
+        )
+
+    def _citation(self, n: int, hit: Hit, quote: str) -> Citation:
+        span = find_quote(quote, self._page_text(hit))
+        return Citation(
+            n=n,
+            document=hit.document,
+            page=hit.page,
+            quote=quote,
+            verified=span is not None,
+            char_start=span[0] if span else None,
+            char_end=span[1] if span else None,
+            place=hit.place,
+            title=hit.title,
+        )
+
+    def _page_text(self, hit: Hit) -> str:
+        """The page as the catalog has it now; the passage itself where the page is gone."""
+        page = self._library.catalog.page(hit.document_id, hit.page)
+        return page.text if page is not None else hit.text
+
+
+def standalone(question: str, history: Sequence[Turn]) -> str:
+    """What to search for: a question that leans on the one before is searched with it."""
+    if not history:
+        return question
+    leans = len(question.split()) <= _FEW_WORDS or _LEANING.search(question)
+    return f"{history[-1].question} {question}" if leans else question
+
+
+def _notice(usage: Usage, left_out: int) -> str:
+    if usage.stop_reason == "length":
+        return "The answer was cut at its reserve. Raise HAYLOFT_RESERVE for longer answers."
+    if left_out:
+        return f"{left_out} more passages were found and did not fit the window."
+    return ""

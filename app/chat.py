@@ -1,0 +1,121 @@
+"""What a chat model is to Hayloft: the protocol, its records, its errors.
+
+ChatModelError               the chat model cannot answer                  (exit 69)
+├── ModelUnreachable         no server answers, or it went away in mid-answer
+├── ModelMissing             the server does not have that model
+├── ModelBusy                the server's queue is full
+├── ModelCrashed             the model's process died, or could not be loaded
+├── PromptTooLong            the server refused the prompt: it exceeds the window
+├── PromptTruncated          the server evaluated fewer tokens than were sent
+└── BadReply                 the server answered something that is not its protocol
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+from storage.errors import ServiceUnavailable
+
+Role = Literal["system", "user", "assistant"]
+
+
+class ChatModelError(ServiceUnavailable):
+    """The chat model cannot answer; the message says why and what to do."""
+
+
+class ModelUnreachable(ChatModelError):
+    """Nobody answers at the model's address, or the connection broke."""
+
+
+class ModelMissing(ChatModelError):
+    """The server runs, but does not have the model."""
+
+
+class ModelBusy(ChatModelError):
+    """The server has too many requests waiting."""
+
+
+class ModelCrashed(ChatModelError):
+    """The model's process could not start, ran out of memory, or died."""
+
+
+class PromptTooLong(ChatModelError):
+    """The prompt does not fit the served window. Nothing was cut."""
+
+
+class PromptTruncated(ChatModelError):
+    """The server read less than it was sent: its answer must not be trusted."""
+
+
+class BadReply(ChatModelError):
+    """The reply is not what the protocol promises (HTML, half a stream)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat prompt."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """A number of tokens, and whether it was counted or estimated."""
+
+    tokens: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the server says it did, sent as the last item of a stream.
+
+    Token counts are None where the server does not report them; durations
+    are in seconds.
+    """
+
+    prompt_tokens: int | None = None
+    """Tokens of the prompt as evaluated by the server, cached ones included."""
+    cached_tokens: int | None = None
+    """Of these, how many came from the prefix cache."""
+    answer_tokens: int | None = None
+    load_s: float | None = None
+    prompt_s: float | None = None
+    answer_s: float | None = None
+    stop_reason: str = "stop"
+    """`stop`, or `length` where the answer hit its reserve or the window."""
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """A language model behind a server.
+
+    `provider` is `ollama` or `openai`; `name` is the model's name there.
+    """
+
+    provider: str
+    name: str
+
+    def window(self) -> int:
+        """The window in tokens that requests are made with (prompt and answer)."""
+        ...
+
+    def count(self, messages: Sequence[Message]) -> TokenCount:
+        """Tokens of the rendered chat prompt, template included."""
+        ...
+
+    def count_text(self, text: str) -> TokenCount:
+        """Tokens of a piece of text on its own."""
+        ...
+
+    def stream(self, messages: Sequence[Message], *, reserve: int) -> Iterator[str | Usage]:
+        """Answer the messages: pieces of text, then exactly one `Usage`, last.
+
+        At most `reserve` tokens are generated. Closing the iterator closes the
+        connection, which frees the server. Raises a `ChatModelError`; a stream
+        that breaks off raises after the pieces that did arrive.
+        """
+        ...

@@ -1,0 +1,339 @@
+"""The chat page: ask, watch the answer grow, open its sources.
+
+The page only draws. An answer is written by a thread of `app.live_answers`,
+and a fragment that reruns ten times a second shows what has arrived: a click
+anywhere, a reload or a closed tab never touches the answer, the stop button is
+an ordinary button, and a hundred tokens a second cost no more than ten draws.
+
+All text of documents, models and users goes through `app.rendering`, which
+escapes it.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import reader_page, rendering, resources, sidebar_page
+from app.conversations import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    STOPPED,
+    STREAMING,
+    StoredTurn,
+)
+from app.page_style import STYLE
+from storage.errors import HayloftError
+
+if TYPE_CHECKING:
+    from app.live_answers import LiveAnswer, Snapshot
+    from storage.records import LibraryCounts
+
+DRAW_S = 0.1
+"""Between two draws of a growing answer."""
+LONGEST_QUESTION = 20_000
+"""Characters. Longer ones are refused, not cut: nobody would know which half was read."""
+TURNS_SHOWN = 30
+
+
+def show() -> None:
+    """Draw the page."""
+    st.html(STYLE)
+    try:
+        _draw()
+    except HayloftError as error:
+        st.html(rendering.notice_html("error", "Hayloft cannot go on", str(error)))
+        st.button("Try again", icon=":material/refresh:", key="try-again")
+
+
+def _draw() -> None:
+    conversation_id = sidebar_page.conversation_in_address()
+    counts = resources.counts()
+    with st.sidebar:
+        sidebar_page.show(conversation_id, counts)
+    reader_page.watch_clicks(conversation_id)
+    if counts.documents:
+        resources.warm_up()
+
+    answer = resources.live_answers().get(conversation_id)
+    _conversation(conversation_id, answer)
+    if not counts.documents:
+        _empty_library(counts)
+    elif conversation_id is None:
+        _welcome(counts)
+
+    busy = answer is not None and not answer.settled
+    asked = st.chat_input(
+        "Answering…"
+        if busy
+        else "Ask your documents"
+        if counts.documents
+        else "Add documents first",
+        key="question",
+        disabled=busy or not counts.documents,
+    )
+    if refused := st.session_state.pop("refused", ""):
+        st.html(rendering.notice_html("warn", "Not asked", refused))
+    if asked is not None:
+        _submit(conversation_id, asked)
+    reader_page.show(conversation_id)
+
+
+# --- asking -------------------------------------------------------------------------------------
+
+
+def _submit(conversation_id: str | None, asked: str) -> None:
+    question = asked.strip()
+    if not question:
+        st.session_state["refused"] = "The question is empty. Type what you want to know."
+    elif len(question) > LONGEST_QUESTION:
+        st.session_state["refused"] = (
+            f"The question is {len(question):,} characters long, and at most "
+            f"{LONGEST_QUESTION:,} are taken. Nothing was sent; shorten it and ask again."
+        )
+    else:
+        _ask(conversation_id, question)
+    st.rerun()
+
+
+def _ask(conversation_id: str | None, question: str) -> None:
+    """Begin an answer in the background; a fault becomes a sentence on the page."""
+    try:
+        store = resources.store()
+        assistant = resources.assistant()
+        if conversation_id is None:
+            conversation_id = store.create(rendering.conversation_title(question))
+            sidebar_page.open_conversation(conversation_id)
+        history = store.history(conversation_id)
+        resources.live_answers().start(
+            conversation_id, question, lambda: assistant.ask(question, history=history)
+        )
+    except HayloftError as error:
+        st.session_state["refused"] = str(error)
+
+
+# --- the conversation ---------------------------------------------------------------------------
+
+
+def _conversation(conversation_id: str | None, answer: LiveAnswer | None) -> None:
+    if conversation_id is None:
+        return
+    turns = resources.store().turns(conversation_id)
+    if answer is not None:
+        turns = [turn for turn in turns if turn.turn_id != answer.turn_id]
+    shown = turns if st.session_state.get("all-turns") == conversation_id else turns[-TURNS_SHOWN:]
+    if len(shown) < len(turns):
+        hidden = rendering.count_of(len(turns) - len(shown), "earlier question")
+        if st.button(f"Show {hidden}", type="tertiary", icon=":material/history:"):
+            st.session_state["all-turns"] = conversation_id
+            st.rerun()
+    for turn in shown:
+        _turn(turn, last=answer is None and turn is shown[-1])
+    if answer is not None:
+        _question(answer.question)
+        if answer.settled:
+            _unsaved(answer)
+        else:
+            _live(conversation_id)
+
+
+def _question(question: str) -> None:
+    with st.chat_message("user", avatar=":material/person:"):
+        st.html(f'<div class="hl-question">{rendering.text_html(question)}</div>')
+
+
+def _turn(turn: StoredTurn, *, last: bool) -> None:
+    _question(turn.question)
+    with st.chat_message("assistant", avatar=":material/auto_stories:"):
+        if turn.state == STREAMING:
+            _elsewhere(turn.turn_id)
+            return
+        states = rendering.proofs(turn.citations)
+        complete = turn.state == DONE
+        if turn.hits:
+            st.html(rendering.sources_html(turn.hits, turn.turn_id, states if complete else None))
+        if turn.mode == "none" and complete:
+            _no_hits(turn)
+        elif turn.text:
+            text = rendering.answer_html(turn.text, turn.turn_id, len(turn.hits), states)
+            st.html(f'<div class="hl-answer">{text}</div>')
+        st.html(_foot(turn))
+        if last and turn.state in (STOPPED, INTERRUPTED, FAILED):
+            st.button(
+                "Ask again",
+                key=f"again-{turn.turn_id}",
+                icon=":material/refresh:",
+                on_click=_ask,
+                args=(turn.conversation_id, turn.question),
+            )
+
+
+def _foot(turn: StoredTurn) -> str:
+    """What there is to say under an answer: how it ended, its receipt, who wrote it."""
+    parts: list[str] = []
+    if turn.state == STOPPED:
+        parts.append(
+            rendering.notice_html(
+                "warn", "Stopped by you", "The answer is incomplete; its quotes were not checked."
+            )
+        )
+    elif turn.state == INTERRUPTED:
+        parts.append(
+            rendering.notice_html(
+                "warn",
+                "Interrupted",
+                "Hayloft ended while this answer was being written. What had arrived is kept.",
+            )
+        )
+    elif turn.state == FAILED:
+        kept = " What had arrived is kept above." if turn.text else ""
+        parts.append(rendering.notice_html("error", "The answer broke off", f"{turn.error}{kept}"))
+    elif turn.stop_reason == "length" and not turn.notice:
+        parts.append(
+            rendering.notice_html(
+                "warn",
+                "Cut at its reserve",
+                "The answer used all the tokens that were kept for it. HAYLOFT_RESERVE sets more.",
+            )
+        )
+    if turn.notice:
+        parts.append(rendering.notice_html("info", "Note", turn.notice))
+    if turn.receipt is not None and turn.mode != "none":
+        parts.append(rendering.receipt_html(turn.receipt))
+    facts = [turn.model, *_seconds(turn.timings)]
+    words = " · ".join(rendering.text_html(fact) for fact in facts if fact)
+    parts.append(f'<div class="hl-small">{words}</div>')
+    return f'<div class="hl-foot">{"".join(parts)}</div>'
+
+
+def _seconds(timings: dict[str, float]) -> list[str]:
+    words = []
+    if "total" in timings:
+        words.append(f"{timings['total']:.1f} s")
+    if "first_token" in timings:
+        words.append(f"first words after {timings['first_token']:.1f} s")
+    return words
+
+
+def _no_hits(turn: StoredTurn) -> None:
+    st.html(
+        rendering.notice_html(
+            "info",
+            "Nothing found",
+            turn.text
+            or "No passage of your documents matches this question. Try other words, or add the "
+            "documents that would know.",
+        )
+    )
+
+
+@st.fragment(run_every=DRAW_S)
+def _live(conversation_id: str) -> None:
+    """The growing answer, drawn anew ten times a second."""
+    answer = resources.live_answers().get(conversation_id)
+    if answer is None or answer.settled:
+        turn = resources.store().turn(answer.turn_id) if answer else None
+        if turn is not None and turn.state == FAILED:
+            resources.look_for_model_again()
+        st.rerun()
+    now = answer.snapshot()
+    with st.chat_message("assistant", avatar=":material/auto_stories:"):
+        if now.hits:
+            st.html(rendering.sources_html(now.hits, now.turn_id))
+        else:
+            st.empty()
+        if now.text:
+            text = rendering.streaming_html(now.text, now.turn_id, len(now.hits or ()))
+            st.html(f'<div class="hl-answer" aria-busy="true">{text}</div>')
+        else:
+            st.html(
+                f'<div class="hl-wait" role="status">{rendering.text_html(_waiting(now))}</div>'
+            )
+        st.button(
+            "Stopping…" if now.stopping else "Stop",
+            key=f"stop-{now.turn_id}",
+            icon=":material/stop_circle:",
+            on_click=answer.stop,
+            disabled=now.stopping,
+        )
+
+
+def _waiting(now: Snapshot) -> str:
+    seconds = int(time.monotonic() - now.started)
+    clock = f" {seconds} s" if seconds >= 2 else ""
+    if now.hits is None:
+        return f"Looking through your documents…{clock}"
+    passages = rendering.count_of(len(now.hits), "passage")
+    return f"{now.model or 'The model'} is reading {passages}…{clock}"
+
+
+@st.fragment(run_every=1.0)
+def _elsewhere(turn_id: int) -> None:
+    """An answer that another Hayloft process is writing into the same store."""
+    turn = resources.store().turn(turn_id)
+    if turn is None or turn.state != STREAMING:
+        st.rerun()
+    st.html(
+        '<div class="hl-wait" role="status">This answer is being written by another Hayloft '
+        "that uses the same library…</div>"
+        f'<div class="hl-answer">{rendering.answer_html(turn.text, turn_id, len(turn.hits), {})}'
+        "</div>"
+    )
+
+
+def _unsaved(answer: LiveAnswer) -> None:
+    """An answer that could not be stored: shown from memory, for as long as there is one."""
+    now = answer.snapshot()
+    with st.chat_message("assistant", avatar=":material/auto_stories:"):
+        text = rendering.answer_html(now.text, now.turn_id, len(now.hits or ()), {})
+        st.html(
+            f'<div class="hl-answer">{text}</div>'
+            + rendering.notice_html("error", "This answer is not kept", answer.unsaved)
+        )
+
+
+# --- states without a conversation --------------------------------------------------------------
+
+
+def _welcome(counts: LibraryCounts) -> None:
+    documents = rendering.count_of(counts.documents, "document")
+    st.html(
+        '<div class="hl-welcome"><h1>What would you like to know?</h1><p>'
+        f"Answers come from your {documents}, each with the page it rests on. "
+        "Nothing leaves this machine.</p></div>"
+    )
+
+
+@st.fragment(run_every=3.0)
+def _empty_library(counts: LibraryCounts) -> None:
+    now = resources.counts()
+    if now.documents != counts.documents:
+        st.rerun()
+    st.html('<div class="hl-welcome"><h1>The library is empty</h1></div>')
+    set_aside = (
+        f" {rendering.count_of(counts.failures, 'file')} could not be read; "
+        "`hayloft status` says why."
+        if counts.failures
+        else ""
+    )
+    st.html(
+        rendering.notice_html(
+            "info",
+            "Add a folder of documents",
+            "PDF, Markdown, HTML, Word and text files are read, subfolders included. Run this in "
+            f"a terminal; the page goes on by itself when the first document is there.{set_aside}",
+            _ingest_command(),
+        )
+    )
+
+
+def _ingest_command() -> str:
+    """The command that fills the very library this page shows."""
+    settings = resources.storage_settings()
+    if settings.data_dir == type(settings).model_fields["data_dir"].default.absolute():
+        return "hayloft ingest FOLDER"
+    return f"hayloft --data-dir {shlex.quote(str(settings.data_dir))} ingest FOLDER"

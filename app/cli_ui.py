@@ -1,0 +1,288 @@
+"""`hayloft ui`: serve the chat app on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ipaddress
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from app.page_style import THEME
+from storage.errors import ServiceUnavailable, UsageError
+
+_READY_S = 90.0
+"""Longest wait for the first answer; a cold disk needs about 10 s."""
+_PORTS_TRIED = 50
+_END_S = 8.0
+"""How long the server may take to end before it is killed."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `hayloft ui`."""
+    parser.description = "Serve the chat app on this machine, until Ctrl-C."
+    parser.add_argument(
+        "--port", type=int, help="port to serve on (default: HAYLOFT_UI_PORT, 8501)"
+    )
+    parser.add_argument(
+        "--address", help="address to serve on (default: HAYLOFT_UI_ADDRESS, 127.0.0.1)"
+    )
+    browser = parser.add_mutually_exclusive_group()
+    browser.add_argument("--open", action="store_true", help="open the page in the browser")
+    browser.add_argument(
+        "--no-browser", action="store_true", help="only say where it serves (the default)"
+    )
+    parser.add_argument(
+        "--share-without-login",
+        action="store_true",
+        help="allow an address that others can reach; everyone there can read every document",
+    )
+    parser.add_argument(
+        "--host-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which browsers may reach the page, beside localhost (repeatable)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted; 0 where it ended because it was told to."""
+    from app.settings import AppSettings
+    from storage.settings import StorageSettings
+
+    # The page's own process reads both again; a fault in them is better told here.
+    StorageSettings()
+    settings = AppSettings()
+    address = args.address or settings.ui_address
+    wanted = args.port or settings.ui_port
+    if not 1 <= wanted <= 65535:
+        raise UsageError(f"{wanted} is not a port: choose one from 1 to 65535.")
+    refuse_open_address(address, shared=args.share_without_login)
+    port = free_port(address, wanted)
+    if port != wanted:
+        _say(
+            args,
+            f"Port {wanted} is taken; using {port}.",
+            {"event": "port-taken", "wanted": wanted, "port": port},
+        )
+    url = f"http://{_host_for_people(address)}:{port}"
+    with _ending_on_signals() as told_to_end, tempfile.TemporaryFile() as complaints:
+        child = subprocess.Popen(
+            command(address, port, args.host_name),
+            stdin=subprocess.DEVNULL,
+            stdout=complaints,
+            stderr=None,
+            # Ctrl-C reaches only us, and we pass it on: the server ends once.
+            start_new_session=True,
+            preexec_fn=_end_with_parent(),
+        )
+        try:
+            if _until_ready(child, address, port, told_to_end):
+                _say(
+                    args,
+                    f"Hayloft serves on {url} (Ctrl-C ends it)",
+                    {"event": "serving", "url": url, "address": address, "port": port},
+                )
+                if args.open:
+                    import webbrowser
+
+                    webbrowser.open(url)
+            while child.poll() is None and not told_to_end():
+                time.sleep(0.2)
+        finally:
+            _end(child)
+        if told_to_end():
+            return 0
+        complaints.seek(0)
+        last = complaints.read().decode("utf-8", "replace").strip().splitlines()[-1:]
+    raise ServiceUnavailable(
+        f"The page's server ended by itself with status {child.returncode}"
+        f"{': ' + last[0].strip() if last else ''}. Start `hayloft ui` again."
+    )
+
+
+def command(address: str, port: int, host_names: list[str] | None = None) -> list[str]:
+    """The command line that serves the page, every setting named.
+
+    Settings of the user's own Streamlit configuration must not decide where
+    documents are served, what is sent out, or how the page looks.
+    """
+    flags = {
+        "server.address": address,
+        "server.port": str(port),
+        "server.headless": "true",
+        # Without this the server asks a public address which one it is seen under.
+        "browser.serverAddress": "localhost",
+        "browser.gatherUsageStats": "false",
+        "server.enableCORS": "true",
+        "server.enableXsrfProtection": "true",
+        "server.enableStaticServing": "false",
+        "server.fileWatcherType": "none",
+        "server.runOnSave": "false",
+        "client.toolbarMode": "minimal",
+        "client.showErrorLinks": "false",
+        "client.showSidebarNavigation": "false",
+        "runner.magicEnabled": "false",
+        "logger.level": "warning",
+        **THEME,
+    }
+    script = Path(__file__).with_name("main.py")
+    words = [f"--{name}={value}" for name, value in flags.items()]
+    # A web page elsewhere may not reach in, under whatever name it resolves us by.
+    words += [f"--server.allowedHosts={name}" for name in _allowed_hosts(address, host_names or [])]
+    return [sys.executable, "-m", "streamlit", "run", str(script), *words]
+
+
+def refuse_open_address(address: str, *, shared: bool) -> None:
+    """Raise UsageError for an address that other machines can reach, unless that is wanted."""
+    if shared or is_loopback(address):
+        return
+    raise UsageError(
+        f"Hayloft has no login yet: on {address} everyone in the network could read every "
+        "document and conversation. Serve on 127.0.0.1 and reach it through an SSH tunnel or a "
+        "proxy with a login, or pass --share-without-login if that is what you want."
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def free_port(address: str, wanted: int) -> int:
+    """The wanted port, or the next one that is free.
+
+    Raises UsageError where none is, or where the address is not this machine's.
+    """
+    for port in range(wanted, min(wanted + _PORTS_TRIED, 65536)):
+        try:
+            if _is_free(address, port):
+                return port
+        except OSError as exc:
+            raise UsageError(
+                f"{address} is no address of this machine ({exc.strerror or exc}). "
+                "Use 127.0.0.1, or leave --address out."
+            ) from exc
+    raise UsageError(
+        f"No port from {wanted} to {wanted + _PORTS_TRIED - 1} is free. Name another with --port."
+    )
+
+
+def _is_free(address: str, port: int) -> bool:
+    """Whether a server could listen there; OSError where the address itself cannot be used."""
+    import errno
+
+    family, kind, protocol, _, where = socket.getaddrinfo(
+        address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    with socket.socket(family, kind, protocol) as probe:
+        if os.name == "posix":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(where)
+        except OSError as exc:
+            if exc.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def _allowed_hosts(address: str, host_names: list[str]) -> list[str]:
+    names = ["localhost", "127.0.0.1", "::1", *host_names]
+    if address not in ("", "0.0.0.0", "::", *names):
+        names.append(address)
+    return names
+
+
+def _host_for_people(address: str) -> str:
+    if address in ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost"):
+        return "localhost" if address != "::1" else "[::1]"
+    return f"[{address}]" if ":" in address else address
+
+
+def _until_ready(
+    child: subprocess.Popen[bytes], address: str, port: int, told_to_end: Callable[[], bool]
+) -> bool:
+    """Wait until the page answers; False where it ended, or was told to, before that."""
+    import http.client
+
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+    deadline = time.monotonic() + _READY_S
+    while child.poll() is None and not told_to_end():
+        if time.monotonic() > deadline:
+            raise ServiceUnavailable(
+                f"The page's server did not answer within {_READY_S:g} s. Start it again; "
+                "`hayloft doctor` says what is wrong."
+            )
+        connection = http.client.HTTPConnection(host, port, timeout=2)
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", "/_stcore/health")
+            if connection.getresponse().status == 200:
+                return True
+        connection.close()
+        time.sleep(0.1)
+    return False
+
+
+@contextmanager
+def _ending_on_signals() -> Iterator[Callable[[], bool]]:
+    """Turn Ctrl-C and SIGTERM into an answer to "should we end?" while inside the block."""
+    told = False
+
+    def remember(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal told
+        told = True
+
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is not None:
+        return
+    child.terminate()
+    try:
+        child.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """On Linux, what makes the server end even where we are killed without a word."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+    set_parent_death_signal = 1
+
+    def ask() -> None:
+        prctl(set_parent_death_signal, signal.SIGTERM)
+
+    return ask
+
+
+def _say(args: argparse.Namespace, sentence: str, event: dict[str, object]) -> None:
+    print(json.dumps(event) if args.json else sentence, flush=True)

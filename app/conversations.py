@@ -1,0 +1,419 @@
+"""The conversations of the chat page, kept in SQLite (`<data_dir>/conversations.db`).
+
+A turn is a question and what became of it. It is written before the answer
+begins and again while it grows, so that a crash in mid-stream costs half a
+second of text at most. Whoever writes an answer renews the turn's heartbeat;
+an unfinished turn whose heartbeat has stopped was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app.answers import Answer, Citation, Receipt, Turn
+from storage.errors import StorageError
+from storage.records import Hit
+
+STREAMING = "streaming"
+DONE = "done"
+STOPPED = "stopped"
+"""Ended by the user."""
+INTERRUPTED = "interrupted"
+"""The process that wrote the answer is gone."""
+FAILED = "failed"
+"""The model or the store failed; the turn's `error` says how."""
+
+HEARTBEAT_S = 1.0
+"""How often the writer of an answer says that it is alive."""
+SILENCE_S = 6.0
+"""An unfinished turn that has not been renewed for so long was interrupted."""
+UNDO_S = 600.0
+"""A deleted conversation can be brought back for so long; then it is wiped."""
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE conversations (
+    id TEXT PRIMARY KEY,
+    title TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    updated_at REAL NOT NULL,
+    deleted_at REAL
+);
+CREATE INDEX conversations_by_time ON conversations (updated_at DESC);
+CREATE TABLE turns (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    question TEXT NOT NULL,
+    asked_at REAL NOT NULL,
+    state TEXT NOT NULL,
+    beat_at REAL NOT NULL,
+    text TEXT NOT NULL DEFAULT '',
+    mode TEXT NOT NULL DEFAULT '',
+    model TEXT NOT NULL DEFAULT '',
+    hits TEXT NOT NULL DEFAULT '[]',
+    citations TEXT NOT NULL DEFAULT '[]',
+    receipt TEXT,
+    timings TEXT NOT NULL DEFAULT '{}',
+    stop_reason TEXT NOT NULL DEFAULT '',
+    notice TEXT NOT NULL DEFAULT '',
+    error TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX turns_by_conversation ON turns (conversation_id, id);
+"""
+
+_Record = TypeVar("_Record")
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """One conversation as the list shows it."""
+
+    conversation_id: str
+    title: str
+    updated_at: float
+    """Seconds since the epoch of the last question or answer."""
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """A question and what became of it."""
+
+    turn_id: int
+    conversation_id: str
+    question: str
+    asked_at: float
+    state: str
+    """`streaming`, `done`, `stopped`, `interrupted` or `failed`."""
+    text: str
+    mode: str
+    model: str
+    hits: tuple[Hit, ...]
+    citations: tuple[Citation, ...]
+    receipt: Receipt | None
+    timings: dict[str, float]
+    stop_reason: str
+    notice: str
+    error: str
+    """The sentence of the fault that ended the answer; usually empty."""
+
+
+class Conversations:
+    """The store; safe to share between threads, and between processes.
+
+    Every method raises `StorageError` where the file cannot be read or written.
+    `clock` gives seconds since the epoch.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._clock = clock
+        self._lock = threading.RLock()
+        with self._foreseen():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Questions can be as private as the documents: for the owner's eyes only.
+            path.touch(mode=0o600, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path, timeout=10.0, isolation_level=None, check_same_thread=False
+            )
+            self._connection.row_factory = sqlite3.Row
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+        self.wipe_deleted()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def create(self, title: str) -> str:
+        """Begin a conversation; its id cannot be guessed."""
+        conversation_id = secrets.token_urlsafe(9)
+        now = self._clock()
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO conversations (id, title, created_at, updated_at) VALUES (?, ?, ?, ?)",
+                (conversation_id, _writable(title), now, now),
+            )
+        return conversation_id
+
+    def exists(self, conversation_id: str) -> bool:
+        """Whether a conversation is there and not deleted."""
+        return bool(
+            self._rows(
+                "SELECT 1 FROM conversations WHERE id = ? AND deleted_at IS NULL",
+                (conversation_id,),
+            )
+        )
+
+    def summaries(self, limit: int = 1000) -> list[ConversationSummary]:
+        """The conversations, the one last used first."""
+        rows = self._rows(
+            "SELECT id, title, updated_at, "
+            "(SELECT count(*) FROM turns WHERE conversation_id = conversations.id) AS turns "
+            "FROM conversations WHERE deleted_at IS NULL ORDER BY updated_at DESC, rowid DESC "
+            "LIMIT ?",
+            (limit,),
+        )
+        return [
+            ConversationSummary(row["id"], row["title"], row["updated_at"], row["turns"])
+            for row in rows
+        ]
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        """Give a conversation another title; its place in the list stays."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE conversations SET title = ? WHERE id = ?",
+                (_writable(title), conversation_id),
+            )
+
+    def delete(self, conversation_id: str) -> None:
+        """Take a conversation out of the list; `restore` brings it back for a while."""
+        self.wipe_deleted()
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE conversations SET deleted_at = ? WHERE id = ?",
+                (self._clock(), conversation_id),
+            )
+
+    def restore(self, conversation_id: str) -> bool:
+        """Bring a deleted conversation back; False where it has been wiped by now."""
+        with self._writing() as connection:
+            done = connection.execute(
+                "UPDATE conversations SET deleted_at = NULL WHERE id = ?", (conversation_id,)
+            )
+        return done.rowcount > 0
+
+    def wipe_deleted(self, older_than_s: float = UNDO_S) -> None:
+        """Wipe from the disk what was deleted longer ago than that."""
+        with self._writing() as connection:
+            connection.execute(
+                "DELETE FROM conversations WHERE deleted_at <= ?", (self._clock() - older_than_s,)
+            )
+
+    def begin_turn(self, conversation_id: str, question: str) -> int:
+        """Write down a question before its answer begins; returns the turn's id."""
+        now = self._clock()
+        with self._writing() as connection:
+            row = connection.execute(
+                "INSERT INTO turns (conversation_id, question, asked_at, state, beat_at) "
+                "VALUES (?, ?, ?, ?, ?) RETURNING id",
+                (conversation_id, _writable(question), now, STREAMING, now),
+            ).fetchone()
+            connection.execute(
+                "UPDATE conversations SET updated_at = ? WHERE id = ?", (now, conversation_id)
+            )
+        return int(row["id"])
+
+    def save_partial(
+        self, turn_id: int, *, text: str, hits: Sequence[Hit] = (), mode: str = "", model: str = ""
+    ) -> None:
+        """Keep what there is of an answer so far, and say that its writer is alive."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE turns SET text = ?, hits = ?, mode = ?, model = ?, beat_at = ? "
+                "WHERE id = ? AND state = ?",
+                (_writable(text), _dump(hits), mode, model, self._clock(), turn_id, STREAMING),
+            )
+
+    def finish_turn(self, turn_id: int, answer: Answer) -> None:
+        """Keep a complete answer."""
+        state = STOPPED if answer.stop_reason == "stopped" else DONE
+        now = self._clock()
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE turns SET state = ?, beat_at = ?, text = ?, mode = ?, model = ?, hits = ?, "
+                "citations = ?, receipt = ?, timings = ?, stop_reason = ?, notice = ? WHERE id = ?",
+                (
+                    state,
+                    now,
+                    _writable(answer.text),
+                    answer.mode,
+                    answer.model,
+                    _dump(answer.hits),
+                    _dump(answer.citations),
+                    json.dumps(answer.receipt.to_json()),
+                    json.dumps(answer.timings),
+                    answer.stop_reason,
+                    answer.notice,
+                    turn_id,
+                ),
+            )
+            connection.execute(
+                "UPDATE conversations SET updated_at = ? "
+                "WHERE id = (SELECT conversation_id FROM turns WHERE id = ?)",
+                (now, turn_id),
+            )
+
+    def end_turn(self, turn_id: int, state: str, *, error: str = "") -> None:
+        """End an answer that is not complete (`stopped`, `failed`, `interrupted`) as it stands."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE turns SET state = ?, error = ?, beat_at = ? WHERE id = ? AND state = ?",
+                (state, _writable(error), self._clock(), turn_id, STREAMING),
+            )
+
+    def turns(self, conversation_id: str) -> list[StoredTurn]:
+        """The turns of a conversation, the first one first.
+
+        A turn whose writer has gone silent is read as `interrupted`.
+        """
+        silent_since = self._clock() - SILENCE_S
+        rows = self._rows(
+            "SELECT * FROM turns WHERE conversation_id = ? ORDER BY id", (conversation_id,)
+        )
+        return [_turn(row, silent_since) for row in rows]
+
+    def turn(self, turn_id: int) -> StoredTurn | None:
+        """One turn, or None."""
+        rows = self._rows("SELECT * FROM turns WHERE id = ?", (turn_id,))
+        return _turn(rows[0], self._clock() - SILENCE_S) if rows else None
+
+    def history(self, conversation_id: str) -> list[Turn]:
+        """What the next prompt may look back on: the answers that were not cut short by a fault."""
+        return [
+            Turn(turn.question, turn.text, turn.hits)
+            for turn in self.turns(conversation_id)
+            if turn.state in (DONE, STOPPED) and turn.text and turn.mode != "none"
+        ]
+
+    def _prepare(self) -> None:
+        connection = self._connection
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        # What is deleted is overwritten, not only unlinked.
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {_VERSION}")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        if version > _VERSION:
+            raise StorageError(
+                f"The conversations in {self.path} were written by a newer Hayloft "
+                f"(schema {version}). Use that one, or move the file away to begin a new list."
+            )
+
+    def _rows(self, statement: str, values: tuple[object, ...]) -> list[sqlite3.Row]:
+        with self._foreseen(), self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._foreseen(), self._lock:
+            connection = self._connection
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _foreseen(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError as exc:
+            raise StorageError(
+                "This conversation is no longer there. Begin a new one to ask."
+            ) from exc
+        except sqlite3.DatabaseError as exc:
+            raise StorageError(_explain(self.path, str(exc))) from exc
+        except OSError as exc:
+            raise StorageError(
+                f"The conversations cannot be kept in {self.path.parent} ({exc.strerror}). "
+                "Mend its permissions or set HAYLOFT_DATA_DIR to another folder."
+            ) from exc
+
+
+def _explain(path: Path, reason: str) -> str:
+    if "full" in reason:
+        return (
+            f"The disk that holds {path} is full, so the conversation cannot be kept. "
+            "Free some space and ask again."
+        )
+    if "locked" in reason:
+        return (
+            f"The conversations in {path} stayed locked by another program for 10 seconds. "
+            "Close that program and ask again."
+        )
+    if "malformed" in reason or "not a database" in reason:
+        return (
+            f"The conversations in {path} are damaged ({reason}). Restore the file from a backup, "
+            "or move it away to begin a new list."
+        )
+    return (
+        f"The conversations in {path} cannot be read or written ({reason}). Mend the permissions "
+        "of the file and its folder, or set HAYLOFT_DATA_DIR to another folder."
+    )
+
+
+def _dump(records: Sequence[Hit] | Sequence[Citation]) -> str:
+    return json.dumps([asdict(record) for record in records])
+
+
+def _writable(text: str) -> str:
+    """The text as UTF-8 can hold it: PDFs give half surrogates, which SQLite refuses."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _turn(row: sqlite3.Row, silent_since: float) -> StoredTurn:
+    state = row["state"]
+    if state == STREAMING and row["beat_at"] < silent_since:
+        state = INTERRUPTED
+    return StoredTurn(
+        turn_id=row["id"],
+        conversation_id=row["conversation_id"],
+        question=row["question"],
+        asked_at=row["asked_at"],
+        state=state,
+        text=row["text"],
+        mode=row["mode"],
+        model=row["model"],
+        hits=_load(Hit, json.loads(row["hits"])),
+        citations=_load(Citation, json.loads(row["citations"])),
+        receipt=next(iter(_load(Receipt, [json.loads(row["receipt"] or "null")])), None),
+        timings=json.loads(row["timings"]),
+        stop_reason=row["stop_reason"],
+        notice=row["notice"],
+        error=row["error"],
+    )
+
+
+def _load(kind: type[_Record], items: Sequence[Mapping[str, Any] | None]) -> tuple[_Record, ...]:
+    """Records from JSON; fields of another version of Hayloft are left out.
+
+    An item that lacks a field which has no default is dropped: the answer's
+    text is worth more than one of its sources.
+    """
+    known = {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    records: list[_Record] = []
+    for item in items:
+        if item is None:
+            continue
+        try:
+            records.append(kind(**{name: value for name, value in item.items() if name in known}))
+        except TypeError:
+            continue
+    return tuple(records)

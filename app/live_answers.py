@@ -1,0 +1,252 @@
+"""Answers that are being written: one background thread each, for any page to look at.
+
+A Streamlit script is stopped and started again by every click, and ended by a
+reload; an answer must outlive both. So the answer's events are read here, in
+a thread of its own that no page owns: the page draws what has arrived, a
+reload finds the answer where it is by now, and closing the browser costs
+nothing but the watching. Only the stop button, a fault or the end of the
+process ends an answer early.
+
+A second thread keeps what has arrived in the conversation store, and settles
+a stopped answer at once even while the first one waits for a silent server.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from app.answers import Answer, AnswerEvent, AnswerReady, SourcesFound, TextDelta
+from app.conversations import FAILED, HEARTBEAT_S, INTERRUPTED, STOPPED, Conversations
+from app.hang_up import HangUp
+from storage.errors import HayloftError, StorageError, UsageError
+from storage.records import Hit
+
+log = logging.getLogger(__name__)
+
+SAVE_S = 0.5
+"""How often a growing answer is written down."""
+STOP_PATIENCE_S = 0.5
+"""How long a stopped answer may take to close its stream before it is settled without that."""
+
+Ask = Callable[[], Iterable[AnswerEvent]]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What there is of an answer at one moment."""
+
+    turn_id: int
+    question: str
+    text: str
+    hits: tuple[Hit, ...] | None
+    """None until the passages are known."""
+    mode: str
+    model: str
+    started: float
+    """`time.monotonic()` when it was asked."""
+    stopping: bool
+    settled: bool
+    """True once the answer has ended and the store holds all of it."""
+
+
+class LiveAnswer:
+    """One answer while it is written."""
+
+    def __init__(self, store: Conversations, conversation_id: str, question: str, ask: Ask) -> None:
+        self.conversation_id = conversation_id
+        self.question = question
+        self._store = store
+        self._ask = ask
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+        self._pieces: list[str] = []
+        self._sources: SourcesFound | None = None
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._wake = threading.Event()
+        self._line = HangUp()
+        self._settled = threading.Event()
+        self._outcome: tuple[str, str] = (INTERRUPTED, "")
+        self._answer: Answer | None = None
+        self.unsaved = ""
+        """Why the ended answer could not be stored; empty where it was."""
+        self.turn_id = store.begin_turn(conversation_id, question)
+
+    def start(self) -> None:
+        """Begin to read the answer's events."""
+        for work in (self._read, self._keep):
+            threading.Thread(
+                target=work, name=f"hayloft-answer-{self.turn_id}", daemon=True
+            ).start()
+
+    def stop(self) -> None:
+        """End the answer as it stands; its stream is closed, which frees the server."""
+        self._stop.set()
+        self._wake.set()
+        # The reading thread may be waiting for a server that is silent.
+        self._line.now()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the answer has ended and is stored; False where that takes longer."""
+        return self._settled.wait(timeout)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the answer has ended and the store holds all of it."""
+        return self._settled.is_set()
+
+    def snapshot(self) -> Snapshot:
+        """What there is of the answer now."""
+        with self._lock:
+            # One string again, so that the next look need not join every piece anew.
+            self._pieces = ["".join(self._pieces)]
+            text, sources = self._pieces[0], self._sources
+        return Snapshot(
+            turn_id=self.turn_id,
+            question=self.question,
+            text=text,
+            hits=sources.hits if sources else None,
+            mode=sources.mode if sources else "",
+            model=sources.model if sources else "",
+            started=self._started,
+            stopping=self._stop.is_set(),
+            settled=self._settled.is_set(),
+        )
+
+    def _read(self) -> None:
+        """Read the events to their end, to a fault, or until the user stops them."""
+        events: Iterator[AnswerEvent] | None = None
+        try:
+            with self._line:
+                events = iter(self._ask())
+                self._outcome = self._follow(events)
+        except HayloftError as error:
+            # A stop breaks the connection, and that reads like a fault of the server.
+            self._outcome = (STOPPED, "") if self._stop.is_set() else (FAILED, str(error))
+        except Exception as error:
+            log.exception("an answer ended in a bug")
+            self._outcome = (
+                FAILED,
+                f"Hayloft met a bug of its own ({type(error).__name__}) while answering. "
+                "The terminal that runs `hayloft ui` shows where; please report it.",
+            )
+        finally:
+            self._ended.set()
+            self._wake.set()
+            # Only the thread that reads a generator may close it. Where it is a
+            # stream from a server, this closes the connection.
+            close = getattr(events, "close", None)
+            if close is not None:
+                close()
+
+    def _follow(self, events: Iterator[AnswerEvent]) -> tuple[str, str]:
+        for event in events:
+            if self._stop.is_set():
+                return STOPPED, ""
+            with self._lock:
+                match event:
+                    case SourcesFound():
+                        self._sources = event
+                    case TextDelta():
+                        self._pieces.append(event.text)
+                    case AnswerReady():
+                        self._answer = event.answer
+            if self._stop.is_set() and self._answer is None:
+                return STOPPED, ""
+        if self._answer is not None:
+            return "", ""
+        return FAILED, "The answer ended before it was complete. Ask again."
+
+    def _keep(self) -> None:
+        """Write down what arrives, until the answer has ended or was stopped."""
+        saved = ("", False)
+        beaten = time.monotonic()
+        try:
+            while not self._wake.wait(SAVE_S):
+                now = self.snapshot()
+                due = time.monotonic() - beaten >= HEARTBEAT_S
+                if (now.text, now.hits is not None) == saved and not due:
+                    continue
+                try:
+                    self._save(now)
+                except StorageError as error:
+                    # The answer goes on; what the store thinks of it is known at the end.
+                    log.warning("a growing answer could not be kept: %s", error)
+                saved, beaten = (now.text, now.hits is not None), time.monotonic()
+            self._ended.wait(STOP_PATIENCE_S)
+            self._settle()
+        except StorageError as error:
+            self.unsaved = str(error)
+        finally:
+            self._settled.set()
+
+    def _save(self, now: Snapshot) -> None:
+        self._store.save_partial(
+            self.turn_id, text=now.text, hits=now.hits or (), mode=now.mode, model=now.model
+        )
+
+    def _settle(self) -> None:
+        if self._answer is not None:
+            self._store.finish_turn(self.turn_id, self._answer)
+            return
+        state, error = self._outcome if self._ended.is_set() else (STOPPED, "")
+        self._save(self.snapshot())
+        self._store.end_turn(self.turn_id, state, error=error)
+
+
+class LiveAnswers:
+    """The answers that this process is writing, one a conversation."""
+
+    def __init__(self, store: Conversations) -> None:
+        self._store = store
+        self._live: dict[str, LiveAnswer] = {}
+        self._lock = threading.Lock()
+
+    def start(self, conversation_id: str, question: str, ask: Ask) -> LiveAnswer:
+        """Begin an answer in the background.
+
+        Raises UsageError where the conversation's last answer is still being
+        written, and StorageError where the question cannot be kept.
+        """
+        with self._lock:
+            self._forget_settled()
+            earlier = self._live.get(conversation_id)
+            if earlier is not None and not earlier.settled:
+                raise UsageError(
+                    "The last question of this conversation is still being answered. "
+                    "Wait for it, or stop it, and ask again."
+                )
+            answer = LiveAnswer(self._store, conversation_id, question, ask)
+            self._live[conversation_id] = answer
+        answer.start()
+        return answer
+
+    def get(self, conversation_id: str | None) -> LiveAnswer | None:
+        """The answer that is being written in a conversation, if there is one.
+
+        An answer that has ended and could not be stored is there, too, until
+        the next question: this is the only place that still has it.
+        """
+        with self._lock:
+            self._forget_settled()
+            return self._live.get(conversation_id or "")
+
+    def stop_all(self, timeout: float = 3.0) -> None:
+        """Stop every answer and wait until they are stored."""
+        with self._lock:
+            answers = list(self._live.values())
+        for answer in answers:
+            answer.stop()
+        for answer in answers:
+            answer.wait(timeout)
+
+    def _forget_settled(self) -> None:
+        self._live = {
+            name: answer
+            for name, answer in self._live.items()
+            if answer.unsaved or not answer.settled
+        }

@@ -1,0 +1,172 @@
+"""How the pages look: Streamlit's theme as settings, and the style sheet of our own HTML.
+
+The colours are those of a hayloft: warm paper, old wood, straw; green is kept
+for what is proved and rust for what is not. `light-dark()` follows the theme,
+since Streamlit sets `color-scheme` on the page. No font, image or script is
+fetched from elsewhere.
+"""
+
+from __future__ import annotations
+
+THEME: dict[str, str] = {
+    "theme.light.primaryColor": "#8a5f10",
+    "theme.light.backgroundColor": "#fdfcf8",
+    "theme.light.secondaryBackgroundColor": "#f4f0e4",
+    "theme.light.textColor": "#2a2620",
+    "theme.light.linkColor": "#7a5410",
+    "theme.light.borderColor": "#e4dcc8",
+    "theme.light.sidebar.backgroundColor": "#f6f2e7",
+    "theme.light.sidebar.secondaryBackgroundColor": "#ebe4d2",
+    "theme.dark.primaryColor": "#e0b354",
+    "theme.dark.backgroundColor": "#191713",
+    "theme.dark.secondaryBackgroundColor": "#24211b",
+    "theme.dark.textColor": "#ece6d9",
+    "theme.dark.linkColor": "#e6c377",
+    "theme.dark.borderColor": "#3a352b",
+    "theme.dark.sidebar.backgroundColor": "#211e18",
+    "theme.dark.sidebar.secondaryBackgroundColor": "#2d2921",
+    "theme.baseRadius": "0.6rem",
+    "theme.showSidebarBorder": "true",
+}
+
+STYLE = """
+<style>
+.stApp {
+  --hl-line: light-dark(#e4dcc8, #3a352b);
+  --hl-soft: light-dark(#f4f0e4, #24211b);
+  --hl-muted: light-dark(#6b6354, #a79f8e);
+  --hl-straw: light-dark(#8a5f10, #e0b354);
+  --hl-straw-soft: light-dark(#f7ecd0, #3b3119);
+  --hl-green: light-dark(#1d6a44, #84cfa3);
+  --hl-green-soft: light-dark(#e1f2e7, #1d3327);
+  --hl-rust: light-dark(#a03d12, #f2a47c);
+  --hl-rust-soft: light-dark(#fbe7dc, #3d2519);
+}
+.hl-small { font-size: 0.82rem; color: var(--hl-muted); }
+.hl-question { white-space: pre-wrap; overflow-wrap: anywhere; font-weight: 600; }
+.hl-answer { line-height: 1.6; overflow-wrap: anywhere; }
+.hl-answer p { margin: 0 0 0.7rem; }
+.hl-answer ul, .hl-answer ol { margin: 0 0 0.7rem; padding-left: 1.5rem; }
+.hl-answer li { margin: 0.15rem 0; }
+.hl-answer h4, .hl-answer h5, .hl-answer h6 {
+  font-size: 1rem; font-weight: 650; margin: 0.9rem 0 0.4rem; padding: 0; }
+.hl-answer blockquote { margin: 0 0 0.7rem; padding-left: 0.9rem;
+  border-left: 3px solid var(--hl-line); color: inherit; }
+.hl-answer pre { background: var(--hl-soft); border: 1px solid var(--hl-line);
+  border-radius: 0.5rem; padding: 0.6rem 0.8rem; overflow-x: auto; }
+.hl-answer table { border-collapse: collapse; display: block; overflow-x: auto;
+  margin: 0 0 0.8rem; }
+.hl-answer th, .hl-answer td { border: 1px solid var(--hl-line); padding: 0.25rem 0.6rem; }
+.hl-answer th { background: var(--hl-soft); text-align: left; }
+
+.hl-cite { font: inherit; font-size: 0.74rem; font-weight: 650; line-height: 1.25;
+  vertical-align: 0.12em; margin: 0 0.12rem; padding: 0.02rem 0.34rem; border-radius: 0.45rem;
+  border: 1px solid var(--hl-line); background: var(--hl-soft); color: var(--hl-straw);
+  cursor: pointer; }
+.hl-cite.hl-verified { background: var(--hl-green-soft); color: var(--hl-green);
+  border-color: color-mix(in srgb, var(--hl-green) 35%, transparent); }
+.hl-cite.hl-unproved { background: var(--hl-rust-soft); color: var(--hl-rust);
+  border: 1px dashed var(--hl-rust); }
+.hl-cite:hover, .hl-chip:hover { filter: brightness(0.95); }
+.hl-cite:focus-visible, .hl-chip:focus-visible, .hl-receipt summary:focus-visible,
+.hl-more summary:focus-visible { outline: 2px solid var(--hl-straw); outline-offset: 2px; }
+
+.hl-sources { margin: 0 0 0.8rem; }
+.hl-chips { display: flex; flex-wrap: wrap; gap: 0.35rem; margin-top: 0.3rem; }
+.hl-chip { font: inherit; font-size: 0.8rem; display: inline-flex; align-items: center;
+  gap: 0.4rem; max-width: 100%; padding: 0.16rem 0.55rem 0.16rem 0.2rem; border-radius: 1rem;
+  border: 1px solid var(--hl-line); background: var(--hl-soft); color: inherit;
+  cursor: pointer; text-align: left; }
+.hl-n { min-width: 1.25rem; text-align: center; font-weight: 650; font-size: 0.74rem;
+  border-radius: 1rem; padding: 0 0.25rem; background: var(--hl-straw-soft);
+  color: var(--hl-straw); }
+.hl-name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 15rem; }
+.hl-place { color: var(--hl-muted); overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap; max-width: 12rem; }
+.hl-chip.hl-verified { border-color: color-mix(in srgb, var(--hl-green) 45%, transparent); }
+.hl-chip.hl-verified .hl-n, .hl-chip.hl-verified .hl-mark { color: var(--hl-green);
+  background: var(--hl-green-soft); }
+.hl-chip.hl-unproved { border: 1px dashed var(--hl-rust); }
+.hl-chip.hl-unproved .hl-n, .hl-chip.hl-unproved .hl-mark { color: var(--hl-rust);
+  background: var(--hl-rust-soft); }
+.hl-chip.hl-uncited { background: transparent; }
+.hl-chip.hl-uncited .hl-name { color: var(--hl-muted); }
+.hl-chip.hl-uncited .hl-n { background: transparent; color: var(--hl-muted); }
+.hl-mark { font-weight: 700; border-radius: 1rem; padding: 0 0.25rem; }
+.hl-more summary { cursor: pointer; font-size: 0.82rem; color: var(--hl-muted);
+  margin-top: 0.35rem; }
+
+.hl-foot { margin-top: 0.5rem; }
+.hl-foot > div, .hl-foot > details { margin-top: 0.35rem; }
+.hl-receipt { font-size: 0.82rem; color: var(--hl-muted); }
+.hl-receipt summary { cursor: pointer; list-style: none; display: flex; align-items: center;
+  gap: 0.7rem; border-radius: 0.4rem; }
+.hl-receipt summary::-webkit-details-marker { display: none; }
+.hl-receipt summary::after { content: "Receipt ▾"; white-space: nowrap; }
+.hl-receipt[open] summary::after { content: "Receipt ▴"; }
+.hl-sum { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.hl-bar { display: flex; flex: 1 1 6rem; height: 0.5rem; min-width: 4rem; overflow: hidden;
+  border-radius: 0.3rem; border: 1px solid var(--hl-line); }
+.hl-part { flex-basis: 0; min-width: 2px; }
+.hl-part-rules { background: light-dark(#9a8f7a, #8d8371); }
+.hl-part-documents { background: light-dark(#c68a17, #e0b354); }
+.hl-part-history { background: light-dark(#5f86a8, #7fa7c9); }
+.hl-part-question { background: light-dark(#2f7d57, #84cfa3); }
+.hl-part-template, .hl-part-other { background: light-dark(#c9bfa8, #5c5546); }
+.hl-part-reserve { background: repeating-linear-gradient(135deg,
+  light-dark(#d9cdb2, #4a4335) 0 3px, light-dark(#f0e8d4, #2f2a21) 3px 6px); }
+.hl-part-free { background: transparent; }
+.hl-dot { display: inline-block; width: 0.7rem; height: 0.7rem; border-radius: 0.2rem;
+  margin-right: 0.5rem; border: 1px solid var(--hl-line); vertical-align: -0.08rem; }
+.hl-table { border-collapse: collapse; margin: 0.6rem 0; color: inherit; }
+.hl-table td { border: 0; padding: 0.1rem 1.2rem 0.1rem 0;
+  font-variant-numeric: tabular-nums; }
+.hl-table td + td { text-align: right; }
+.hl-warn { color: var(--hl-rust); }
+.hl-noread { border-left: 3px solid var(--hl-straw); padding-left: 0.6rem; }
+
+.hl-notice { border: 1px solid var(--hl-line); border-left: 4px solid var(--hl-straw);
+  border-radius: 0.5rem; background: var(--hl-soft); padding: 0.7rem 0.9rem;
+  overflow-wrap: anywhere; margin: 0.2rem 0 0.5rem; }
+.hl-notice pre { margin: 0.5rem 0 0; padding: 0.4rem 0.6rem; border-radius: 0.4rem;
+  background: light-dark(#fffdf7, #15130f); border: 1px solid var(--hl-line);
+  white-space: pre-wrap; }
+.hl-notice.hl-warn { border-left-color: var(--hl-rust); color: inherit; }
+.hl-notice.hl-error { border-left-color: var(--hl-rust); background: var(--hl-rust-soft); }
+
+.hl-wait { color: var(--hl-muted); animation: hl-breathe 1.6s ease-in-out infinite; }
+.hl-caret { display: inline-block; width: 0.45rem; height: 1rem; vertical-align: -0.15rem;
+  background: var(--hl-straw); border-radius: 1px; animation: hl-breathe 1s step-end infinite; }
+@keyframes hl-breathe { 50% { opacity: 0.35; } }
+@media (prefers-reduced-motion: reduce) { .hl-wait, .hl-caret { animation: none; } }
+
+.hl-page { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.55; font-size: 0.92rem;
+  padding: 0.9rem 1rem; border: 1px solid var(--hl-line); border-radius: 0.5rem;
+  background: light-dark(#fffefb, #1d1a15); max-height: 62vh; overflow-y: auto; }
+.hl-passage { background: light-dark(#f8efd8, #332b18); box-decoration-break: clone; }
+.hl-quote { background: light-dark(#ffd768, #8a6a17); color: inherit; border-radius: 0.2rem;
+  padding: 0.05rem 0; box-decoration-break: clone; }
+.hl-quoted { margin: 0.35rem 0; overflow-wrap: anywhere; }
+.hl-quoted q { display: block; font-size: 0.9rem; margin-top: 0.2rem; }
+.hl-verdict { display: inline-block; font-size: 0.8rem; font-weight: 650; border-radius: 1rem;
+  padding: 0.08rem 0.6rem; background: var(--hl-soft); color: var(--hl-muted); }
+.hl-verdict.hl-verified { background: var(--hl-green-soft); color: var(--hl-green); }
+.hl-verdict.hl-unproved { background: var(--hl-rust-soft); color: var(--hl-rust);
+  outline: 1px dashed var(--hl-rust); }
+.hl-brand { font-size: 1.35rem; font-weight: 700; letter-spacing: -0.01em; }
+.hl-brand small { display: block; font-size: 0.8rem; font-weight: 400; letter-spacing: 0;
+  color: var(--hl-muted); }
+.hl-facts { font-size: 0.85rem; line-height: 1.5; overflow-wrap: anywhere; }
+.hl-facts dt { color: var(--hl-muted); font-size: 0.75rem; }
+.hl-facts dd { margin: 0 0 0.4rem; }
+.hl-welcome { text-align: center; padding: 9vh 0 1rem; }
+.hl-welcome h1 { font-size: 1.7rem; font-weight: 700; padding: 0; margin: 0 0 0.4rem; }
+.hl-welcome p { color: var(--hl-muted); max-width: 34rem; margin: 0 auto; }
+section[data-testid="stSidebar"] .stButton button { justify-content: flex-start;
+  text-align: left; }
+@media (max-width: 640px) {
+  .hl-name { max-width: 9rem; } .hl-place { max-width: 7rem; }
+  .hl-page { max-height: 55vh; }
+}
+</style>
+"""

@@ -1,0 +1,184 @@
+"""Reading beside asking: the page behind a citation, its quoted words marked.
+
+`[n]` in an answer and the row of sources are buttons in our own HTML.
+Streamlit has nothing for a button inside a text, so a few lines of JavaScript
+tell the page which one was clicked.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import rendering, resources
+from storage.errors import HayloftError
+
+if TYPE_CHECKING:
+    from app.answers import Citation
+    from storage.records import Hit, Page
+
+_CLICKED = re.compile(r"(?P<turn>[0-9]{1,12}):(?P<n>[0-9]{1,4})")
+_CLICKS = """
+export default function (component) {
+  const { setTriggerValue } = component;
+  const onClick = (event) => {
+    const button = event.target.closest && event.target.closest("button[data-cite]");
+    if (button) setTriggerValue("opened", button.getAttribute("data-cite"));
+  };
+  document.addEventListener("click", onClick);
+  return () => document.removeEventListener("click", onClick);
+}
+"""
+_SCROLL = """
+export default function (component) {
+  let tries = 0;
+  const timer = setInterval(() => {
+    const page = document.querySelector("[role=dialog] .hl-page");
+    const mark = page && (page.querySelector(".hl-quote") || page.querySelector(".hl-passage"));
+    if (page) page.scrollTop = mark ? mark.offsetTop - page.offsetTop - page.clientHeight / 3 : 0;
+    if (page || ++tries > 40) clearInterval(timer);
+  }, 50);
+  return () => clearInterval(timer);
+}
+"""
+
+
+@lru_cache(maxsize=2)
+def _component(name: str, script: str) -> Any:
+    return st.components.v2.component(name, js=script)
+
+
+def watch_clicks(conversation_id: str | None) -> None:
+    """Learn which citation was clicked, and remember it as the open page."""
+    clicks = _component("hayloft.clicks", _CLICKS)(key="clicks", on_opened_change=lambda: None)
+    clicked = _CLICKED.fullmatch(str(clicks.opened or ""))
+    if conversation_id and clicked:
+        st.session_state["reader"] = {
+            "turn": int(clicked["turn"]),
+            "n": int(clicked["n"]),
+            "page": None,
+        }
+
+
+def show(conversation_id: str | None) -> None:
+    """The open page, if one is open: Streamlit keeps a dialog that every run calls again."""
+    reader = st.session_state.get("reader")
+    if reader is None:
+        return
+    source = _source(conversation_id, reader["turn"], reader["n"])
+    if source is None:
+        close()
+        return
+    hit, citations = source
+    title = rendering.label(f"{reader['n']} · {rendering.name_of(hit)}", limit=90)
+    st.dialog(title, width=680, position="right", on_dismiss=close)(_read)(hit, citations)
+
+
+def close() -> None:
+    """Forget the open page."""
+    st.session_state.pop("reader", None)
+
+
+def _source(
+    conversation_id: str | None, turn_id: int, number: int
+) -> tuple[Hit, tuple[Citation, ...]] | None:
+    """Passage `number` of a turn of this conversation, with what the answer quotes from it."""
+    answer = resources.live_answers().get(conversation_id)
+    hits: tuple[Hit, ...]
+    citations: tuple[Citation, ...]
+    if answer is not None and answer.turn_id == turn_id:
+        hits, citations = answer.snapshot().hits or (), ()
+    else:
+        turn = resources.store().turn(turn_id)
+        if turn is None or turn.conversation_id != conversation_id:
+            return None
+        hits, citations = turn.hits, turn.citations
+    if not 1 <= number <= len(hits):
+        return None
+    return hits[number - 1], tuple(item for item in citations if item.n == number)
+
+
+def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
+    """The page a passage stands on, the passage shaded, the quotes marked."""
+    number = (st.session_state.get("reader") or {}).get("page") or hit.page
+    st.html(
+        f'<div class="hl-small"><bdi>{rendering.text_html(hit.document)}</bdi> · '
+        f"{rendering.text_html(hit.place)}</div>"
+        + "".join(rendering.quote_html(citation) for citation in citations)
+    )
+    try:
+        catalog = resources.library().catalog
+        page = catalog.page(hit.document_id, number)
+        following = catalog.page(hit.document_id, number + 1) is not None
+    except HayloftError as error:
+        st.html(rendering.notice_html("error", "The page cannot be read", str(error)))
+        _passage_of_then(hit)
+        return
+    if number == hit.page:
+        _page_of_passage(hit, citations, page)
+    elif page is not None:
+        _page_text(rendering.page_html(page.text, None, ()))
+    _component("hayloft.scroll", _SCROLL)(key="scroll", data=f"{hit.chunk_id}:{number}")
+    _page_buttons(hit, number, following)
+
+
+def _page_of_passage(hit: Hit, citations: tuple[Citation, ...], page: Page | None) -> None:
+    passage = rendering.find_passage(page.text, hit) if page is not None else None
+    if page is None or passage is None:
+        st.html(
+            rendering.notice_html(
+                "warn",
+                "The document has changed since this answer",
+                "Below is the passage as it was read then; it no longer stands there.",
+            )
+        )
+        _passage_of_then(hit)
+        return
+    quotes = [rendering.find_quote(page.text, citation) for citation in citations]
+    _page_text(rendering.page_html(page.text, passage, [quote for quote in quotes if quote]))
+
+
+def _passage_of_then(hit: Hit) -> None:
+    _page_text(rendering.page_html(hit.text, rendering.Span(0, len(hit.text)), ()))
+
+
+def _page_text(view: rendering.PageView) -> None:
+    st.html(view.html)
+    if view.left_out:
+        st.html(
+            f'<div class="hl-small">{view.left_out:,} more characters of this page are '
+            "not shown.</div>"
+        )
+
+
+def _page_buttons(hit: Hit, number: int, following: bool) -> None:
+    noun = "page" if hit.paged else "section"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            f"Previous {noun}",
+            key="page-before",
+            icon=":material/chevron_left:",
+            disabled=number <= 1,
+            on_click=_turn_to,
+            args=(number - 1,),
+        )
+        st.button(
+            f"Next {noun}",
+            key="page-after",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            disabled=not following,
+            on_click=_turn_to,
+            args=(number + 1,),
+        )
+        if number != hit.page:
+            st.button("Back to the passage", key="page-back", on_click=_turn_to, args=(hit.page,))
+
+
+def _turn_to(page: int) -> None:
+    reader = st.session_state.get("reader")
+    if reader:
+        st.session_state["reader"] = {**reader, "page": page}

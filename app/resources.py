@@ -1,0 +1,146 @@
+"""What the pages share: one library, one store, one set of live answers a process.
+
+The pages reach everything through these functions, and through nothing else:
+a test replaces them one by one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.conversations import Conversations
+from app.live_answers import LiveAnswers
+from app.settings import AppSettings
+from storage.errors import HayloftError
+from storage.library import Library
+from storage.settings import StorageSettings
+
+if TYPE_CHECKING:
+    from app.assistant import Assistant
+    from app.chat import ChatModel
+    from app.find import Finder
+    from storage.records import LibraryCounts
+
+log = logging.getLogger(__name__)
+
+MODEL_CHECK_S = 30.0
+"""How often the page looks anew which chat model there is."""
+
+
+@st.cache_resource(show_spinner=False)
+def storage_settings() -> StorageSettings:
+    """Where the library lies."""
+    return StorageSettings()
+
+
+@st.cache_resource(show_spinner=False)
+def app_settings() -> AppSettings:
+    """Which model answers, from how much."""
+    return AppSettings()
+
+
+@st.cache_resource(show_spinner=False)
+def library() -> Library:
+    """The library; opening it does nothing yet."""
+    return Library(storage_settings())
+
+
+@st.cache_resource(show_spinner=False)
+def finder() -> Finder:
+    """Search over the library."""
+    from app.find import Finder
+
+    return Finder(library())
+
+
+@st.cache_resource(show_spinner=False)
+def store() -> Conversations:
+    """The conversations of this data directory."""
+    return Conversations(storage_settings().data_dir / "conversations.db")
+
+
+@st.cache_resource(show_spinner=False)
+def live_answers() -> LiveAnswers:
+    """The answers that are being written now, whoever looks at them."""
+    return LiveAnswers(store())
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAtHand:
+    """What answers now, as the sidebar says it and the assistant needs it."""
+
+    model: ChatModel | None
+    """None: answers are quotes."""
+    label: str
+    window: int
+    """Tokens; 0 without a model."""
+    notice: str = ""
+    fault: HayloftError | None = None
+    """Why the model that was asked for cannot answer."""
+
+
+@st.cache_resource(show_spinner=False, ttl=MODEL_CHECK_S)
+def model_at_hand() -> ModelAtHand:
+    """The chat model, looked for again every half minute; a fault is kept as long."""
+    from app.model_choice import choose_model
+
+    try:
+        choice = choose_model(app_settings(), data_dir=storage_settings().data_dir)
+        if choice.model is None:
+            return ModelAtHand(None, "none: quotes only", 0, choice.notice)
+        label = f"{choice.model.provider} {choice.model.name}"
+        return ModelAtHand(choice.model, label, choice.model.window(), choice.notice)
+    except HayloftError as fault:
+        return ModelAtHand(None, "not available", 0, fault=fault)
+
+
+def look_for_model_again() -> None:
+    """Forget which model was found, so that the next look is a fresh one."""
+    model_at_hand.clear()
+
+
+def assistant() -> Assistant:
+    """Question in, answer out, with the model that is at hand now.
+
+    Raises the fault of a model that was asked for and is not there.
+    """
+    from app.assistant import Assistant
+
+    if model_at_hand().fault is not None:
+        look_for_model_again()
+    found = model_at_hand()
+    if found.fault is not None:
+        raise found.fault
+    return Assistant(library(), finder(), found.model, app_settings())
+
+
+def counts() -> LibraryCounts:
+    """How large the library is, and how fresh."""
+    return library().catalog.counts()
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> threading.Thread:
+    """Load the embedding model and reach Chroma in the background, once.
+
+    Both take seconds; begun when the page opens, they are done before the
+    first question is typed. What fails here fails again, with its sentence,
+    when a question is asked.
+    """
+    shelf, search = library(), finder()
+
+    def work() -> None:
+        try:
+            if shelf.catalog.counts().chunks:
+                search.search("warm up", limit=1)
+        except HayloftError as error:
+            log.warning("warming up failed: %s", error)
+
+    thread = threading.Thread(target=work, name="hayloft-warm-up", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,55 @@
+"""Settings of finding and answering, read once at the entry point."""
+
+from __future__ import annotations
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class AppSettings(BaseSettings):
+    """Which chat model answers, from how much, and where the page is served."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HAYLOFT_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    model: str = "auto"
+    """`auto`, `extractive`, `ollama:NAME` or `openai:NAME`.
+
+    `auto` takes the OpenAI-compatible server where one is set, else the best
+    installed Qwen2 of Ollama, else the extractive answerer.
+    """
+
+    ollama_url: str = Field(
+        default="http://127.0.0.1:11434",
+        validation_alias=AliasChoices("HAYLOFT_OLLAMA_URL", "OLLAMA_HOST"),
+    )
+    """Where Ollama serves. `OLLAMA_HOST` is read too, with Ollama's own rules for short forms."""
+
+    openai_url: str = ""
+    """Base URL of an OpenAI-compatible server (vLLM, llama.cpp), `/v1` included."""
+
+    openai_api_key: SecretStr = SecretStr("")
+
+    window: int = Field(default=32768, ge=1024)
+    """The window asked of the server, in tokens; one constant, since a change reloads the model."""
+
+    reserve: int = Field(default=1024, ge=16)
+    """Tokens kept free for the answer."""
+
+    passages: int = Field(default=8, ge=1, le=200)
+    """How many passages a question is answered from, at most."""
+
+    connect_timeout_s: float = Field(default=3.0, gt=0)
+    """To connect to a chat model's server."""
+
+    answer_timeout_s: float = Field(default=1800.0, gt=0)
+    """Longest silence of the server: queue, load and prefill of a long prompt included."""
+
+    tokenizer: str = ""
+    """A `tokenizer.json` or GGUF file to count with, where the server cannot be asked."""
+
+    ui_port: int = Field(default=8501, ge=1, le=65535)
+
+    ui_address: str = "127.0.0.1"
+    """Where the page is served. Hayloft has no login yet: keep it on loopback."""

@@ -1,0 +1,177 @@
+"""The sidebar of the chat page: conversations, and what answers from which library."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import rendering, resources
+from app.conversations import ConversationSummary
+
+if TYPE_CHECKING:
+    from storage.records import LibraryCounts
+
+CONVERSATIONS_SHOWN = 30
+
+
+def show(conversation_id: str | None, counts: LibraryCounts) -> None:
+    """Draw the sidebar; the open conversation is the one named in the address."""
+    st.html('<div class="hl-brand">Hayloft<small>Ask your own documents</small></div>')
+    st.button(
+        "New conversation",
+        key="new",
+        icon=":material/edit_square:",
+        width="stretch",
+        on_click=open_conversation,
+        args=(None,),
+    )
+    _deleted()
+    _conversation_list(conversation_id)
+    st.divider()
+    _model_facts(counts)
+
+
+def _conversation_list(current: str | None) -> None:
+    summaries = resources.store().summaries()
+    everything = st.session_state.get("all-conversations", False)
+    shown = summaries if everything else summaries[:CONVERSATIONS_SHOWN]
+    for summary in shown:
+        if summary.conversation_id == current:
+            _current_conversation(summary)
+        else:
+            st.button(
+                rendering.label(summary.title, limit=80),
+                key=f"open-{summary.conversation_id}",
+                type="tertiary",
+                width="stretch",
+                wrap=False,
+                on_click=open_conversation,
+                args=(summary.conversation_id,),
+            )
+    if len(shown) < len(summaries) and st.button(
+        f"Show {len(summaries) - len(shown):,} more", key="more", type="tertiary"
+    ):
+        st.session_state["all-conversations"] = True
+        st.rerun()
+
+
+def _current_conversation(summary: ConversationSummary) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        st.button(
+            rendering.label(summary.title, limit=80),
+            key=f"open-{summary.conversation_id}",
+            width="stretch",
+            wrap=False,
+        )
+        chosen = st.menu_button(
+            "",
+            ["Rename", "Delete"],
+            key="conversation-menu",
+            icon=":material/more_horiz:",
+            help="Rename or delete this conversation",
+            type="tertiary",
+        )
+    if chosen == "Rename":
+        st.dialog("Rename the conversation")(_rename)(summary)
+    elif chosen == "Delete":
+        _delete(summary)
+
+
+def _rename(summary: ConversationSummary) -> None:
+    title = st.text_input("Title", value=summary.title, max_chars=120)
+    if st.button("Save", type="primary", key="save-title"):
+        if title.strip():
+            resources.store().rename(summary.conversation_id, title.strip())
+        st.rerun()
+
+
+def _delete(summary: ConversationSummary) -> None:
+    answer = resources.live_answers().get(summary.conversation_id)
+    if answer is not None:
+        answer.stop()
+        answer.wait(3.0)
+    resources.store().delete(summary.conversation_id)
+    open_conversation(None)
+    st.session_state["deleted"] = {"id": summary.conversation_id, "title": summary.title}
+    st.rerun()
+
+
+def _deleted() -> None:
+    """The way back for the conversation that was deleted last."""
+    deleted: dict[str, str] | None = st.session_state.get("deleted")
+    if not deleted:
+        return
+    st.html(
+        '<div class="hl-small" role="status">Deleted '
+        f"“{rendering.text_html(deleted['title'])}”</div>"
+    )
+    st.button("Undo", key="undo", icon=":material/undo:", on_click=_undo, args=(deleted["id"],))
+
+
+def _undo(conversation_id: str) -> None:
+    if resources.store().restore(conversation_id):
+        open_conversation(conversation_id)
+
+
+def _model_facts(counts: LibraryCounts) -> None:
+    found = resources.model_at_hand()
+    fresh = (
+        rendering.age(max(0.0, time.time() - counts.last_ingested_at))
+        if counts.last_ingested_at
+        else "never"
+    )
+    documents = rendering.count_of(counts.documents, "document")
+    set_aside = rendering.count_of(counts.failures, "file")
+    facts = {
+        "Model": found.label,
+        "Window": f"{found.window:,} tokens" if found.window else "",
+        "Library": f"{documents}, {rendering.count_of(counts.pages, 'page')}",
+        "Last ingested": fresh,
+        "Set aside": f"{set_aside}; `hayloft status` says why" if counts.failures else "",
+    }
+    rows = "".join(
+        f"<dt>{name}</dt><dd>{rendering.text_html(fact)}</dd>"
+        for name, fact in facts.items()
+        if fact
+    )
+    st.html(f'<dl class="hl-facts">{rows}</dl>')
+    if found.fault is not None:
+        st.html(rendering.notice_html("error", "No answers for now", str(found.fault)))
+    elif found.model is None:
+        st.html(
+            rendering.notice_html(
+                "info",
+                "Answers are quotes",
+                found.notice or "HAYLOFT_MODEL is set to extractive: no model writes answers.",
+            )
+        )
+    if found.model is None:
+        st.button(
+            "Look for a model again",
+            key="look-again",
+            icon=":material/refresh:",
+            type="tertiary",
+            on_click=resources.look_for_model_again,
+        )
+
+
+def conversation_in_address() -> str | None:
+    """The conversation the address names, so that a reload comes back to it."""
+    conversation_id = st.query_params.get("c")
+    if conversation_id and not resources.store().exists(conversation_id):
+        del st.query_params["c"]
+        st.session_state["refused"] = "That conversation is no longer here. Begin a new one below."
+        return None
+    return conversation_id or None
+
+
+def open_conversation(conversation_id: str | None) -> None:
+    """Go to a conversation, or to none: the next question begins one."""
+    for key in ("reader", "deleted", "refused"):
+        st.session_state.pop(key, None)
+    if conversation_id is None:
+        st.query_params.pop("c", None)
+    else:
+        st.query_params["c"] = conversation_id

@@ -1,0 +1,236 @@
+"""`hayloft eval`: score the library against questions with known answers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from storage.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from evaluation.questions import QuestionFile
+    from evaluation.retrieval import Searcher
+    from storage.library import Library
+
+DEFAULT_CUTOFFS = (1, 3, 5, 10, 20)
+_LARGEST_CUTOFF = 1000
+_NAMED_AT_MOST = 5
+_BY_CUTOFF = ("hit", "recall", "ndcg")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the evaluations and their arguments."""
+    evaluations = parser.add_subparsers(dest="evaluation", metavar="WHAT", required=True)
+    retrieval = evaluations.add_parser(
+        "retrieval",
+        help="how well search finds the pages that answer",
+        description="Ask the library every question of a file and score the pages found: "
+        "hit@k, recall@k, nDCG@k, MRR and the share of questions whose first page is of the "
+        "right document, each with the number of questions and a 95% interval. k counts "
+        "distinct pages; several passages of one page count once, at the best rank.",
+        epilog='A question is one line: {"id": "q1", "question": "…", '
+        '"relevant": [{"document": "travel.pdf", "page": 3}]}',
+    )
+    retrieval.add_argument(
+        "--questions", type=Path, required=True, metavar="FILE", help="JSON lines, one a question"
+    )
+    retrieval.add_argument(
+        "--k",
+        type=cutoffs,
+        default=DEFAULT_CUTOFFS,
+        metavar="K,K,…",
+        help="how many pages count as found (default: 1,3,5,10,20)",
+    )
+    retrieval.add_argument(
+        # Also before `retrieval`; people type it last.
+        "--data-dir",
+        metavar="DIR",
+        default=argparse.SUPPRESS,
+        help="where the library is kept (HAYLOFT_DATA_DIR; default: ./data)",
+    )
+    retrieval.add_argument("--json", action="store_true", help="print the whole result as JSON")
+    retrieval.add_argument(
+        "--out", type=Path, metavar="FILE", help="also write the whole result, as JSON, to FILE"
+    )
+
+
+def cutoffs(text: str) -> tuple[int, ...]:
+    """Parse `1,3,5`: whole numbers from 1, sorted, each once."""
+    try:
+        values = {int(part) for part in text.split(",")}
+    except ValueError:
+        values = {0}
+    if min(values) < 1 or max(values) > _LARGEST_CUTOFF:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of whole numbers from 1 to {_LARGEST_CUTOFF} such as 1,5,10"
+        )
+    return tuple(sorted(values))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out the evaluation that was asked for."""
+    # Before anything heavy is loaded: a wrong file or folder is told at once.
+    from evaluation.questions import read_questions
+
+    file = read_questions(args.questions)
+    _check_writable(args.out)
+
+    from app.find import Finder
+    from storage.library import Library
+    from storage.settings import StorageSettings
+
+    library = Library(StorageSettings())
+    try:
+        result = evaluate_retrieval(library, Finder(library), file, args.k, _progress)
+    finally:
+        library.close()
+    if args.out is not None:
+        _write(args.out, result)
+    if args.json:
+        print(json.dumps(result, ensure_ascii=False, indent=2))
+        for warning in warnings(result):
+            print(f"hayloft: {warning}", file=sys.stderr)
+    else:
+        print(table(result))
+    return 0
+
+
+def evaluate_retrieval(
+    library: Library,
+    searcher: Searcher,
+    file: QuestionFile,
+    k: Sequence[int],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Ask every question of the file; the whole result, ready for JSON.
+
+    Raises UsageError where the library holds nothing at all, since every
+    score would then be a 0 that says nothing about search.
+    """
+    from app.settings import AppSettings
+    from evaluation import provenance
+    from evaluation.retrieval import absent_places, ask_all, chunks_for, score
+    from ingest.settings import IngestSettings
+
+    documents = library.catalog.documents()
+    # Also loads the embedding model, which then counts for no question.
+    identity = library.readable_identity()
+    if not documents or identity is None:
+        raise UsageError(
+            f"The library in {library.settings.data_dir} holds no document; "
+            "fill it with `hayloft ingest PATH`."
+        )
+    missing, beyond = absent_places(file.questions, documents)
+    n = len(file.questions)
+    started_at = datetime.now(UTC)
+    started = time.perf_counter()
+    results = ask_all(searcher, file.questions, k, lambda done: progress(done, n))
+    seconds = time.perf_counter() - started
+    return {
+        "evaluation": "retrieval",
+        "started_at": started_at.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "n": n,
+        "k": list(k),
+        "scores": {name: asdict(value) for name, value in score(results, k).items()},
+        "questions_file": {"name": file.path.name, "sha256": file.sha256},
+        "chunks_asked": chunks_for(k),
+        "short": sum(result.short for result in results),
+        "missing_documents": missing,
+        "missing_pages": [asdict(place) for place in beyond],
+        "library": {
+            "documents": len(documents),
+            "pages": sum(document.pages for document in documents),
+            "chunks": sum(document.chunks for document in documents),
+            "fingerprint": provenance.library_fingerprint(documents),
+        },
+        "index": asdict(identity),
+        **provenance.describe([library.settings, AppSettings(), IngestSettings()]),
+        "results": [result.to_json() for result in results],
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The scores for people: a row per k, a column per metric."""
+    scores, k = result["scores"], result["k"]
+    lines = [
+        f"Retrieval, {_count(result['n'], 'question')} of {result['questions_file']['name']}, "
+        f"{_count(result['library']['documents'], 'document')}, "
+        f"{_count(result['library']['pages'], 'page')}, {result['index']['embedder']}",
+        "",
+        f"{'k':>5}" + "".join(f"{name:>21}" for name in _BY_CUTOFF),
+    ]
+    for cutoff in k:
+        cells = [_cell(scores[f"{name}@{cutoff}"]) for name in _BY_CUTOFF]
+        lines.append(f"{cutoff:>5}" + "".join(f"{cell:>21}" for cell in cells))
+    lines += [
+        "",
+        f"mrr@{max(k)}: {_cell(scores[f'mrr@{max(k)}'])}    "
+        f"right document first: {_cell(scores['document_first@1'])}",
+        f"k counts distinct pages; in brackets the 95% interval for n = {result['n']}; "
+        f"{result['seconds']:.1f} s",
+    ]
+    return "\n".join([*lines, *(f"Warning: {warning}" for warning in warnings(result))])
+
+
+def warnings(result: dict[str, Any]) -> list[str]:
+    """What makes the scores lower, or less sure, than the search deserves."""
+    found = []
+    missing, beyond = result["missing_documents"], result["missing_pages"]
+    if missing:
+        found.append(
+            f"{_count(len(missing), 'relevant document')} not in the library "
+            f"({_named(missing)}); what they would answer counts as missed."
+        )
+    if beyond:
+        places = [f"{place['document']} page {place['page']}" for place in beyond]
+        found.append(
+            f"{_count(len(beyond), 'relevant page')} past the end of the document "
+            f"({_named(places)}); count as missed."
+        )
+    if result["short"]:
+        found.append(
+            f"{_count(result['short'], 'question')} got fewer than {max(result['k'])} distinct "
+            f"pages out of {result['chunks_asked']} passages; a smaller --k avoids this."
+        )
+    return found
+
+
+def _cell(score: dict[str, float]) -> str:
+    return f"{score['mean']:.3f} [{score['low']:.2f}, {score['high']:.2f}]"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED_AT_MOST]) + (", …" if len(names) > _NAMED_AT_MOST else "")
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
+def _check_writable(out: Path | None) -> None:
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        raise UsageError(f"{out} cannot be written: name a file in a folder that exists.")
+
+
+def _write(path: Path, result: dict[str, Any]) -> None:
+    """Put the result in place at once, so that no half of it is ever read."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc

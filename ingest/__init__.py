@@ -1,0 +1,1 @@
+"""Files → pages → chunks → embeddings → index, visible in one commit a document."""

@@ -1,0 +1,354 @@
+"""One ingestion run: bring the index in line with the files."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.chunking import ChunkSizes, chunk_document
+from ingest.loaders.registry import loader_for
+from ingest.parsing import Parsed, ParserPool
+from ingest.pipeline import Pipeline, Work
+from ingest.report import ChunksEmbedded, DocumentDone, Report, RunEvent, RunStarted
+from ingest.scan import FoundFile
+from ingest.settings import IngestSettings
+from ingest.sources import Scope, scopes_of
+from storage.catalog import GRACE_S, IndexIdentity
+from storage.catalog_writer import CatalogWriter, FileState, KnownFile
+from storage.embedding import embedder_name
+from storage.errors import DeleteBrake, DocumentUnreadable, HayloftError, IndexMismatch, LockHeld
+from storage.library import Library
+from storage.locks import FileLock
+
+log = logging.getLogger(__name__)
+
+_FEW = 2
+"""Removing this many documents never trips the brake, however small the library."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a run is going to do."""
+
+    to_read: list[tuple[Scope, FoundFile, KnownFile | None]]
+    to_delete: list[KnownFile]
+    unchanged: int
+
+
+class IngestJob:
+    """Brings a library in line with its files.
+
+    Killed at any instant, the next run sweeps what was half-written; a reader
+    sees each document in its old or in its new version, never in between.
+    """
+
+    def __init__(
+        self, library: Library, settings: IngestSettings, tell: Callable[[RunEvent], None]
+    ) -> None:
+        self._library = library
+        self._settings = settings
+        self._tell = tell
+        self._writer = CatalogWriter(library.catalog)
+        self._report = Report()
+
+    def run(
+        self, paths: Sequence[Path], *, rebuild: bool = False, allow_deletes: bool = False
+    ) -> Report:
+        """Ingest these paths, or every known source where none is named.
+
+        With `rebuild` everything is read and embedded anew into a second
+        collection, which takes over in one commit at the end. Raises LockHeld,
+        UsageError, DeleteBrake, IndexMismatch, StorageError or
+        ServiceUnavailable; files that cannot be read are only reported.
+        """
+        data_dir = self._library.settings.data_dir
+        self._library.catalog.counts()  # creates the data directory, or says why it cannot
+        with FileLock(data_dir / "ingest.lock") as lock:
+            if not lock.acquire():
+                raise LockHeld(
+                    f"Another ingestion run is at work on {data_dir}. Wait for it to end; "
+                    "`hayloft status` shows how far it is."
+                )
+            run_id = self._writer.begin_run()
+            outcome, message = "error", ""
+            try:
+                self._run(paths, rebuild=rebuild, allow_deletes=allow_deletes)
+                outcome = "failed-files" if self._report.failed else "complete"
+            except DeleteBrake as exc:
+                outcome, message = "brake", str(exc)
+                raise
+            except HayloftError as exc:
+                message = str(exc)
+                raise
+            except KeyboardInterrupt:
+                outcome = "interrupted"
+                raise
+            finally:
+                self._report.seconds = time.monotonic() - self._report.started
+                self._writer.end_run(run_id, outcome, self._report.counts(), message)
+        return self._report
+
+    def _run(self, paths: Sequence[Path], *, rebuild: bool, allow_deletes: bool) -> None:
+        self._sweep(retired_before=time.time() - GRACE_S)
+        scopes = scopes_of(
+            paths,
+            self._library.catalog,
+            self._writer,
+            follow_symlinks=self._settings.follow_symlinks,
+        )
+        identity = self._library.catalog.identity()
+        if rebuild and paths:
+            scopes = scopes_of(
+                [],
+                self._library.catalog,
+                self._writer,
+                follow_symlinks=self._settings.follow_symlinks,
+            )
+        if identity is not None and not rebuild:
+            self._refuse_other_index(identity)
+        plan = self._plan(scopes, everything=rebuild)
+        self._brake(plan, scopes, allow_deletes=allow_deletes)
+        self._report.unchanged = plan.unchanged
+        self._tell(
+            RunStarted(
+                files=sum(len(scope.found) for scope in scopes),
+                to_read=len(plan.to_read),
+                to_delete=len(plan.to_delete),
+            )
+        )
+        for scope in scopes:
+            self._set_aside_problems(scope)
+        if plan.to_read:
+            self._read(plan, identity, rebuild=rebuild)
+        self._delete(plan.to_delete)
+        self._sweep_after_grace()
+
+    def _refuse_other_index(self, identity: IndexIdentity) -> None:
+        """Compare what can be compared without loading the model; the rest when it is loaded."""
+        name = embedder_name(self._library.settings.embedder)
+        if identity.embedder != name:
+            raise IndexMismatch(
+                f"The index was built with the embedding model {identity.embedder!r}, and "
+                f"HAYLOFT_EMBEDDER now names {name!r}. Set it back, or run "
+                "`hayloft ingest --rebuild` to index everything anew."
+            )
+
+    def _plan(self, scopes: list[Scope], *, everything: bool) -> _Plan:
+        plan = _Plan([], [], 0)
+        unchanged = 0
+        for scope in scopes:
+            known = self._writer.files(scope.source_id)
+            failed = self._writer.failed_paths(scope.source_id)
+            here = {file.relative: file for file in scope.found}
+            for path, file in here.items():
+                before = known.get(path)
+                if not everything and before is not None and _same(file, before):
+                    unchanged += 1
+                    if path in failed:
+                        self._writer.clear_failures(scope.source_id, [path])
+                else:
+                    plan.to_read.append((scope, file, before))
+            gone = [path for path in known if path not in here and scope.covers(path)]
+            plan.to_delete.extend(known[path] for path in gone)
+            self._writer.clear_failures(
+                scope.source_id,
+                [path for path in failed if path not in here and scope.covers(path)],
+            )
+        return _Plan(plan.to_read, plan.to_delete, unchanged)
+
+    def _brake(self, plan: _Plan, scopes: list[Scope], *, allow_deletes: bool) -> None:
+        """Stop before a hiccup of a network share empties the library."""
+        documents = self._library.catalog.counts().documents
+        gone = len(plan.to_delete)
+        if allow_deletes or gone == 0:
+            return
+        all_gone = gone == documents and documents >= _FEW
+        if all_gone or (gone > _FEW and gone > self._settings.max_delete_share * documents):
+            roots = ", ".join(sorted({str(scope.root) for scope in scopes}))
+            raise DeleteBrake(
+                f"{gone} of {documents} documents are no longer under {roots}; nothing was "
+                "changed. If the folder is only missing its network share, bring it back; if "
+                "they are meant to go, run `hayloft ingest --allow-deletes`."
+            )
+
+    def _set_aside_problems(self, scope: Scope) -> None:
+        for problem in scope.problems:
+            self._fail(scope.source_id, problem.path, problem.kind, problem.reason)
+
+    def _read(self, plan: _Plan, identity: IndexIdentity | None, *, rebuild: bool) -> None:
+        """Parse, embed and publish; the parser works ahead while the model embeds."""
+        with ParserPool(self._settings) as pool:
+            parsed = pool.parse_all(file.path for _, file, _ in plan.to_read)
+            # Parsing begins before the model is loaded: both take seconds.
+            embedder = self._library.embedder
+            sizes = ChunkSizes(
+                min(self._settings.chunk_tokens or embedder.max_tokens, embedder.max_tokens),
+                self._settings.chunk_overlap,
+            )
+            target = self._target(identity, sizes, rebuild=rebuild)
+            self._library.vectors.create(target.collection)
+            pipeline = Pipeline(
+                writer=self._writer,
+                vectors=self._library.vectors,
+                embedder=embedder,
+                collection=target.collection,
+                visible=not rebuild,
+                on_done=self._done,
+                on_progress=self._progress,
+            )
+            try:
+                self._feed(plan, parsed, pipeline, sizes, rebuild=rebuild)
+                pipeline.close()
+            except BaseException:
+                pipeline.abandon()
+                raise
+        if rebuild:
+            self._writer.switch(target)
+            if identity is not None:
+                time.sleep(GRACE_S)
+                self._library.vectors.drop(identity.collection)
+                self._writer.forget_collection(identity.collection)
+
+    def _feed(
+        self,
+        plan: _Plan,
+        parsed: Iterator[Parsed],
+        pipeline: Pipeline,
+        sizes: ChunkSizes,
+        *,
+        rebuild: bool,
+    ) -> None:
+        token_spans = self._library.embedder.token_spans
+        for (scope, file, before), result in zip(plan.to_read, parsed, strict=True):
+            state = FileState(
+                path=file.relative,
+                size=result.size,
+                mtime_ns=result.mtime_ns,
+                sha256=result.sha256,
+                reader=loader_for(file.path.suffix).version,
+            )
+            document = result.document
+            if isinstance(document, DocumentUnreadable):
+                self._fail(scope.source_id, file.relative, document.kind, str(document))
+                if not rebuild or before is None:
+                    continue
+                # The last good version moves to the new index with the others.
+                document = self._writer.parsed_before(before.version_id)
+                state = FileState(
+                    before.path, before.size, before.mtime_ns, before.sha256, before.reader
+                )
+            elif before is not None and not rebuild and _same_content(before, state):
+                self._writer.touch(before.version_id, state)
+                self._writer.clear_failures(scope.source_id, [file.relative])
+                self._report.unchanged += 1
+                self._tell(DocumentDone(file.relative, "unchanged", seconds=result.seconds))
+                continue
+            pipeline.add(
+                Work(
+                    source_id=scope.source_id,
+                    file=state,
+                    document=document,
+                    chunks=chunk_document(document, sizes, token_spans),
+                    seconds=result.seconds,
+                    updates=before is not None,
+                )
+            )
+
+    def _target(
+        self, identity: IndexIdentity | None, sizes: ChunkSizes, *, rebuild: bool
+    ) -> IndexIdentity:
+        """The index to write into: the one there is, or a new one."""
+        embedder = self._library.embedder
+        if identity is not None and not rebuild:
+            if identity.dimension != embedder.dimension:
+                self._library.readable_identity()  # raises, with its sentence
+            if identity.chunking != sizes.fingerprint:
+                raise IndexMismatch(
+                    "The index was built with other chunk settings "
+                    f"({identity.chunking}, now {sizes.fingerprint}). Set HAYLOFT_CHUNK_TOKENS "
+                    "and HAYLOFT_CHUNK_OVERLAP back, or run `hayloft ingest --rebuild`."
+                )
+            return identity
+        target = IndexIdentity(
+            embedder=embedder.name,
+            dimension=embedder.dimension,
+            chunking=sizes.fingerprint,
+            collection=f"hayloft-{self._library.catalog.library_id()}-{int(time.time())}",
+        )
+        if not rebuild:
+            self._writer.set_identity(target)
+        return target
+
+    def _delete(self, files: list[KnownFile]) -> None:
+        if not files:
+            return
+        self._writer.remove([file.document_id for file in files])
+        for file in files:
+            self._report.deleted += 1
+            self._tell(DocumentDone(file.path, "deleted"))
+
+    def _done(self, work: Work) -> None:
+        self._report.pages += len(work.document.pages)
+        self._report.chunks += len(work.chunks)
+        self._report.embedded += work.embedded
+        if work.updates:
+            self._report.updated += 1
+        else:
+            self._report.added += 1
+        self._tell(
+            DocumentDone(
+                document=work.file.path,
+                action="updated" if work.updates else "added",
+                pages=len(work.document.pages),
+                chunks=len(work.chunks),
+                seconds=work.seconds,
+                warnings=work.document.warnings,
+            )
+        )
+
+    def _progress(self, work: Work) -> None:
+        if work.left:
+            self._tell(
+                ChunksEmbedded(work.file.path, len(work.chunks) - work.left, len(work.chunks))
+            )
+
+    def _fail(self, source_id: int, path: str, kind: str, reason: str) -> None:
+        self._writer.fail(source_id, path, kind, reason)
+        failure = DocumentDone(path, "failed", kind=kind, reason=reason)
+        self._report.failed += 1
+        self._report.failures.append(failure)
+        self._tell(failure)
+
+    def _sweep(self, *, retired_before: float) -> None:
+        """Delete the vectors of versions that are not, or no longer, visible."""
+        leftovers = self._writer.leftovers(retired_before=retired_before)
+        for leftover in leftovers:
+            self._library.vectors.delete_if_there(
+                leftover.collection,
+                (f"{leftover.version_id}:{ordinal}" for ordinal in range(leftover.chunks)),
+            )
+            self._writer.forget([leftover.version_id])
+        if leftovers:
+            log.info("swept the vectors of %d versions", len(leftovers))
+
+    def _sweep_after_grace(self) -> None:
+        last = self._writer.last_retired_at()
+        if last is not None:
+            time.sleep(max(0.0, last + GRACE_S - time.time()))
+            self._sweep(retired_before=time.time())
+
+
+def _same(file: FoundFile, before: KnownFile) -> bool:
+    """Decided by `stat` alone; a loader that reads better now is a reason to read again."""
+    return (
+        file.size == before.size
+        and file.mtime_ns == before.mtime_ns
+        and before.reader == loader_for(file.path.suffix).version
+    )
+
+
+def _same_content(before: KnownFile, state: FileState) -> bool:
+    return before.sha256 == state.sha256 and before.reader == state.reader

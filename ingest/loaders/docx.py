@@ -1,0 +1,219 @@
+"""DOCX: headings, paragraphs, lists, tables and footnotes, in document order.
+
+python-docx opens the package and knows the styles; the text itself is gathered
+from the XML here, because python-docx leaves out content controls, inserted
+text under change tracking, text boxes and footnotes.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ingest.loaders.cleaning import one_line, title_or_name
+from ingest.loaders.reading import damaged, read_bytes, shown, without_text
+from ingest.loaders.sections import Block, sections
+from storage.errors import DocumentUnreadable
+from storage.records import ParsedDocument
+
+SUFFIXES = (".docx",)
+LOADER_VERSION = "docx-1"
+
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_OLE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED_ENTRY = "EncryptedPackage".encode("utf-16-le")
+_CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
+_SKIPPED = frozenset({f"{_W}txbxContent", f"{_W}del", f"{_W}moveFrom", _FALLBACK})
+_WRAPPERS = frozenset(f"{_W}{name}" for name in ("sdt", "sdtContent", "customXml", "ins", "moveTo"))
+_HEADING_STYLE = re.compile(r"heading (\d)$", re.IGNORECASE)
+_NOTES = {"footnotes": "Footnotes", "endnotes": "Endnotes"}
+_NOTE_SEPARATORS = ("separator", "continuationSeparator", "continuationNotice")
+
+
+def load(path: Path) -> ParsedDocument:
+    """Reads a Word document; raises DocumentUnreadable (`encrypted`, `damaged`, ...)."""
+    content = read_bytes(path)
+    if content.startswith(_OLE_MARK):
+        raise _old_or_encrypted(path, content)
+    from importlib.metadata import version
+    from io import BytesIO
+
+    import docx
+    from docx.opc.exceptions import OpcError
+    from lxml import etree  # type: ignore[import-untyped]
+
+    try:
+        document = docx.Document(BytesIO(content))
+        blocks = list(_Body(document).blocks())
+        stated = _stated(document)
+    except (
+        *(OpcError, zipfile.BadZipFile, zlib.error, etree.XMLSyntaxError),
+        *(KeyError, ValueError, AttributeError, EOFError, NotImplementedError, OSError),
+    ) as exc:
+        raise damaged(path, "is damaged or is no Word document") from exc
+    except RecursionError as exc:
+        raise damaged(path, "nests its content too deeply to be read") from exc
+    pages = sections(blocks)
+    if not pages:
+        raise without_text(path)
+    heading = next((block.text for block in blocks if block.level == 1), "")
+    return ParsedDocument(
+        title=title_or_name(stated.pop("title", "") or heading, path.stem),
+        pages=pages,
+        paged=False,
+        parser=f"python-docx {version('python-docx')}",
+        metadata=stated,
+    )
+
+
+class _Body:
+    """The blocks of a document, headings recognised by their styles."""
+
+    def __init__(self, document: Any) -> None:
+        self._document = document
+        self._levels: dict[str, int] = {}
+        self._lists: set[str] = set()
+        for style in document.styles:
+            name = style.name or ""
+            found = _HEADING_STYLE.match(name)
+            if found:
+                self._levels[style.style_id] = int(found[1])
+            elif name == "Title":
+                self._levels[style.style_id] = 1
+            elif name.startswith("List"):
+                self._lists.add(style.style_id)
+            else:
+                level = style.element.find(f"{_W}pPr/{_W}outlineLvl")
+                if level is not None and int(level.get(f"{_W}val", "9")) < 9:
+                    self._levels[style.style_id] = int(level.get(f"{_W}val")) + 1
+
+    def blocks(self) -> Iterator[Block]:
+        """Body, then footnotes and endnotes under headings of their own."""
+        yield from _joined_lists(self._content(self._document.element.body))
+        yield from self._notes()
+
+    def _content(self, parent: Any) -> Iterator[tuple[Block, bool]]:
+        """(block, is a list item) of each paragraph and table."""
+        for child in parent:
+            if child.tag == f"{_W}p":
+                yield self._paragraph(child)
+                for box in _boxes(child):
+                    yield from self._content(box)
+            elif child.tag == f"{_W}tbl":
+                yield Block(self._table(child)), False
+            elif child.tag in _WRAPPERS:
+                yield from self._content(child)
+
+    def _paragraph(self, paragraph: Any) -> tuple[Block, bool]:
+        text = _text(paragraph).strip()
+        style = paragraph.find(f"{_W}pPr/{_W}pStyle")
+        name = style.get(f"{_W}val") if style is not None else ""
+        own_level = paragraph.find(f"{_W}pPr/{_W}outlineLvl")
+        if own_level is not None and int(own_level.get(f"{_W}val", "9")) < 9:
+            return Block(text, int(own_level.get(f"{_W}val")) + 1), False
+        if name in self._levels:
+            return Block(text, self._levels[name]), False
+        numbered = paragraph.find(f"{_W}pPr/{_W}numPr") is not None
+        if text and (numbered or name in self._lists):
+            return Block(f"- {text}"), True
+        return Block(text), False
+
+    def _table(self, table: Any) -> str:
+        """One line a row, its cells joined by bars; a merged cell is told once."""
+        lines = []
+        for row in table.iter(f"{_W}tr"):
+            cells = [" ".join(self._cell(cell).split()) for cell in row.iter(f"{_W}tc")]
+            lines.append(" | ".join(cell for cell in cells if cell))
+        return "\n".join(line for line in lines if line)
+
+    def _cell(self, cell: Any) -> str:
+        return " ".join(block.text for block, _ in self._content(cell))
+
+    def _notes(self) -> Iterator[Block]:
+        for relation in self._document.part.rels.values():
+            kind = relation.reltype.rsplit("/", 1)[-1]
+            if kind not in _NOTES or relation.is_external:
+                continue
+            from docx.oxml import parse_xml
+
+            notes = parse_xml(relation.target_part.blob)
+            texts = [
+                " ".join(_text(paragraph).strip() for paragraph in note.iter(f"{_W}p"))
+                for note in notes
+                if note.get(f"{_W}type") not in _NOTE_SEPARATORS
+            ]
+            if any(texts):
+                yield Block(_NOTES[kind], 1)
+                yield Block("\n".join(f"{n}. {text}" for n, text in enumerate(texts, 1) if text))
+
+
+def _joined_lists(content: Iterator[tuple[Block, bool]]) -> Iterator[Block]:
+    """Consecutive list items as one block."""
+    items: list[str] = []
+    for block, is_item in content:
+        if is_item:
+            items.append(block.text)
+            continue
+        if items:
+            yield Block("\n".join(items))
+            items = []
+        yield block
+    if items:
+        yield Block("\n".join(items))
+
+
+def _text(element: Any) -> str:
+    """The text of a paragraph, without its text boxes and what change tracking deleted."""
+    parts: list[str] = []
+    for child in element:
+        if child.tag in _SKIPPED or not isinstance(child.tag, str):
+            continue
+        name = child.tag.removeprefix(_W)
+        if name == "t":
+            parts.append(child.text or "")
+        elif name in _CHARACTERS and child.tag.startswith(_W):
+            parts.append(_CHARACTERS[name])
+        elif name != "pPr":
+            parts.append(_text(child))
+    return "".join(parts)
+
+
+def _boxes(paragraph: Any) -> Iterator[Any]:
+    """The contents of the text boxes anchored in a paragraph, each once."""
+    for box in paragraph.iter(f"{_W}txbxContent"):
+        above = list(box.iterancestors())
+        inner = above[: above.index(paragraph)]
+        if not any(element.tag in (_FALLBACK, f"{_W}txbxContent") for element in inner):
+            yield box
+
+
+def _stated(document: Any) -> dict[str, str]:
+    core = document.core_properties
+    stated = {
+        "title": core.title,
+        "author": core.author,
+        "subject": core.subject,
+        "keywords": core.keywords,
+        "created": core.created.isoformat() if core.created else "",
+        "modified": core.modified.isoformat() if core.modified else "",
+    }
+    return {name: one_line(text) for name, text in stated.items() if text and one_line(text)}
+
+
+def _old_or_encrypted(path: Path, content: bytes) -> DocumentUnreadable:
+    """The error for the container that both old Word files and encrypted new ones use."""
+    if _ENCRYPTED_ENTRY in content:
+        return DocumentUnreadable(
+            f"{shown(path)} is protected by a password; save a copy without one and put it there.",
+            kind="encrypted",
+        )
+    return DocumentUnreadable(
+        f"{shown(path)} is in the old Word format, although its name says .docx; "
+        "open it in a word processor and save it as .docx.",
+        kind="unsupported",
+    )

@@ -1,0 +1,118 @@
+"""What an ingestion run says while it works, and at its end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The files are known."""
+
+    files: int
+    """Files found under the paths of this run."""
+    to_read: int
+    """Of these, the new and the changed ones."""
+    to_delete: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as `hayloft ingest --json` prints it."""
+        return {
+            "event": "start",
+            "files": self.files,
+            "to_read": self.to_read,
+            "to_delete": self.to_delete,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentDone:
+    """One file has been dealt with."""
+
+    document: str
+    action: str
+    """`added`, `updated`, `unchanged` (same content, new time), `deleted` or `failed`."""
+    pages: int = 0
+    chunks: int = 0
+    seconds: float = 0.0
+    """Time to read the file; the embedding of several files is interleaved."""
+    kind: str = ""
+    reason: str = ""
+    """Why it failed, as a sentence."""
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as `hayloft ingest --json` prints it."""
+        told: dict[str, Any] = {
+            "event": "document",
+            "document": self.document,
+            "action": self.action,
+            "pages": self.pages,
+            "chunks": self.chunks,
+            "seconds": round(self.seconds, 3),
+        }
+        if self.reason:
+            told |= {"kind": self.kind, "reason": self.reason}
+        if self.warnings:
+            told["warnings"] = list(self.warnings)
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class ChunksEmbedded:
+    """Progress inside long documents."""
+
+    document: str
+    done: int
+    total: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as `hayloft ingest --json` prints it."""
+        return {
+            "event": "progress",
+            "document": self.document,
+            "done": self.done,
+            "total": self.total,
+        }
+
+
+@dataclass(slots=True)
+class Report:
+    """The counts of a run; the one record here that grows."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    failed: int = 0
+    pages: int = 0
+    chunks: int = 0
+    embedded: int = 0
+    """Chunks that had to be embedded; the others were in the index already."""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Files of other types, by suffix."""
+    failures: list[DocumentDone] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+
+    def counts(self) -> dict[str, int]:
+        """The counts that the run history keeps."""
+        return {
+            name: getattr(self, name)
+            for name in ("added", "updated", "unchanged", "deleted", "failed", "pages", "chunks")
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The last line of `hayloft ingest --json`."""
+        return {
+            "event": "report",
+            **self.counts(),
+            "embedded": self.embedded,
+            "skipped": self.skipped,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+RunEvent = RunStarted | DocumentDone | ChunksEmbedded

@@ -1,0 +1,1 @@
+"""What writer and reader agree on: the catalog, the vectors, the embedder."""

@@ -1,0 +1,421 @@
+"""Writing the catalog: the journal of versions, and the commit that makes one visible.
+
+The order that nothing can be lost in:
+
+1. `begin_version` notes that vectors of this version are about to exist;
+2. the vectors go to Chroma;
+3. `publish` puts pages, chunks and words in place and switches the document to
+   the new version, in one transaction; the old version becomes `retired`;
+4. the vectors of retired versions are deleted, then `forget` drops the note.
+
+Killed between any two steps, `leftovers` names the versions to sweep.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from storage.catalog import Catalog, IndexIdentity
+from storage.lexical import index_text
+from storage.records import Chunk, Page, ParsedDocument
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What the catalog knows about a file of a source."""
+
+    document_id: int
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    reader: str
+    """The loader and its version that read it."""
+    version_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A file as it was when it was read."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    reader: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """The ids of a version that is about to be filled, and of its document."""
+
+    version_id: int
+    document_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A version whose vectors are to be deleted."""
+
+    version_id: int
+    chunks: int
+    collection: str
+
+
+class CatalogWriter:
+    """The writing half of a catalog; used by one process at a time, which holds the run lock."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._database = catalog.database
+
+    def set_identity(self, identity: IndexIdentity) -> None:
+        """Note what the index is built with."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('index', ?)", (identity.to_json(),)
+            )
+
+    def source(self, root: str, *, whole: bool) -> int:
+        """The id of a source root, which is added where it is new."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT INTO sources (root, whole) VALUES (?, ?)"
+                " ON CONFLICT (root) DO UPDATE SET whole = max(whole, excluded.whole)",
+                (root, int(whole)),
+            )
+            row = connection.execute("SELECT id FROM sources WHERE root = ?", (root,)).fetchone()
+            return int(row[0])
+
+    def adopt(self, inner_root: str, source_id: int, prefix: str) -> None:
+        """Move the documents of a source that lies inside another one to that one.
+
+        `prefix` is the inner root's path relative to the outer one, with a
+        trailing slash. A document that both have stays with the outer one.
+        """
+        with self._database.writing() as connection:
+            row = connection.execute(
+                "SELECT id FROM sources WHERE root = ?", (inner_root,)
+            ).fetchone()
+            if row is None or row[0] == source_id:
+                return
+            for table in ("documents", "failures"):
+                connection.execute(
+                    f"UPDATE OR IGNORE {table} SET source_id = ?, path = ? || path"
+                    " WHERE source_id = ?",
+                    (source_id, prefix, row[0]),
+                )
+            doubles = connection.execute(
+                "SELECT id FROM documents WHERE source_id = ?", (row[0],)
+            ).fetchall()
+            _remove(connection, [double[0] for double in doubles])
+            connection.execute("DELETE FROM failures WHERE source_id = ?", (row[0],))
+            connection.execute("DELETE FROM sources WHERE id = ?", (row[0],))
+
+    def files(self, source_id: int) -> dict[str, KnownFile]:
+        """All files of a source that were read before, by path."""
+        with self._database.snapshot() as connection:
+            rows = connection.execute(
+                "SELECT d.id, d.path, v.size, v.mtime_ns, v.sha256, v.reader, v.id"
+                " FROM documents d JOIN versions v ON v.id = d.version_id WHERE d.source_id = ?",
+                (source_id,),
+            ).fetchall()
+            return {row["path"]: KnownFile(*row) for row in rows}
+
+    def touch(self, version_id: int, file: FileState) -> None:
+        """Note a new time (or reader) of a file whose content did not change."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE versions SET size = ?, mtime_ns = ?, reader = ? WHERE id = ?",
+                (file.size, file.mtime_ns, file.reader, version_id),
+            )
+
+    def begin_version(self, source_id: int, path: str, chunks: int, collection: str) -> NewVersion:
+        """Note that the vectors of a new version are about to be sent."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO documents (source_id, path) VALUES (?, ?)",
+                (source_id, path),
+            )
+            row = connection.execute(
+                "SELECT id FROM documents WHERE source_id = ? AND path = ?", (source_id, path)
+            ).fetchone()
+            cursor = connection.execute(
+                "INSERT INTO versions (document_id, collection, state, chunks, created_at)"
+                " VALUES (?, ?, 'pending', ?, ?)",
+                (row[0], collection, chunks, time.time()),
+            )
+            return NewVersion(int(cursor.lastrowid or 0), int(row[0]))
+
+    def publish(
+        self,
+        version_id: int,
+        file: FileState,
+        document: ParsedDocument,
+        chunks: Sequence[Chunk],
+        embedded_shas: Sequence[bytes],
+        *,
+        visible: bool = True,
+    ) -> None:
+        """Make a version whose vectors are all in Chroma the visible one, in one commit.
+
+        With `visible` false it is only made ready, for `switch` to show all at once.
+        """
+        # The work that needs no lock is done before the lock is taken.
+        rows = [
+            (chunk.ordinal, chunk.page, chunk.char_start, chunk.char_end, chunk.heading, sha)
+            for chunk, sha in zip(chunks, embedded_shas, strict=True)
+        ]
+        words = [
+            (index_text(chunk.text), index_text(f"{document.title} {chunk.heading}"))
+            for chunk in chunks
+        ]
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE versions SET state = 'ready', size = ?, mtime_ns = ?, sha256 = ?,"
+                " reader = ?, title = ?, paged = ?, pages = ?, characters = ?, parser = ?,"
+                " metadata = ?, warnings = ?, created_at = ? WHERE id = ?",
+                (
+                    file.size,
+                    file.mtime_ns,
+                    file.sha256,
+                    file.reader,
+                    document.title,
+                    int(document.paged),
+                    len(document.pages),
+                    sum(len(page.text) for page in document.pages),
+                    document.parser,
+                    json.dumps(document.metadata, ensure_ascii=False),
+                    json.dumps(document.warnings, ensure_ascii=False),
+                    time.time(),
+                    version_id,
+                ),
+            )
+            connection.executemany(
+                "INSERT INTO pages (version_id, number, label, heading, text)"
+                " VALUES (?, ?, ?, ?, ?)",
+                [
+                    (version_id, page.number, page.label, page.heading, page.text)
+                    for page in document.pages
+                ],
+            )
+            # Word rows take their chunk's id; one writer, so the ids are known beforehand.
+            first = int(
+                connection.execute("SELECT coalesce(max(id), 0) + 1 FROM chunks").fetchone()[0]
+            )
+            connection.executemany(
+                "INSERT INTO chunks (id, version_id, ordinal, page, char_start, char_end, heading,"
+                " embedded_sha) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(first + i, version_id, *row) for i, row in enumerate(rows)],
+            )
+            connection.executemany(
+                "INSERT INTO words (rowid, text, title) VALUES (?, ?, ?)",
+                [(first + i, *pair) for i, pair in enumerate(words)],
+            )
+            if visible:
+                _show(connection, version_id)
+
+    def switch(self, identity: IndexIdentity) -> None:
+        """Show all ready versions and the index they belong to, in one commit."""
+        with self._database.writing() as connection:
+            ready = connection.execute(
+                "SELECT id FROM versions WHERE state = 'ready' AND collection = ?",
+                (identity.collection,),
+            ).fetchall()
+            for row in ready:
+                _show(connection, row[0])
+            connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('index', ?)", (identity.to_json(),)
+            )
+
+    def remove(self, document_ids: Sequence[int]) -> None:
+        """Take documents out of the library, all in one commit."""
+        with self._database.writing() as connection:
+            _remove(connection, document_ids)
+
+    def fail(self, source_id: int, path: str, kind: str, reason: str) -> None:
+        """Note that a file could not be read; an earlier good version stays."""
+        now = time.time()
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT INTO failures VALUES (?, ?, ?, ?, 1, ?, ?)"
+                " ON CONFLICT (source_id, path) DO UPDATE SET kind = excluded.kind,"
+                " reason = excluded.reason, attempts = attempts + 1,"
+                " last_seen = excluded.last_seen",
+                (source_id, path, kind, reason, now, now),
+            )
+
+    def clear_failures(self, source_id: int, paths: Iterable[str]) -> None:
+        """Forget the failures of files that are gone or were read after all."""
+        with self._database.writing() as connection:
+            connection.executemany(
+                "DELETE FROM failures WHERE source_id = ? AND path = ?",
+                [(source_id, path) for path in paths],
+            )
+
+    def failed_paths(self, source_id: int) -> set[str]:
+        """Paths of a source that are set aside."""
+        with self._database.snapshot() as connection:
+            rows = connection.execute(
+                "SELECT path FROM failures WHERE source_id = ?", (source_id,)
+            ).fetchall()
+            return {row[0] for row in rows}
+
+    def embedded_before(self, shas: Sequence[bytes], collection: str) -> dict[bytes, str]:
+        """For embedded texts that are in the index already: a chunk id that has the vector."""
+        found: dict[bytes, str] = {}
+        with self._database.snapshot() as connection:
+            for start in range(0, len(shas), 900):
+                part = shas[start : start + 900]
+                rows = connection.execute(
+                    "SELECT c.embedded_sha, c.version_id, c.ordinal FROM chunks c"
+                    " JOIN versions v ON v.id = c.version_id AND v.collection = ?"
+                    f" WHERE c.embedded_sha IN ({', '.join('?' * len(part))})",
+                    (collection, *part),
+                )
+                for row in rows:
+                    found[row[0]] = f"{row[1]}:{row[2]}"
+        return found
+
+    def leftovers(self, *, retired_before: float) -> list[Leftover]:
+        """Versions to sweep: never published, or retired before that moment."""
+        with self._database.snapshot() as connection:
+            rows = connection.execute(
+                "SELECT id, chunks, collection FROM versions WHERE state IN ('pending', 'ready')"
+                " OR (state = 'retired' AND retired_at <= ?)",
+                (retired_before,),
+            ).fetchall()
+            return [Leftover(*row) for row in rows]
+
+    def last_retired_at(self) -> float | None:
+        """When the youngest retired version was retired."""
+        with self._database.snapshot() as connection:
+            row = connection.execute(
+                "SELECT max(retired_at) FROM versions WHERE state = 'retired'"
+            ).fetchone()
+            return None if row[0] is None else float(row[0])
+
+    def forget(self, version_ids: Sequence[int]) -> None:
+        """Drop the notes of versions whose vectors are gone, and of files never read."""
+        with self._database.writing() as connection:
+            for version_id in version_ids:
+                _clear(connection, version_id)
+                connection.execute(
+                    "DELETE FROM versions WHERE id = ? AND state != 'current'", (version_id,)
+                )
+            connection.execute(
+                "DELETE FROM documents WHERE version_id IS NULL AND id NOT IN"
+                " (SELECT document_id FROM versions)"
+            )
+
+    def forget_collection(self, collection: str) -> None:
+        """Drop the notes of retired versions whose whole collection was deleted."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "DELETE FROM versions WHERE collection = ? AND state = 'retired'", (collection,)
+            )
+
+    def parsed_before(self, version_id: int) -> ParsedDocument:
+        """A stored version as its loader gave it, for indexing it anew without its file."""
+        with self._database.snapshot() as connection:
+            row = connection.execute(
+                "SELECT title, paged, parser, metadata, warnings FROM versions WHERE id = ?",
+                (version_id,),
+            ).fetchone()
+            pages = connection.execute(
+                "SELECT number, text, label, heading FROM pages WHERE version_id = ?"
+                " ORDER BY number",
+                (version_id,),
+            ).fetchall()
+            return ParsedDocument(
+                title=row["title"],
+                pages=tuple(Page(*page) for page in pages),
+                paged=bool(row["paged"]),
+                parser=row["parser"],
+                metadata=json.loads(row["metadata"]),
+                warnings=tuple(json.loads(row["warnings"])),
+            )
+
+    def begin_run(self) -> int:
+        """Open a line in the run history; a run that was killed is closed as interrupted."""
+        with self._database.writing() as connection:
+            connection.execute("UPDATE runs SET outcome = 'interrupted' WHERE outcome = 'running'")
+            cursor = connection.execute(
+                "INSERT INTO runs (started_at, outcome) VALUES (?, 'running')", (time.time(),)
+            )
+            return int(cursor.lastrowid or 0)
+
+    def end_run(self, run_id: int, outcome: str, counts: dict[str, int], message: str = "") -> None:
+        """Close a line in the run history."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE runs SET finished_at = ?, outcome = ?, added = ?, updated = ?,"
+                " unchanged = ?, deleted = ?, failed = ?, pages = ?, chunks = ?, message = ?"
+                " WHERE id = ?",
+                (
+                    time.time(),
+                    outcome,
+                    counts["added"],
+                    counts["updated"],
+                    counts["unchanged"],
+                    counts["deleted"],
+                    counts["failed"],
+                    counts["pages"],
+                    counts["chunks"],
+                    message,
+                    run_id,
+                ),
+            )
+
+
+def _show(connection: sqlite3.Connection, version_id: int) -> None:
+    """Switch a document to a ready version and retire the one it had."""
+    document_id, source_id, path, old = connection.execute(
+        "SELECT d.id, d.source_id, d.path, d.version_id FROM versions v"
+        " JOIN documents d ON d.id = v.document_id WHERE v.id = ?",
+        (version_id,),
+    ).fetchone()
+    connection.execute(
+        "UPDATE documents SET version_id = ? WHERE id = ?", (version_id, document_id)
+    )
+    connection.execute("UPDATE versions SET state = 'current' WHERE id = ?", (version_id,))
+    connection.execute("DELETE FROM failures WHERE source_id = ? AND path = ?", (source_id, path))
+    if old is not None:
+        _retire(connection, old)
+
+
+def _retire(connection: sqlite3.Connection, version_id: int) -> None:
+    """Take a version out of sight; its vectors are deleted later, by the journal."""
+    _clear(connection, version_id)
+    connection.execute(
+        "UPDATE versions SET state = 'retired', retired_at = ? WHERE id = ?",
+        (time.time(), version_id),
+    )
+
+
+def _clear(connection: sqlite3.Connection, version_id: int) -> None:
+    """Delete the pages, chunks and words of a version that is not, or no longer, visible."""
+    connection.execute(
+        "DELETE FROM words WHERE rowid IN (SELECT id FROM chunks WHERE version_id = ?)",
+        (version_id,),
+    )
+    connection.execute("DELETE FROM chunks WHERE version_id = ?", (version_id,))
+    connection.execute("DELETE FROM pages WHERE version_id = ?", (version_id,))
+
+
+def _remove(connection: sqlite3.Connection, document_ids: Iterable[int]) -> None:
+    for document_id in document_ids:
+        row = connection.execute(
+            "SELECT version_id, source_id, path FROM documents WHERE id = ?", (document_id,)
+        ).fetchone()
+        if row is None:
+            continue
+        if row[0] is not None:
+            _retire(connection, row[0])
+        connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+        connection.execute(
+            "DELETE FROM failures WHERE source_id = ? AND path = ?", (row[1], row[2])
+        )

@@ -1,0 +1,259 @@
+"""The catalog's SQLite database: schema, connections, transactions, errors."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from storage.errors import StorageError
+from storage.lexical import TOKENIZER
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- A folder that is kept in line as a whole (whole = 1), or the parent of files
+-- that were named one by one.
+CREATE TABLE sources (
+    id INTEGER PRIMARY KEY,
+    root TEXT NOT NULL UNIQUE,
+    whole INTEGER NOT NULL
+);
+
+-- version_id NULL: never read successfully so far.
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    source_id INTEGER NOT NULL REFERENCES sources (id),
+    path TEXT NOT NULL,
+    version_id INTEGER,
+    UNIQUE (source_id, path)
+);
+CREATE INDEX documents_by_version ON documents (version_id);
+CREATE INDEX documents_by_path ON documents (path);
+
+-- The write-ahead note of what stands in Chroma: a row exists before the first
+-- vector of its version is sent and goes after the last one is deleted. The
+-- vectors' ids follow from it: "<id>:0" to "<id>:<chunks - 1>".
+CREATE TABLE versions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id INTEGER NOT NULL,
+    collection TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'ready', 'current', 'retired')),
+    chunks INTEGER NOT NULL,
+    -- The file as it was when it was read.
+    size INTEGER NOT NULL DEFAULT 0,
+    mtime_ns INTEGER NOT NULL DEFAULT 0,
+    sha256 TEXT NOT NULL DEFAULT '',
+    reader TEXT NOT NULL DEFAULT '',
+    title TEXT NOT NULL DEFAULT '',
+    paged INTEGER NOT NULL DEFAULT 0,
+    pages INTEGER NOT NULL DEFAULT 0,
+    characters INTEGER NOT NULL DEFAULT 0,
+    parser TEXT NOT NULL DEFAULT '',
+    metadata TEXT NOT NULL DEFAULT '{{}}',
+    warnings TEXT NOT NULL DEFAULT '[]',
+    created_at REAL NOT NULL,
+    retired_at REAL
+);
+CREATE INDEX versions_by_state ON versions (state);
+
+CREATE TABLE pages (
+    version_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    heading TEXT NOT NULL,
+    text TEXT NOT NULL,
+    UNIQUE (version_id, number)
+);
+
+CREATE TABLE chunks (
+    id INTEGER PRIMARY KEY,
+    version_id INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    page INTEGER NOT NULL,
+    char_start INTEGER NOT NULL,
+    char_end INTEGER NOT NULL,
+    heading TEXT NOT NULL,
+    embedded_sha BLOB NOT NULL,
+    UNIQUE (version_id, ordinal)
+);
+CREATE INDEX chunks_by_embedded ON chunks (embedded_sha);
+
+CREATE VIRTUAL TABLE words USING fts5 (text, title, tokenize = '{TOKENIZER}');
+
+CREATE TABLE failures (
+    source_id INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    first_seen REAL NOT NULL,
+    last_seen REAL NOT NULL,
+    PRIMARY KEY (source_id, path)
+) WITHOUT ROWID;
+
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    started_at REAL NOT NULL,
+    finished_at REAL,
+    outcome TEXT NOT NULL,
+    added INTEGER NOT NULL DEFAULT 0,
+    updated INTEGER NOT NULL DEFAULT 0,
+    unchanged INTEGER NOT NULL DEFAULT 0,
+    deleted INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    pages INTEGER NOT NULL DEFAULT 0,
+    chunks INTEGER NOT NULL DEFAULT 0,
+    message TEXT NOT NULL DEFAULT ''
+);
+"""
+
+
+class Database:
+    """Connections to one catalog file, one a thread; creates the file when first used."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection, in autocommit mode."""
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = self._open()
+            self._local.connection = found
+            with self._guard:
+                self._all.append(found)
+        return found
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._guard:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+        self._local = threading.local()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A read transaction: every statement in it sees one and the same commit."""
+        with self._transaction("BEGIN") as connection:
+            # SQLite takes the snapshot at the first read, not at BEGIN.
+            connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction: all of it becomes visible in one commit, or nothing."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        with self._foreseen():
+            connection = self.connection()
+            connection.execute(begin)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def _open(self) -> sqlite3.Connection:
+        with self._foreseen():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self.path, timeout=30.0, isolation_level=None, check_same_thread=False
+            )
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode = WAL")
+            # FULL: an acknowledged commit survives a power loss. It costs one
+            # fsync a document.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA cache_size = -65536")
+            self._prepare(connection)
+            return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Create the schema in a new file; refuse a file of another version."""
+        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                    for statement in _statements(_SCHEMA):
+                        connection.execute(statement)
+                    connection.execute(
+                        "INSERT INTO meta VALUES ('schema', ?), ('library', ?)",
+                        (str(SCHEMA_VERSION), uuid.uuid4().hex[:12]),
+                    )
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        if row is None or int(row[0]) != SCHEMA_VERSION:
+            found = "no" if row is None else row[0]
+            raise StorageError(
+                f"The catalog {self.path} has schema {found}, and this Hayloft reads schema "
+                f"{SCHEMA_VERSION}. Use the Hayloft that wrote it, or ingest into a new "
+                "HAYLOFT_DATA_DIR."
+            )
+
+    @contextmanager
+    def _foreseen(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as exc:
+            raise StorageError(self._explain(str(exc))) from exc
+        except sqlite3.DatabaseError as exc:
+            if isinstance(exc, (sqlite3.IntegrityError, sqlite3.ProgrammingError)):
+                raise
+            raise StorageError(self._explain(str(exc))) from exc
+        except OSError as exc:
+            raise StorageError(
+                f"The data directory {self.path.parent} cannot be used ({exc.strerror}). "
+                "Mend its permissions or set HAYLOFT_DATA_DIR to another one."
+            ) from exc
+
+    def _explain(self, reason: str) -> str:
+        if "full" in reason:
+            return (
+                f"The disk that holds {self.path.parent} is full. Nothing half-written is "
+                "visible; free some space and run the command again."
+            )
+        if "locked" in reason or "busy" in reason:
+            return (
+                f"The catalog {self.path} stayed locked by another program for 30 seconds. "
+                "Close that program and run the command again."
+            )
+        if "malformed" in reason or "not a database" in reason:
+            return (
+                f"The catalog {self.path} is damaged ({reason}). Restore it from a backup, or "
+                "move the data directory away and run `hayloft ingest` again."
+            )
+        if "unable to open" in reason or "readonly" in reason:
+            return (
+                f"The catalog {self.path} cannot be opened for writing ({reason}). Mend the "
+                "permissions of its folder or set HAYLOFT_DATA_DIR to another one."
+            )
+        return f"The catalog {self.path} failed: {reason}. `hayloft doctor` says what is wrong."
+
+
+def _statements(script: str) -> list[str]:
+    """The statements of a script, so that they can run inside one transaction."""
+    found, draft = [], ""
+    for line in script.splitlines(keepends=True):
+        draft += line
+        if sqlite3.complete_statement(draft):
+            found.append(draft)
+            draft = ""
+    return found

@@ -1,0 +1,55 @@
+"""Settings that writer and reader share, read once at the entry point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StorageSettings(BaseSettings):
+    """Where the library lies and which embedding model fills it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HAYLOFT_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    data_dir: Path = Path("data")
+    """Holds everything Hayloft keeps. Two directories are two independent libraries."""
+
+    chroma_url: str = ""
+    """A Chroma server that somebody else runs (`http://host:8000`); empty: our own, on loopback."""
+
+    chroma_token: str = ""
+    """Sent as `Authorization: Bearer …` to `chroma_url`, where that server asks for one."""
+
+    chroma_linger_s: float = Field(default=20.0, ge=0.0)
+    """Seconds our own Chroma server waits for a next user before it ends."""
+
+    embedder: str = "bundled"
+    """`bundled` (all-MiniLM-L6-v2), or a sentence-transformers model by name or folder."""
+
+    embedder_device: str = ""
+    """A torch device (`cuda`, `mps`, `cpu`); empty: the best there is."""
+
+    embedder_batch: int = Field(default=16, ge=1, le=4096)
+    """Texts a forward pass. Short batches, sorted by length, are fastest on a CPU."""
+
+    threads: int = Field(default=0, ge=0)
+    """CPU threads for the embedding model; 0: as many as there are cores."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("chroma_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value.rstrip("/")

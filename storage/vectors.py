@@ -1,0 +1,279 @@
+"""The vectors in Chroma, under the ids that the catalog's journal knows."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from storage.chroma_server import ChromaServer
+from storage.errors import ServiceUnavailable, StorageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_BATCH = 500
+"""Rows a request: about 1 MB of JSON at 384 dimensions."""
+
+_RETRY_FOR_S = 20.0
+
+# Build wide, search wide: at Chroma's defaults about 1% of exact self-queries
+# miss on random vectors.
+_HNSW = {"space": "cosine", "ef_construction": 200, "ef_search": 128, "max_neighbors": 24}
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRow:
+    """One chunk as Chroma holds it."""
+
+    chunk_id: str
+    text: str
+    document_id: int
+    version_id: int
+    page: int
+
+
+class Server(Protocol):
+    """Knows where Chroma listens."""
+
+    def url(self) -> str:
+        """The base URL, starting or joining the server where that is ours to do."""
+        ...
+
+
+class OwnServer:
+    """The Chroma server of this data directory, started on demand."""
+
+    def __init__(self, server: ChromaServer) -> None:
+        self._server = server
+
+    def url(self) -> str:
+        """See Server."""
+        return f"http://127.0.0.1:{self._server.join().port}"
+
+
+class ForeignServer:
+    """A Chroma server that somebody else runs (`HAYLOFT_CHROMA_URL`)."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def url(self) -> str:
+        """See Server."""
+        return self._url
+
+
+class VectorStore:
+    """Chroma, with every call repeated over a server that died and came back.
+
+    All calls are idempotent (ids are ours, writes are upserts), so repeating
+    one is safe. Raises ServiceUnavailable when the server stays away.
+    """
+
+    def __init__(self, server: Server, token: str = "") -> None:
+        self._server = server
+        self._token = token
+        self._guard = threading.Lock()
+        self._client: Any = None
+        self._collections: dict[str, Any] = {}
+
+    def create(self, collection: str) -> None:
+        """Create a collection; harmless where it exists."""
+        self._call(
+            lambda client: client.get_or_create_collection(
+                collection, embedding_function=None, configuration={"hnsw": _HNSW}
+            )
+        )
+
+    def drop(self, collection: str) -> None:
+        """Delete a collection; harmless where there is none."""
+        from chromadb.errors import NotFoundError
+
+        def drop(client: Any) -> None:
+            try:
+                client.delete_collection(collection)
+            except NotFoundError:
+                return
+
+        self._collections.pop(collection, None)
+        self._call(drop)
+
+    def upsert(
+        self, collection: str, rows: Sequence[VectorRow], vectors: NDArray[np.float32]
+    ) -> None:
+        """Store rows with their vectors, shape (len(rows), dimension)."""
+        for start in range(0, len(rows), _BATCH):
+            part = rows[start : start + _BATCH]
+            upsert = methodcaller(
+                "upsert",
+                ids=[row.chunk_id for row in part],
+                embeddings=vectors[start : start + _BATCH],
+                documents=[row.text for row in part],
+                metadatas=[
+                    {"document": row.document_id, "version": row.version_id, "page": row.page}
+                    for row in part
+                ],
+            )
+            self._on(collection, upsert)
+
+    def delete(self, collection: str, chunk_ids: Iterable[str]) -> None:
+        """Delete rows; ids that are not there are passed over."""
+        ids = list(chunk_ids)
+        for start in range(0, len(ids), _BATCH):
+            self._on(collection, methodcaller("delete", ids=ids[start : start + _BATCH]))
+
+    def delete_if_there(self, collection: str, chunk_ids: Iterable[str]) -> None:
+        """Delete rows; harmless where the whole collection is gone."""
+        from chromadb.errors import NotFoundError
+
+        try:
+            self.delete(collection, chunk_ids)
+        except NotFoundError:
+            return
+
+    def nearest(
+        self,
+        collection: str,
+        vector: NDArray[np.float32],
+        limit: int,
+        document_ids: Sequence[int] | None = None,
+    ) -> list[tuple[str, float]]:
+        """Ids of the nearest chunks with their cosine similarity, best first."""
+        where: dict[str, Any] | None = None
+        if document_ids is not None:
+            where = {"document": {"$in": list(document_ids)}}
+        found = self._on(
+            collection,
+            lambda target: target.query(
+                query_embeddings=[vector], n_results=limit, where=where, include=["distances"]
+            ),
+        )
+        return [
+            (chunk_id, 1.0 - float(distance))
+            for chunk_id, distance in zip(found["ids"][0], found["distances"][0], strict=True)
+        ]
+
+    def vectors(self, collection: str, chunk_ids: Sequence[str]) -> dict[str, Any]:
+        """The vectors of those chunks that are there, by id."""
+        found: dict[str, Any] = {}
+        for start in range(0, len(chunk_ids), _BATCH):
+            part = list(chunk_ids[start : start + _BATCH])
+            got: Any = self._on(collection, methodcaller("get", ids=part, include=["embeddings"]))
+            found.update(zip(got["ids"], got["embeddings"], strict=True))
+        return found
+
+    def count(self, collection: str) -> int:
+        """Rows in a collection; 0 where it does not exist."""
+        from chromadb.errors import NotFoundError
+
+        try:
+            return int(self._on(collection, lambda target: target.count()))
+        except NotFoundError:
+            return 0
+
+    def ids(self, collection: str) -> list[str]:
+        """Ids of all rows; for checks, not for searching."""
+        from chromadb.errors import NotFoundError
+
+        found: list[str] = []
+        try:
+            while True:
+                page = self._on(
+                    collection,
+                    lambda target: target.get(include=[], limit=5000, offset=len(found)),
+                )["ids"]
+                found.extend(page)
+                if len(page) < 5000:
+                    return found
+        except NotFoundError:
+            return []
+
+    def heartbeat(self) -> None:
+        """Raise ServiceUnavailable unless the server answers."""
+        self._call(lambda client: client.heartbeat())
+
+    def _on(self, collection: str, action: Callable[[Any], T]) -> T:
+        def act(client: Any) -> T:
+            target = self._collections.get(collection)
+            if target is None:
+                target = client.get_collection(collection, embedding_function=None)
+                self._collections[collection] = target
+            return action(target)
+
+        return self._call(act)
+
+    def _call(self, action: Callable[[Any], T]) -> T:
+        import chromadb.errors
+        import httpx
+
+        deadline = time.monotonic() + _RETRY_FOR_S
+        pause = 0.05
+        while True:
+            try:
+                return action(self._connect())
+            except chromadb.errors.NotFoundError:
+                raise
+            except (httpx.TransportError, ValueError) as exc:
+                # The client reports "could not connect" as a ValueError.
+                if isinstance(exc, ValueError) and "connect" not in str(exc).lower():
+                    raise
+                self._forget()
+                if time.monotonic() > deadline:
+                    raise ServiceUnavailable(self._unreachable(exc)) from exc
+                log.info("chroma is away (%s); trying again", type(exc).__name__)
+                time.sleep(pause)
+                pause = min(pause * 2, 2.0)
+            except chromadb.errors.ChromaError as exc:
+                reason = str(exc).strip().rstrip(".")
+                if "full" in reason or "No space left" in reason:
+                    raise StorageError(
+                        "The disk that holds the Chroma files is full. Nothing half-written is "
+                        "visible; free some space and run the command again."
+                    ) from exc
+                raise ServiceUnavailable(
+                    f"Chroma refused a request: {reason}. `hayloft doctor` says what is wrong."
+                ) from exc
+
+    def _connect(self) -> Any:
+        with self._guard:
+            if self._client is None:
+                import chromadb
+                from chromadb.config import Settings
+
+                parts = urlsplit(self._server.url())
+                headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+                self._client = chromadb.HttpClient(
+                    host=parts.hostname or "127.0.0.1",
+                    port=parts.port or (443 if parts.scheme == "https" else 80),
+                    ssl=parts.scheme == "https",
+                    headers=headers,
+                    settings=Settings(anonymized_telemetry=False),
+                )
+            return self._client
+
+    def _forget(self) -> None:
+        with self._guard:
+            self._client = None
+            self._collections.clear()
+
+    def _unreachable(self, exc: Exception) -> str:
+        if isinstance(self._server, ForeignServer):
+            return (
+                f"The Chroma server at {self._server.url()} does not answer "
+                f"({type(exc).__name__}). Start it, or unset HAYLOFT_CHROMA_URL to use Hayloft's "
+                "own."
+            )
+        return (
+            f"Hayloft's own Chroma server does not answer ({type(exc).__name__}). "
+            "`hayloft doctor` says what is wrong."
+        )
