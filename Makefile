@@ -48,7 +48,7 @@ install: $(INSTALLED)
 	@echo "Installed. The command is $(BIN)/hayloft"
 
 start: $(INSTALLED)
-	@$(BIN)/hayloft start
+	@$(BIN)/python -m samples.start
 
 check: $(DEV_INSTALLED)
 	$(BIN)/ruff check .

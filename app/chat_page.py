@@ -26,7 +26,7 @@ from app.conversations import (
     STREAMING,
     StoredTurn,
 )
-from app.page_style import STYLE
+from app.page_style import style_sheet
 from storage.errors import HayloftError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ TURNS_SHOWN = 30
 
 def show() -> None:
     """Draw the page."""
-    st.html(STYLE)
+    st.html(style_sheet(dark=st.context.theme.type == "dark"))
     try:
         _draw()
     except HayloftError as error:
@@ -303,8 +303,7 @@ def _welcome(counts: LibraryCounts) -> None:
     documents = rendering.count_of(counts.documents, "document")
     st.html(
         '<div class="hl-welcome"><h1>What would you like to know?</h1><p>'
-        f"Answers come from your {documents}, each with the page it rests on. "
-        "Nothing leaves this machine.</p></div>"
+        f"Answers come from your {documents}, each with the page it rests on.</p></div>"
     )
 
 

@@ -11,6 +11,8 @@ st.set_page_config(
     page_icon="🌾",
     layout="centered",
     initial_sidebar_state="auto",
+    # With an entry of our own the menu is shown, and with it the choice of light or dark.
+    menu_items={"About": "**Hayloft**: ask your own documents, and see what the model read."},
 )
 st.navigation(
     [st.Page(chat_page.show, title="Chat", icon=":material/forum:", url_path="chat", default=True)],

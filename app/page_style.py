@@ -1,8 +1,7 @@
 """How the pages look: Streamlit's theme as settings, and the style sheet of our own HTML.
 
 The colours are those of a hayloft: warm paper, old wood, straw; green is kept
-for what is proved and rust for what is not. `light-dark()` follows the theme,
-since Streamlit sets `color-scheme` on the page. No font, image or script is
+for what is proved and rust for what is not. No font, image or script is
 fetched from elsewhere.
 """
 
@@ -27,11 +26,12 @@ THEME: dict[str, str] = {
     "theme.dark.sidebar.secondaryBackgroundColor": "#2d2921",
     "theme.baseRadius": "0.6rem",
     "theme.showSidebarBorder": "true",
+    "theme.paddingTop": "1.5rem",
+    "theme.sidebar.paddingTop": "0.5rem",
 }
 
-STYLE = """
-<style>
-.stApp {
+_STYLE = """
+:root {
   --hl-line: light-dark(#e4dcc8, #3a352b);
   --hl-soft: light-dark(#f4f0e4, #24211b);
   --hl-muted: light-dark(#6b6354, #a79f8e);
@@ -135,6 +135,7 @@ STYLE = """
 .hl-notice.hl-error { border-left-color: var(--hl-rust); background: var(--hl-rust-soft); }
 
 .hl-wait { color: var(--hl-muted); animation: hl-breathe 1.6s ease-in-out infinite; }
+.hl-answer p:has(+ .hl-caret) { display: inline; }
 .hl-caret { display: inline-block; width: 0.45rem; height: 1rem; vertical-align: -0.15rem;
   background: var(--hl-straw); border-radius: 1px; animation: hl-breathe 1s step-end infinite; }
 @keyframes hl-breathe { 50% { opacity: 0.35; } }
@@ -157,16 +158,32 @@ STYLE = """
 .hl-brand small { display: block; font-size: 0.8rem; font-weight: 400; letter-spacing: 0;
   color: var(--hl-muted); }
 .hl-facts { font-size: 0.85rem; line-height: 1.5; overflow-wrap: anywhere; }
+dl.hl-facts, .hl-facts dt, .hl-facts dd { margin: 0 !important; padding: 0 !important; }
 .hl-facts dt { color: var(--hl-muted); font-size: 0.75rem; }
-.hl-facts dd { margin: 0 0 0.4rem; }
+.hl-facts dd + dt { padding-top: 0.35rem !important; }
 .hl-welcome { text-align: center; padding: 9vh 0 1rem; }
 .hl-welcome h1 { font-size: 1.7rem; font-weight: 700; padding: 0; margin: 0 0 0.4rem; }
 .hl-welcome p { color: var(--hl-muted); max-width: 34rem; margin: 0 auto; }
-section[data-testid="stSidebar"] .stButton button { justify-content: flex-start;
-  text-align: left; }
+[data-testid="stSidebar"] .stButton button, [data-testid="stSidebar"] .stButton button > div {
+  justify-content: flex-start; text-align: left; width: 100%; }
+[data-testid="stSidebar"] .stButton button[kind="tertiary"] { padding-inline: 0.75rem; }
+[data-testid="stSidebar"] .stButton button[kind="tertiary"]:hover { background: var(--hl-line); }
+[data-testid="stSidebar"] [data-testid="stVerticalBlock"] { gap: 0.45rem; }
+[data-testid^="stChatMessageAvatar"] { background: var(--hl-straw-soft); color: var(--hl-straw);
+  border-color: var(--hl-line); }
+[data-testid="stChatMessage"]:has(.hl-question) { background: var(--hl-soft); }
 @media (max-width: 640px) {
   .hl-name { max-width: 9rem; } .hl-place { max-width: 7rem; }
   .hl-page { max-height: 55vh; }
 }
-</style>
 """
+
+
+def style_sheet(*, dark: bool) -> str:
+    """The style sheet as HTML.
+
+    Streamlit sets `color-scheme` on the app but not on its dialogs, which
+    stand beside it: so it is said for the whole page, and `light-dark()`
+    follows it everywhere.
+    """
+    return f"<style>:root {{ color-scheme: {'dark' if dark else 'light'}; }}{_STYLE}</style>"

@@ -31,7 +31,8 @@ def main(documents: Path, scratch: Path, model_path: str, threads: int, device: 
     from pypdf import PdfReader
     from sentence_transformers import SentenceTransformer
 
-    torch.set_num_threads(threads)
+    if threads:
+        torch.set_num_threads(threads)
     stages = {"import": time.perf_counter() - began}
 
     def stage(name: str, since: float) -> float:

@@ -35,6 +35,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="read and embed everything anew, and switch over at the end",
     )
     parser.add_argument(
+        "--forget",
+        action="store_true",
+        help="take the named folders and their documents out of the library",
+    )
+    parser.add_argument(
         "--allow-deletes",
         action="store_true",
         help="let the run remove more of the library than HAYLOFT_MAX_DELETE_SHARE",
@@ -52,9 +57,11 @@ def run(args: argparse.Namespace) -> int:
     settings = IngestSettings()
     try:
         with _terminated_like_interrupted(), _voice(args) as tell:
-            report = IngestJob(library, settings, tell).run(
-                args.paths, rebuild=args.rebuild, allow_deletes=args.allow_deletes
-            )
+            job = IngestJob(library, settings, tell)
+            if args.forget:
+                report = job.forget(args.paths)
+            else:
+                report = job.run(args.paths, rebuild=args.rebuild, allow_deletes=args.allow_deletes)
     finally:
         library.close()
     if args.json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,14 @@ from ingest.sources import Scope, scopes_of
 from storage.catalog import GRACE_S, IndexIdentity
 from storage.catalog_writer import CatalogWriter, FileState, KnownFile
 from storage.embedding import embedder_name
-from storage.errors import DeleteBrake, DocumentUnreadable, HayloftError, IndexMismatch, LockHeld
+from storage.errors import (
+    DeleteBrake,
+    DocumentUnreadable,
+    HayloftError,
+    IndexMismatch,
+    LockHeld,
+    UsageError,
+)
 from storage.library import Library
 from storage.locks import FileLock
 
@@ -64,19 +72,48 @@ class IngestJob:
         UsageError, DeleteBrake, IndexMismatch, StorageError or
         ServiceUnavailable; files that cannot be read are only reported.
         """
+        with self._one_run():
+            self._run(paths, rebuild=rebuild, allow_deletes=allow_deletes)
+        return self._report
+
+    def forget(self, paths: Sequence[Path]) -> Report:
+        """Take source folders and all their documents out of the library.
+
+        Raises UsageError for a folder that is no source.
+        """
+        if not paths:
+            raise UsageError("Name the folder to forget; `hayloft status` lists them.")
+        with self._one_run():
+            for path in paths:
+                root = str(path.expanduser().absolute().resolve())
+                gone = self._writer.forget_source(root)
+                if gone is None:
+                    raise UsageError(
+                        f"{path} is not a source of this library. `hayloft status` lists them."
+                    )
+                for name in gone:
+                    self._report.deleted += 1
+                    self._tell(DocumentDone(name, "deleted"))
+            self._sweep_after_grace()
+        return self._report
+
+    @contextmanager
+    def _one_run(self) -> Iterator[None]:
+        """Hold the run lock and keep the run's line in the history."""
         data_dir = self._library.settings.data_dir
         self._library.catalog.counts()  # creates the data directory, or says why it cannot
         with FileLock(data_dir / "ingest.lock") as lock:
             if not lock.acquire():
                 raise LockHeld(
                     f"Another ingestion run is at work on {data_dir}. Wait for it to end; "
-                    "`hayloft status` shows how far it is."
+                    "`hayloft status` shows the runs."
                 )
             run_id = self._writer.begin_run()
-            outcome, message = "error", ""
+            outcome, message = "error", "The run ended with a fault of the program; see its log."
             try:
-                self._run(paths, rebuild=rebuild, allow_deletes=allow_deletes)
+                yield
                 outcome = "failed-files" if self._report.failed else "complete"
+                message = ""
             except DeleteBrake as exc:
                 outcome, message = "brake", str(exc)
                 raise
@@ -84,29 +121,27 @@ class IngestJob:
                 message = str(exc)
                 raise
             except KeyboardInterrupt:
-                outcome = "interrupted"
+                outcome, message = "interrupted", ""
                 raise
             finally:
                 self._report.seconds = time.monotonic() - self._report.started
-                self._writer.end_run(run_id, outcome, self._report.counts(), message)
-        return self._report
+                self._end(run_id, outcome, message)
+
+    def _end(self, run_id: int, outcome: str, message: str) -> None:
+        try:
+            self._writer.end_run(run_id, outcome, self._report.counts(), message)
+        except HayloftError as exc:
+            # A full disk may refuse this line too; the error that ended the
+            # run is the one to show, and the next run closes the line.
+            log.warning("the run's line in the history could not be closed: %s", exc)
 
     def _run(self, paths: Sequence[Path], *, rebuild: bool, allow_deletes: bool) -> None:
         self._sweep(retired_before=time.time() - GRACE_S)
-        scopes = scopes_of(
-            paths,
-            self._library.catalog,
-            self._writer,
-            follow_symlinks=self._settings.follow_symlinks,
-        )
-        identity = self._library.catalog.identity()
+        scopes = self._scopes(paths)
         if rebuild and paths:
-            scopes = scopes_of(
-                [],
-                self._library.catalog,
-                self._writer,
-                follow_symlinks=self._settings.follow_symlinks,
-            )
+            # A new index holds everything or nothing: the other sources too.
+            scopes = self._scopes([])
+        identity = self._library.catalog.identity()
         if identity is not None and not rebuild:
             self._refuse_other_index(identity)
         plan = self._plan(scopes, everything=rebuild)
@@ -125,6 +160,14 @@ class IngestJob:
             self._read(plan, identity, rebuild=rebuild)
         self._delete(plan.to_delete)
         self._sweep_after_grace()
+
+    def _scopes(self, paths: Sequence[Path]) -> list[Scope]:
+        return scopes_of(
+            paths,
+            self._library.catalog,
+            self._writer,
+            follow_symlinks=self._settings.follow_symlinks,
+        )
 
     def _refuse_other_index(self, identity: IndexIdentity) -> None:
         """Compare what can be compared without loading the model; the rest when it is loaded."""

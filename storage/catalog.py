@@ -259,11 +259,24 @@ class Catalog:
             rows = connection.execute("SELECT root, whole FROM sources ORDER BY root").fetchall()
             return [(row[0], bool(row[1])) for row in rows]
 
-    def expected_vectors(self) -> dict[str, int]:
-        """For each version that may have vectors: its id and how many ("12" → 340)."""
+    def vector_ids(self, collection: str) -> tuple[set[str], set[str]]:
+        """Ids of the vectors that visible chunks need, and of those noted for others."""
+        visible: set[str] = set()
+        noted: set[str] = set()
         with self.database.snapshot() as connection:
-            rows = connection.execute("SELECT id, chunks FROM versions").fetchall()
-            return {str(row[0]): int(row[1]) for row in rows}
+            rows = connection.execute(
+                "SELECT id, chunks, state FROM versions WHERE collection = ?", (collection,)
+            )
+            for version_id, chunks, state in rows:
+                ids = {f"{version_id}:{ordinal}" for ordinal in range(chunks)}
+                (visible if state == "current" else noted).update(ids)
+        return visible, noted
+
+    def fault(self) -> str:
+        """What SQLite's own check finds wrong with the file; empty when it is sound."""
+        with self.database.snapshot() as connection:
+            row = connection.execute("PRAGMA quick_check(1)").fetchone()
+            return "" if row[0] == "ok" else str(row[0])
 
 
 _SUMMARY = (

@@ -115,6 +115,23 @@ class CatalogWriter:
             connection.execute("DELETE FROM failures WHERE source_id = ?", (row[0],))
             connection.execute("DELETE FROM sources WHERE id = ?", (row[0],))
 
+    def forget_source(self, root: str) -> list[str] | None:
+        """Take a source and all its documents out of the library, in one commit.
+
+        Returns the paths of its documents; None where there is no such source.
+        """
+        with self._database.writing() as connection:
+            row = connection.execute("SELECT id FROM sources WHERE root = ?", (root,)).fetchone()
+            if row is None:
+                return None
+            rows = connection.execute(
+                "SELECT id, path FROM documents WHERE source_id = ? ORDER BY path", (row[0],)
+            ).fetchall()
+            _remove(connection, [found[0] for found in rows])
+            connection.execute("DELETE FROM failures WHERE source_id = ?", (row[0],))
+            connection.execute("DELETE FROM sources WHERE id = ?", (row[0],))
+            return [found[1] for found in rows]
+
     def files(self, source_id: int) -> dict[str, KnownFile]:
         """All files of a source that were read before, by path."""
         with self._database.snapshot() as connection:

@@ -1,0 +1,129 @@
+"""`hayloft status`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storage.library import Library
+    from storage.records import RunSummary
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--documents", action="store_true", help="list every document")
+    parser.add_argument("--failures", action="store_true", help="list every file set aside")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs shown (default: 3)")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show what is stored; loads no model and starts no server."""
+    from app.health import chroma_line
+    from app.model_choice import choose_model
+    from app.settings import AppSettings
+    from storage.errors import HayloftError
+    from storage.library import Library
+    from storage.settings import StorageSettings
+
+    library = Library(StorageSettings())
+    try:
+        try:
+            choice = choose_model(AppSettings())
+            model = (
+                f"{choice.model.provider} {choice.model.name}"
+                if choice.model
+                else f"none. {choice.notice}"
+            )
+        except HayloftError as exc:
+            model = str(exc)
+        services = {"chroma": chroma_line(library.settings), "chat model": model}
+        facts = _facts(library, services, runs=args.runs)
+        if args.json:
+            print(json.dumps(facts, ensure_ascii=False))
+        else:
+            _print(facts, library, documents=args.documents, failures=args.failures)
+    finally:
+        library.close()
+    return 0
+
+
+def _facts(library: Library, services: dict[str, str], *, runs: int) -> dict[str, Any]:
+    catalog = library.catalog
+    counts = catalog.counts()
+    identity = catalog.identity()
+    return {
+        "data_dir": str(library.settings.data_dir),
+        "documents": counts.documents,
+        "pages": counts.pages,
+        "chunks": counts.chunks,
+        "failures": [
+            {
+                "document": failure.document,
+                "kind": failure.kind,
+                "reason": failure.reason,
+                "attempts": failure.attempts,
+                "serves_old_version": failure.serves_old_version,
+            }
+            for failure in catalog.failures()
+        ],
+        "last_ingested_at": counts.last_ingested_at,
+        "embedder": identity.embedder if identity else None,
+        "sources": [root for root, _ in catalog.sources()],
+        "runs": [_run_facts(run) for run in catalog.runs(limit=runs)],
+        "services": services,
+    }
+
+
+def _run_facts(run: RunSummary) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in run.__slots__}
+
+
+def _print(facts: dict[str, Any], library: Library, *, documents: bool, failures: bool) -> None:
+    print(f"Library      {facts['data_dir']}")
+    print(
+        f"Holds        {facts['documents']} documents, {facts['pages']} pages, "
+        f"{facts['chunks']} chunks"
+    )
+    print(f"Fresh as of  {_moment(facts['last_ingested_at'])}")
+    print(f"Embedder     {facts['embedder'] or 'none yet'}")
+    for number, root in enumerate(facts["sources"]):
+        print(f"{'Sources' if not number else '':<12} {root}")
+    for name, state in facts["services"].items():
+        print(f"{name.capitalize():<12} {state}")
+    for number, run in enumerate(facts["runs"]):
+        print(f"{'Runs' if not number else '':<12} {_run_line(run)}")
+    aside = facts["failures"]
+    if aside:
+        print(f"Set aside    {len(aside)} files" + ("" if failures else " (--failures lists them)"))
+    if failures:
+        for failure in aside:
+            old = "; its last good version is served" if failure["serves_old_version"] else ""
+            print(f"  {failure['document']}: {failure['reason']}{old}")
+    if documents:
+        print()
+        for document in library.catalog.documents():
+            unit = "pages" if document.paged else "sections"
+            print(f"  {document.document}  ({document.pages} {unit}, {document.chunks} chunks)")
+    if not facts["documents"]:
+        print("\nThe library is empty. Fill it with `hayloft ingest FOLDER`.")
+
+
+def _run_line(run: dict[str, Any]) -> str:
+    took = ""
+    if run["finished_at"] is not None:
+        took = f" in {run['finished_at'] - run['started_at']:.0f} s"
+    line = (
+        f"{_moment(run['started_at'])}  {run['outcome']}{took}: {run['added']} added, "
+        f"{run['updated']} updated, {run['deleted']} deleted, {run['failed']} set aside"
+    )
+    return f"{line}. {run['message']}" if run["message"] else line
+
+
+def _moment(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
