@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 from app import prompt
 from app.answers import (
@@ -20,7 +21,7 @@ from app.answers import (
 )
 from app.chat import ChatModel, Usage
 from app.citations import cite
-from app.extractive import compose, extract
+from app.extractive import Extract, compose, extract
 from app.find import Finder
 from app.quotes import find_quote
 from app.settings import AppSettings
@@ -119,11 +120,11 @@ class Assistant:
         used = tuple(dict.fromkeys(item.hit for item in extracts))
         sources = tuple(hits[index] for index in used)
         yield SourcesFound(sources, EXTRACTIVE if sources else "none", self.model_name)
-        renumbered = [item.at(used.index(item.hit)) for item in extracts]
+        renumbered = [replace(item, hit=used.index(item.hit)) for item in extracts]
         text = compose(renumbered, sources) if extracts else NOTHING_FOUND
         yield TextDelta(text)
         citations = tuple(
-            self._citation(item.hit + 1, sources[item.hit], item.text) for item in renumbered
+            self._extract_citation(item, sources[item.hit]) for item in renumbered
         )
         total_s = time.perf_counter() - started
         yield AnswerReady(
@@ -201,10 +202,16 @@ class Assistant:
             )
         )
 
-    def _citation(self, n: int, hit: Hit, quote: str) -> Citation:
-        span = find_quote(quote, self._page_text(hit))
+    def _extract_citation(self, extract: Extract, hit: Hit) -> Citation:
+        """The extract as a citation, checked against the page as any other quote."""
+        quote = extract.text
+        page = self._page_text(hit)
+        span: tuple[int, int] | None = (extract.char_start, extract.char_end)
+        if page[extract.char_start : extract.char_end] != quote:
+            # The page has changed since it was searched; the words may have moved.
+            span = find_quote(quote, page)
         return Citation(
-            n=n,
+            n=extract.hit + 1,
             document=hit.document,
             page=hit.page,
             quote=quote,

@@ -325,12 +325,12 @@ def _empty_library(counts: LibraryCounts) -> None:
             "Add a folder of documents",
             "PDF, Markdown, HTML, Word and text files are read, subfolders included. Run this in "
             f"a terminal; the page goes on by itself when the first document is there.{set_aside}",
-            _ingest_command(),
+            ingest_command(),
         )
     )
 
 
-def _ingest_command() -> str:
+def ingest_command() -> str:
     """The command that fills the very library this page shows."""
     settings = resources.storage_settings()
     if settings.data_dir == type(settings).model_fields["data_dir"].default.absolute():

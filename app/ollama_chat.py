@@ -220,9 +220,9 @@ class OllamaChat:
     def _margin(self, count: TokenCount, window: int) -> int:
         """Tokens kept free beside the reserve.
 
-        Nothing where the server refuses what does not fit. An old server would halve in silence a prompt that is over by one
-        token, so there the count must not be wrong by the little that
-        templates differ in.
+        Nothing where the server refuses what does not fit. An old server
+        would halve in silence a prompt that is over by one token, so there
+        the count must not be wrong by the little that templates differ in.
         """
         version = self._facts().version
         if version is not None and (version == _FROM_SOURCE or version >= _REFUSES_SINCE):

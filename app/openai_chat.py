@@ -118,7 +118,7 @@ class OpenAIChat:
                 event = self._event(line)
                 if event is None:
                     continue
-                if event == _DONE:
+                if event is _DONE:
                     break
                 if isinstance(reported := event.get("usage"), dict):
                     usage = reported

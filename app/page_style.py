@@ -144,6 +144,7 @@ _STYLE = """
 .hl-page { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.55; font-size: 0.92rem;
   padding: 0.9rem 1rem; border: 1px solid var(--hl-line); border-radius: 0.5rem;
   background: light-dark(#fffefb, #1d1a15); max-height: 62vh; overflow-y: auto; }
+.hl-page:focus-visible { outline: 2px solid var(--hl-straw); }
 .hl-passage { background: light-dark(#f8efd8, #332b18); box-decoration-break: clone; }
 .hl-quote { background: light-dark(#ffd768, #8a6a17); color: inherit; border-radius: 0.2rem;
   padding: 0.05rem 0; box-decoration-break: clone; }

@@ -213,7 +213,7 @@ class _Folded:
     def _fold(self) -> None:
         source = self.source
         characters = set(source)
-        folds = {character: _fold_character(character) for character in characters}
+        folds = {character: fold_character(character) for character in characters}
         # Most characters fold to one character, in C and with every offset kept;
         # only the others are walked over.
         plain = source.translate(
@@ -289,7 +289,7 @@ class _Folded:
 
 
 @lru_cache(maxsize=16384)
-def _fold_character(character: str) -> str:
+def fold_character(character: str) -> str:
     """One character's folding; empty where it is invisible."""
     if character in _HYPHENS:
         return "-"
@@ -313,7 +313,7 @@ def _is_odd(character: str) -> bool:
 def _fold_odd(raw: str, before: str) -> str:
     if len(raw) > 1:
         return unicodedata.normalize("NFKC", raw).casefold()
-    folded = _fold_character(raw)
+    folded = fold_character(raw)
     if not (_is_odd(raw) and before.isdigit()):
         return folded
     # After a digit, 10² must not become 102, nor 6½ 61/2.

@@ -32,14 +32,22 @@ export default function (component) {
   return () => document.removeEventListener("click", onClick);
 }
 """
+# A button that turns to the last page is disabled under the reader's finger,
+# and the keyboard's focus with it falls out of the dialog: Escape would not
+# close it any more. So the page's text takes it.
 _SCROLL = """
 export default function (component) {
-  let tries = 0;
+  let ticks = 0;
+  let scrolled = false;
   const timer = setInterval(() => {
     const page = document.querySelector("[role=dialog] .hl-page");
-    const mark = page && (page.querySelector(".hl-quote") || page.querySelector(".hl-passage"));
-    if (page) page.scrollTop = mark ? mark.offsetTop - page.offsetTop - page.clientHeight / 3 : 0;
-    if (page || ++tries > 40) clearInterval(timer);
+    if (page && !scrolled) {
+      const mark = page.querySelector(".hl-quote") || page.querySelector(".hl-passage");
+      page.scrollTop = mark ? mark.offsetTop - page.offsetTop - page.clientHeight / 3 : 0;
+      scrolled = true;
+    }
+    if (page && document.activeElement === document.body) page.focus({ preventScroll: true });
+    if (++ticks > 30) clearInterval(timer);
   }, 50);
   return () => clearInterval(timer);
 }

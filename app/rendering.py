@@ -415,7 +415,8 @@ def page_html(
         pieces.append(piece)
     gap = '<span class="hl-small"> […] </span>'
     body = (gap if first else "") + "".join(pieces) + (gap if last < len(page_text) else "")
-    return PageView(f'<div class="hl-page">{body}</div>', len(page_text) - (last - first))
+    html = f'<div class="hl-page" tabindex="0" role="region" aria-label="Page text">{body}</div>'
+    return PageView(html, len(page_text) - (last - first))
 
 
 def quote_html(citation: Citation) -> str:

@@ -187,4 +187,4 @@ def is_row(line: str) -> bool:
 def _ended_early(line: str, following: str, width: int) -> bool:
     if len(line) >= 0.6 * width or line[-1] in ",;-–—(&/":
         return False
-    return not following[0].islower()
+    return not following[0].islower() and following[0] not in ",.;:!?)]}%”’»"

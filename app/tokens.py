@@ -35,6 +35,8 @@ _ANSWER_START = "<|im_start|>assistant\n"
 # pieces are paragraphs, and a paragraph seen before is not counted again.
 _PARAGRAPH = re.compile(r"(?<=\n\n)(?=\S)|(?<=\n\r\n)(?=\S)")
 _REMEMBERED_PIECES = 16384
+_LONGEST_REMEMBERED = 32768
+"""Characters; longer pieces are counted anew, so that no whole books stay in memory."""
 
 
 class TokenCounter(Protocol):
@@ -59,7 +61,7 @@ class ExactCounter:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._count_piece = lru_cache(maxsize=_REMEMBERED_PIECES)(self._encode_piece)
+        self._remembered = lru_cache(maxsize=_REMEMBERED_PIECES)(self._encode)
 
     def ids(self, text: str) -> list[int]:
         """The token ids of a text on its own."""
@@ -71,7 +73,8 @@ class ExactCounter:
         A paragraph that was counted before costs a look-up, so that a prompt
         that grows is counted in the time of what is new in it.
         """
-        return TokenCount(sum(map(self._count_piece, _PARAGRAPH.split(clean(text)))), exact=True)
+        pieces = _PARAGRAPH.split(clean(text))
+        return TokenCount(sum(map(self._count_piece, pieces)), exact=True)
 
     def count_chat(
         self, messages: Sequence[Message], *, default_system: str = DEFAULT_SYSTEM
@@ -86,7 +89,12 @@ class ExactCounter:
         )
         return TokenCount(tokens + self.count_text(_ANSWER_START).tokens, exact=True)
 
-    def _encode_piece(self, piece: str) -> int:
+    def _count_piece(self, piece: str) -> int:
+        if len(piece) > _LONGEST_REMEMBERED:
+            return self._encode(piece)
+        return self._remembered(piece)
+
+    def _encode(self, piece: str) -> int:
         return len(self._tokenizer.encode(piece, add_special_tokens=False))
 
 
@@ -96,7 +104,7 @@ class EstimatingCounter:
     exact = False
 
     def __init__(self) -> None:
-        self._estimate = lru_cache(maxsize=_REMEMBERED_PIECES)(estimate)
+        self._remembered = lru_cache(maxsize=_REMEMBERED_PIECES)(estimate)
 
     def ids(self, text: str) -> list[int]:
         """Not possible without a vocabulary: raises UsageError."""
@@ -107,7 +115,8 @@ class EstimatingCounter:
 
     def count_text(self, text: str) -> TokenCount:
         """At least as many tokens as the text has."""
-        return TokenCount(sum(map(self._estimate, _PARAGRAPH.split(text))), exact=False)
+        pieces = _PARAGRAPH.split(text)
+        return TokenCount(sum(map(self._count_piece, pieces)), exact=False)
 
     def count_chat(
         self, messages: Sequence[Message], *, default_system: str = DEFAULT_SYSTEM
@@ -118,6 +127,9 @@ class EstimatingCounter:
             for message in with_default_system(messages, default_system)
         )
         return TokenCount(tokens + 3, exact=False)
+
+    def _count_piece(self, piece: str) -> int:
+        return estimate(piece) if len(piece) > _LONGEST_REMEMBERED else self._remembered(piece)
 
 
 def counter_from_file(path: Path) -> ExactCounter:

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> Report:
     except common.Skipped as reason:
         common.say(f"search is skipped: {reason}")
         return Report("start", tuple(figures), details)
-    more, parts = measure_search(data_dir, max(3, args.runs // 3))
+    more, parts = measure_search(data_dir, max(1, args.runs // 3))
     return Report("start", (*figures, *more), {**details, **parts})
 
 

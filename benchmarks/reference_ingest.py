@@ -48,14 +48,21 @@ def main(documents: Path, scratch: Path, model_path: str, threads: int, device: 
     for path in sorted(documents.rglob("*.pdf")):
         for number, page in enumerate(PdfReader(path).pages, 1):
             text = page.extract_text()
-            pages.append(Document(text=text, metadata={"document": path.name, "page": number}))
+            pages.append(
+                Document(
+                    text=text,
+                    metadata={"document": path.name, "page": number},
+                    # Or the splitter would make room for it in every chunk.
+                    excluded_embed_metadata_keys=["document", "page"],
+                    excluded_llm_metadata_keys=["document", "page"],
+                )
+            )
     mark = stage("parse", mark)
 
     tokenizer = model.tokenizer
     splitter = SentenceSplitter(
         chunk_size=model.max_seq_length - 2,
         chunk_overlap=32,
-        include_metadata=False,
         tokenizer=lambda text: tokenizer.encode(text, add_special_tokens=False),
     )
     nodes = [node for node in splitter.get_nodes_from_documents(pages) if node.text.strip()]

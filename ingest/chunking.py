@@ -12,7 +12,9 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
+from storage.errors import SettingsError
 from storage.records import Chunk, Page, ParsedDocument
 
 TokenSpans = Callable[[str], list[tuple[int, int]]]
@@ -23,6 +25,14 @@ _VERSION = "1"
 _SPECIAL_TOKENS = 2
 _SLACK = 2
 """A cut inside a word can cost a token on either side."""
+
+_LEAST_LIMIT = 8
+
+_LONGEST_TOKEN = 100
+"""Characters. all-MiniLM-L6-v2 takes a longer run of letters for one unknown token.
+
+So it does with a page of Thai. Such a run is counted, and can be cut, by its characters.
+"""
 
 _PREFIX_SHARE = 0.25
 """At most this share of a chunk's tokens goes to title and heading."""
@@ -44,6 +54,13 @@ class ChunkSizes:
     """Tokens of the embedded text, special ones included."""
     overlap: int
     """Tokens that neighbouring chunks of a page share."""
+
+    def __post_init__(self) -> None:
+        if self.limit < _LEAST_LIMIT:
+            raise SettingsError(
+                f"Chunks of {self.limit} tokens hold nothing. Set HAYLOFT_CHUNK_TOKENS to "
+                f"{_LEAST_LIMIT} or more, or to 0 for as many as the embedding model reads."
+            )
 
     @property
     def fingerprint(self) -> str:
@@ -80,39 +97,56 @@ def spans_of(
 ) -> list[tuple[int, int]]:
     """Cut a text into spans of at most `budget` tokens; (start, end) offsets without outer space.
 
-    Every token lies in at least one span. Takes time linear in the text.
+    Every character that is not space lies in at least one span, also where the
+    tokens leave it out. Takes time linear in the text.
     """
-    if not tokens:
-        return []
-    starts = [start for start, _ in tokens]
+    starts = _starts(text, tokens)
+    count = len(starts)
+    starts.append(len(text))
     boundaries = [
         (share, [match.end() for match in pattern.finditer(text)]) for share, pattern in _BOUNDARIES
     ]
     overlap = min(overlap, budget // 4)
     spans: list[tuple[int, int]] = []
-    first = 0
+    first = begin = 0
     while True:
-        left = len(tokens) - first
+        left = count - first
         if left <= budget:
-            spans.append(_trim(text, starts[first], tokens[-1][1]))
-            return spans
+            spans.append(_trim(text, begin, len(text)))
+            return [(start, end) for start, end in spans if start < end]
         # Even pieces: a page of 300 tokens is better cut into 150 and 150
         # than into 240 and 60.
         even = -(-left // -(-left // budget))
         size = min(budget, even + even // 6)
         cut = _cut(boundaries, starts, first, size)
-        spans.append(_trim(text, starts[first], cut))
+        spans.append(_trim(text, begin, cut))
         after = bisect_left(starts, cut)
         first = _step_back(boundaries, starts, after, overlap, first)
+        # Not starts[after]: characters that no token holds may lie before it.
+        begin = cut if first == after else starts[first]
+
+
+def _starts(text: str, tokens: list[tuple[int, int]]) -> list[int]:
+    """Where each token begins; what no token holds counts as a part of the one before it."""
+    edges = [0, *(start for start, _ in tokens[1:]), len(text)]
+    starts: list[int] = []
+    for start, end in pairwise(edges):
+        if end - start > _LONGEST_TOKEN:
+            starts.extend(range(start, end))
+        else:
+            starts.append(start)
+    return starts
 
 
 def _cut(
     boundaries: list[tuple[float, list[int]]], starts: list[int], first: int, size: int
 ) -> int:
     """Where the chunk that begins at token `first` ends: the best boundary within `size` tokens."""
-    highest = starts[first + size]
+    # Some models make several tokens of one character: a cut lies after it.
+    least = bisect_right(starts, starts[first])
+    highest = starts[max(first + size, least)]
     for share, places in boundaries:
-        lowest = starts[first + max(1, int(size * share))]
+        lowest = starts[max(first + int(size * share), least)]
         at = bisect_right(places, highest) - 1
         if at >= 0 and places[at] >= lowest:
             return places[at]
@@ -131,13 +165,15 @@ def _step_back(
     if earliest >= after:
         return after
     for _, places in boundaries[1:]:
-        at = bisect_left(places, starts[earliest])
+        at = bisect_left(places, max(starts[earliest], starts[previous] + 1))
         if at < len(places) and places[at] < starts[after]:
             return bisect_left(starts, places[at])
     return after
 
 
 def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and text[start].isspace():
+        start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
     return start, end

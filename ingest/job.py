@@ -43,6 +43,8 @@ class _Plan:
 
     to_read: list[tuple[Scope, FoundFile, KnownFile | None]]
     to_delete: list[KnownFile]
+    to_carry: list[tuple[int, KnownFile]]
+    """Source and file of what a rebuild cannot look at: its last version moves along."""
     unchanged: int
 
 
@@ -103,7 +105,7 @@ class IngestJob:
         data_dir = self._library.settings.data_dir
         self._library.catalog.counts()  # creates the data directory, or says why it cannot
         with FileLock(data_dir / "ingest.lock") as lock:
-            if not lock.acquire():
+            if not lock.acquire(timeout_s=1.0):
                 raise LockHeld(
                     f"Another ingestion run is at work on {data_dir}. Wait for it to end; "
                     "`hayloft status` shows the runs."
@@ -156,7 +158,9 @@ class IngestJob:
         )
         for scope in scopes:
             self._set_aside_problems(scope)
-        if plan.to_read:
+            for suffix, count in scope.skipped.items():
+                self._report.skipped[suffix] = self._report.skipped.get(suffix, 0) + count
+        if plan.to_read or rebuild:
             self._read(plan, identity, rebuild=rebuild)
         self._delete(plan.to_delete)
         self._sweep_after_grace()
@@ -180,7 +184,7 @@ class IngestJob:
             )
 
     def _plan(self, scopes: list[Scope], *, everything: bool) -> _Plan:
-        plan = _Plan([], [], 0)
+        plan = _Plan([], [], [], 0)
         unchanged = 0
         for scope in scopes:
             known = self._writer.files(scope.source_id)
@@ -200,7 +204,19 @@ class IngestJob:
                 scope.source_id,
                 [path for path in failed if path not in here and scope.covers(path)],
             )
-        return _Plan(plan.to_read, plan.to_delete, unchanged)
+        carried = self._not_looked_at(scopes, plan) if everything else []
+        return _Plan(plan.to_read, plan.to_delete, carried, unchanged)
+
+    def _not_looked_at(self, scopes: list[Scope], plan: _Plan) -> list[tuple[int, KnownFile]]:
+        """Documents that are neither found nor known to be gone: below an unreadable folder."""
+        planned = {before.document_id for _, _, before in plan.to_read if before is not None}
+        planned |= {file.document_id for file in plan.to_delete}
+        return [
+            (source_id, file)
+            for source_id in dict.fromkeys(scope.source_id for scope in scopes)
+            for file in self._writer.files(source_id).values()
+            if file.document_id not in planned
+        ]
 
     def _brake(self, plan: _Plan, scopes: list[Scope], *, allow_deletes: bool) -> None:
         """Stop before a hiccup of a network share empties the library."""
@@ -233,6 +249,9 @@ class IngestJob:
             )
             target = self._target(identity, sizes, rebuild=rebuild)
             self._library.vectors.create(target.collection)
+            if identity is None and not rebuild:
+                # Only now: a reader takes an identity for a collection that is there.
+                self._writer.set_identity(target)
             pipeline = Pipeline(
                 writer=self._writer,
                 vectors=self._library.vectors,
@@ -278,12 +297,9 @@ class IngestJob:
                 self._fail(scope.source_id, file.relative, document.kind, str(document))
                 if not rebuild or before is None:
                     continue
-                # The last good version moves to the new index with the others.
-                document = self._writer.parsed_before(before.version_id)
-                state = FileState(
-                    before.path, before.size, before.mtime_ns, before.sha256, before.reader
-                )
-            elif before is not None and not rebuild and _same_content(before, state):
+                self._carry(scope.source_id, before, pipeline, sizes)
+                continue
+            if before is not None and not rebuild and _same_content(before, state):
                 self._writer.touch(before.version_id, state)
                 self._writer.clear_failures(scope.source_id, [file.relative])
                 self._report.unchanged += 1
@@ -299,6 +315,24 @@ class IngestJob:
                     updates=before is not None,
                 )
             )
+        for source_id, known in plan.to_carry:
+            self._carry(source_id, known, pipeline, sizes)
+
+    def _carry(
+        self, source_id: int, known: KnownFile, pipeline: Pipeline, sizes: ChunkSizes
+    ) -> None:
+        """Move the last good version of a file that cannot be read into the new index."""
+        document = self._writer.parsed_before(known.version_id)
+        pipeline.add(
+            Work(
+                source_id=source_id,
+                file=FileState(known.path, known.size, known.mtime_ns, known.sha256, known.reader),
+                document=document,
+                chunks=chunk_document(document, sizes, self._library.embedder.token_spans),
+                seconds=0.0,
+                updates=True,
+            )
+        )
 
     def _target(
         self, identity: IndexIdentity | None, sizes: ChunkSizes, *, rebuild: bool
@@ -315,15 +349,12 @@ class IngestJob:
                     "and HAYLOFT_CHUNK_OVERLAP back, or run `hayloft ingest --rebuild`."
                 )
             return identity
-        target = IndexIdentity(
+        return IndexIdentity(
             embedder=embedder.name,
             dimension=embedder.dimension,
             chunking=sizes.fingerprint,
             collection=f"hayloft-{self._library.catalog.library_id()}-{int(time.time())}",
         )
-        if not rebuild:
-            self._writer.set_identity(target)
-        return target
 
     def _delete(self, files: list[KnownFile]) -> None:
         if not files:

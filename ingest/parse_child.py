@@ -160,12 +160,15 @@ class ParseChild:
         if error is None:
             return _decoded(answer["document"])
         if error["kind"] == "memory":
-            return DocumentUnreadable(
-                f"{shown(path)} needs more than the {self._settings.parse_memory_mb} MB of memory "
-                "that parsing may take; split it, or raise HAYLOFT_PARSE_MEMORY_MB.",
-                kind="memory",
-            )
+            return self._too_hungry(path)
         return DocumentUnreadable(str(error["message"]), kind=str(error["kind"]))
+
+    def _too_hungry(self, path: Path) -> DocumentUnreadable:
+        return DocumentUnreadable(
+            f"{shown(path)} needs more than the {self._settings.parse_memory_mb} MB of memory "
+            "that parsing may take; split it, or raise HAYLOFT_PARSE_MEMORY_MB.",
+            kind="memory",
+        )
 
     def _loss_error(self, path: Path, loss: _Lost) -> DocumentUnreadable:
         if loss.timed_out:
@@ -180,9 +183,12 @@ class ParseChild:
                 "because memory ran out; free memory, and the next run tries it again.",
                 kind="memory",
             )
+        if loss.status == -signal.SIGABRT:
+            # What pdfium does where it gets no memory (seen with two kinds of bombs).
+            return self._too_hungry(path)
         return DocumentUnreadable(
             f"{shown(path)} made its parser crash ({_status_name(loss.status)}), as damaged files "
-            "do; put a good copy in its place, or raise HAYLOFT_PARSE_MEMORY_MB if it is large.",
+            "do; put a good copy in its place.",
             kind="damaged",
         )
 

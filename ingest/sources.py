@@ -30,12 +30,9 @@ class Scope:
         Not outside of what was looked at, and not below a folder that could
         not be listed: "could not read" is never "was deleted".
         """
-        if self.prefix and path != self.prefix and not path.startswith(self.prefix):
+        if not _is_below(path, self.prefix):
             return False
-        return not any(
-            path == problem.path or path.startswith(problem.path.rstrip("/") + "/")
-            for problem in self.problems
-        )
+        return not any(_is_below(path, _folder(problem.path)) for problem in self.problems)
 
 
 def scopes_of(
@@ -50,11 +47,7 @@ def scopes_of(
     if not paths:
         return _known_scopes(catalog, writer, follow_symlinks=follow_symlinks)
     scopes: list[Scope] = []
-    for path in paths:
-        absolute = path.expanduser().absolute()
-        if not absolute.exists():
-            raise UsageError(f"{path} does not exist. Name a folder or a file to ingest.")
-        absolute = absolute.resolve()
+    for absolute in _outermost(paths):
         home = _home_of(absolute, catalog)
         if home is None:
             root = absolute if absolute.is_dir() else absolute.parent
@@ -66,6 +59,17 @@ def scopes_of(
             source_id = writer.source(str(root), whole=False)
         scopes.append(_scope(source_id, root, absolute, follow_symlinks=follow_symlinks))
     return scopes
+
+
+def _outermost(paths: Sequence[Path]) -> list[Path]:
+    """The paths as they really are, without those that lie in another one of them."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        absolute = path.expanduser().absolute()
+        if not absolute.exists():
+            raise UsageError(f"{path} does not exist. Name a folder or a file to ingest.")
+        found[absolute.resolve()] = None
+    return [path for path in found if found.keys().isdisjoint(path.parents)]
 
 
 def _known_scopes(catalog: Catalog, writer: CatalogWriter, *, follow_symlinks: bool) -> list[Scope]:
@@ -124,3 +128,13 @@ def _adopt_inner(root: Path, source_id: int, catalog: Catalog, writer: CatalogWr
         inner = Path(inner_name)
         if root in inner.parents:
             writer.adopt(inner_name, source_id, inner.relative_to(root).as_posix() + "/")
+
+
+def _is_below(path: str, folder: str) -> bool:
+    """Whether a path is that file, or lies in that folder ("" for the root)."""
+    return folder == "" or path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _folder(problem_path: str) -> str:
+    """The folder a problem stands for: a scan calls the folder it began in "."."""
+    return "" if problem_path == "." else problem_path.removesuffix("/.")

@@ -319,10 +319,11 @@ class CatalogWriter:
         """Drop the notes of versions whose vectors are gone, and of files never read."""
         with self._database.writing() as connection:
             for version_id in version_ids:
-                _clear(connection, version_id)
-                connection.execute(
+                dropped = connection.execute(
                     "DELETE FROM versions WHERE id = ? AND state != 'current'", (version_id,)
                 )
+                if dropped.rowcount:
+                    _clear(connection, version_id)
             connection.execute(
                 "DELETE FROM documents WHERE version_id IS NULL AND id NOT IN"
                 " (SELECT document_id FROM versions)"

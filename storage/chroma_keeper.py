@@ -98,14 +98,16 @@ def _own_the_files(home: Path) -> FileLock:
     server file is that server, however long ago it was started.
     """
     lock = FileLock(home / "server.lock")
-    if lock.acquire():
-        return lock
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        pid = int(json.loads((home / PREVIOUS_SERVER_FILE).read_text())["server_pid"])
-        _log(f"ending the server {pid} of a keeper that was killed")
-        os.kill(pid, signal.SIGKILL)
-    if not lock.acquire(timeout_s=30.0):
-        raise SystemExit("another process holds the Chroma files and does not end")
+    previous = home / PREVIOUS_SERVER_FILE
+    if not lock.acquire():
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            pid = int(json.loads(previous.read_text())["server_pid"])
+            _log(f"ending the server {pid} of a keeper that was killed")
+            os.kill(pid, signal.SIGKILL)
+        if not lock.acquire(timeout_s=30.0):
+            raise SystemExit("another process holds the Chroma files and does not end")
+    # That server is gone, and its number may soon be some other program's.
+    previous.unlink(missing_ok=True)
     return lock
 
 

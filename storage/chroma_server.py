@@ -59,12 +59,20 @@ class ChromaServer:
         the server has died. Raises ServiceUnavailable when it does not start.
         """
         try:
-            self._home.mkdir(parents=True, exist_ok=True)
+            return self._join()
         except OSError as exc:
             raise StorageError(
-                f"The data directory {self._data_dir} cannot be written ({exc.strerror}). "
-                "Mend its permissions or set HAYLOFT_DATA_DIR to another one."
+                f"The data directory {self._data_dir} cannot be written ({exc.strerror}). Free "
+                "some space, mend its permissions or set HAYLOFT_DATA_DIR to another one."
             ) from exc
+
+    def leave(self) -> None:
+        """Give the share back; the server ends a little after the last one."""
+        self._share.release()
+        self._shared = False
+
+    def _join(self) -> ServerAddress:
+        self._home.mkdir(parents=True, exist_ok=True)
         if not self._shared:
             # A keeper that is just ending holds this lock for the second or
             # two that the server takes to close its files.
@@ -75,11 +83,6 @@ class ChromaServer:
             if not start.acquire(timeout_s=_START_TIMEOUT_S):
                 raise ServiceUnavailable(self._failure("is being started and does not finish"))
             return self._wait_for_address()
-
-    def leave(self) -> None:
-        """Give the share back; the server ends a little after the last one."""
-        self._share.release()
-        self._shared = False
 
     def _wait_for_address(self) -> ServerAddress:
         """Wait for a keeper to say where its server listens, starting one where there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import uuid
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,13 +115,19 @@ CREATE TABLE runs (
 """
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that can be referred to weakly."""
+
+
 class Database:
     """Connections to one catalog file, one a thread; creates the file when first used."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
-        self._all: list[sqlite3.Connection] = []
+        # Weak: a page's thread that ends takes its connection, and the three open
+        # files of that, with it. A page that is used all day makes thousands.
+        self._all: weakref.WeakSet[sqlite3.Connection] = weakref.WeakSet()
         self._guard = threading.Lock()
 
     def connection(self) -> sqlite3.Connection:
@@ -130,7 +137,7 @@ class Database:
             found = self._open()
             self._local.connection = found
             with self._guard:
-                self._all.append(found)
+                self._all.add(found)
         return found
 
     def close(self) -> None:
@@ -171,7 +178,11 @@ class Database:
         with self._foreseen():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
-                self.path, timeout=30.0, isolation_level=None, check_same_thread=False
+                self.path,
+                timeout=30.0,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=_Connection,
             )
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode = WAL")

@@ -54,7 +54,8 @@ def query_terms(query: str) -> list[str]:
     A term may hold inner punctuation ("ISO-27001", "8,738"): as a quoted
     phrase it matches the same parts in a row.
     """
-    folded = unicodedata.normalize("NFKC", query).casefold()
+    # FTS5 reads its expression as a C string, which a NUL would end.
+    folded = unicodedata.normalize("NFKC", query.replace("\0", " ")).casefold()
     terms: dict[str, None] = {}
     for word in folded.split():
         rest = _UNSPACED_RUN.sub(" ", word)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -148,16 +149,29 @@ class VectorStore:
         limit: int,
         document_ids: Sequence[int] | None = None,
     ) -> list[tuple[str, float]]:
-        """Ids of the nearest chunks with their cosine similarity, best first."""
+        """Ids of the nearest chunks with their cosine similarity, best first.
+
+        Raises StorageError where the collection is gone.
+        """
+        from chromadb.errors import NotFoundError
+
         where: dict[str, Any] | None = None
         if document_ids is not None:
             where = {"document": {"$in": list(document_ids)}}
-        found = self._on(
-            collection,
-            lambda target: target.query(
-                query_embeddings=[vector], n_results=limit, where=where, include=["distances"]
-            ),
+        query = methodcaller(
+            "query",
+            query_embeddings=[vector],
+            n_results=limit,
+            where=where,
+            include=["distances"],
         )
+        try:
+            found: Any = self._on(collection, query)
+        except NotFoundError as exc:
+            raise StorageError(
+                "The vectors of this library are gone from Chroma. Bring its folder back from a "
+                "backup, or run `hayloft ingest --rebuild`."
+            ) from exc
         return [
             (chunk_id, 1.0 - float(distance))
             for chunk_id, distance in zip(found["ids"][0], found["distances"][0], strict=True)
@@ -203,11 +217,18 @@ class VectorStore:
         self._call(lambda client: client.heartbeat())
 
     def _on(self, collection: str, action: Callable[[Any], T]) -> T:
+        from chromadb.errors import NotFoundError
+
         def act(client: Any) -> T:
             target = self._collections.get(collection)
-            if target is None:
-                target = client.get_collection(collection, embedding_function=None)
-                self._collections[collection] = target
+            if target is not None:
+                try:
+                    return action(target)
+                except NotFoundError:
+                    # Another process may have made it anew, under another inner id.
+                    self._collections.pop(collection, None)
+            target = client.get_collection(collection, embedding_function=None)
+            self._collections[collection] = target
             return action(target)
 
         return self._call(act)
@@ -216,7 +237,7 @@ class VectorStore:
         import chromadb.errors
         import httpx
 
-        deadline = time.monotonic() + _RETRY_FOR_S
+        deadline: float | None = None
         pause = 0.05
         while True:
             try:
@@ -228,6 +249,8 @@ class VectorStore:
                 if isinstance(exc, ValueError) and "connect" not in str(exc).lower():
                     raise
                 self._forget()
+                # From the first failure on: the call before it may have taken long.
+                deadline = deadline or time.monotonic() + _RETRY_FOR_S
                 if time.monotonic() > deadline:
                     raise ServiceUnavailable(self._unreachable(exc)) from exc
                 log.info("chroma is away (%s); trying again", type(exc).__name__)
@@ -251,6 +274,8 @@ class VectorStore:
                 from chromadb.config import Settings
 
                 parts = urlsplit(self._server.url())
+                if isinstance(self._server, OwnServer):
+                    _bypass_proxy(parts.hostname or "")
                 headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
                 self._client = chromadb.HttpClient(
                     host=parts.hostname or "127.0.0.1",
@@ -277,3 +302,13 @@ class VectorStore:
             f"Hayloft's own Chroma server does not answer ({type(exc).__name__}). "
             "`hayloft doctor` says what is wrong."
         )
+
+
+def _bypass_proxy(host: str) -> None:
+    """Keep requests to our own server from a proxy that the environment names.
+
+    Chroma's client offers no other way, and documents must not leave the machine.
+    """
+    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if host not in listed.split(","):
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = f"{listed},{host}".lstrip(",")

@@ -58,7 +58,7 @@ class CannedServer:
 
 
 class BytesServer:
-    """Sends the same bytes to whoever connects, whatever they ask; not HTTP unless the bytes are."""
+    """Sends the same bytes to whoever connects, whatever they ask."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

@@ -237,8 +237,7 @@ def test_pieces_before_a_break_are_kept(double: OllamaDouble, fault: Fault) -> N
     pieces = []
 
     with pytest.raises(ChatModelError):
-        for piece in OllamaChat("qwen2:7b", settings(double.url)).stream(MESSAGES, reserve=200):
-            pieces.append(piece)
+        pieces.extend(OllamaChat("qwen2:7b", settings(double.url)).stream(MESSAGES, reserve=200))
 
     assert pieces == ["one ", "two "]
 
@@ -453,7 +452,7 @@ def test_something_else_on_the_port_is_named(data: bytes) -> None:
     with BytesServer(data) as server:
         model = OllamaChat("qwen2:7b", settings(server.url))
 
-        with pytest.raises(ChatModelError, match="HAYLOFT_OLLAMA_URL|broke off"):
+        with pytest.raises(ChatModelError, match=r"HAYLOFT_OLLAMA_URL|broke off"):
             model.window()
 
 

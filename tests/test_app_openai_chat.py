@@ -118,7 +118,7 @@ def test_window_is_what_the_server_says() -> None:
 
 
 def test_answer_cut_at_its_reserve_says_so() -> None:
-    """`finish_reason: length` reaches the reader of the usage, without any usage from the server."""
+    """`finish_reason: length` is told, even where the server reports no usage."""
     with server(piece("In", "length") + DONE) as served:
         text, usage = answer(OpenAIChat("qwen2-7b", settings(served.url)))
 
@@ -224,9 +224,8 @@ def test_fault_becomes_one_sentence(
     reply: Canned, raised: type[ChatModelError], words: str
 ) -> None:
     """Each way such a server can fail has its error, in one line that says what to do."""
-    with server(reply) as served:
-        with pytest.raises(raised, match=words) as caught:
-            answer(OpenAIChat("qwen2-7b", settings(served.url)))
+    with server(reply) as served, pytest.raises(raised, match=words) as caught:
+        answer(OpenAIChat("qwen2-7b", settings(served.url)))
 
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
 

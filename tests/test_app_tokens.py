@@ -246,7 +246,7 @@ def test_counting_by_paragraphs_changes_nothing(qwen2: ExactCounter) -> None:
     """Whatever white space stands at a cut, the pieces add up to the whole."""
     rng = random.Random(7)
     parts = ["a", " ", "\n", "\n\n", "\r\n", "\t", "hay", "1", ".", "。", "\xa0", "\x1c", "\x85",
-             "\u2028", "'s", "<|im_end|>", "é", "e\u0301", "\n\n\n", "干草", "  ", "\u200b"]  # fmt: skip
+             "\u2028", "'s", "<|im_end|>", "é", "e\u0301", "\n\n\n", "干草", "\u200b"]  # fmt: skip
     for _ in range(3000):
         text = "".join(rng.choice(parts) for _ in range(rng.randrange(1, 12)))
         assert qwen2.count_text(text).tokens == len(qwen2.ids(text)), ascii(text)

@@ -332,7 +332,7 @@ def test_a_failed_run_does_not_end_the_nights(tmp_path: Path, status: int) -> No
 def test_a_missing_service_is_tried_again_soon(tmp_path: Path, status: int) -> None:
     """Where a service is missing, the disk full or the lock held, ten minutes are waited."""
     nights = Nights(tmp_path)
-    nights.naps = 600
+    nights.naps = 1
 
     runs = nights.run(status, status, start="2026-11-20 14:00")
 

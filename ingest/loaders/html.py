@@ -25,8 +25,9 @@ _DROPPED = frozenset(
 _BLOCKS = frozenset(
     "p div section article main aside header footer blockquote figure figcaption address form"
     " fieldset details summary dl dt dd hr body center li tr td th tbody thead tfoot caption"
-    " html legend hgroup search".split()
+    " html legend hgroup search table".split()
 )
+_LISTS = frozenset(["ul", "ol", "menu"])
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _UNSEEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
@@ -59,7 +60,7 @@ def load(path: Path) -> ParsedDocument:
         parser=f"beautifulsoup4 {bs4.__version__}, lxml {'.'.join(map(str, etree.LXML_VERSION))}",
         metadata=_metadata(soup),
         warnings=(
-            (f"{replaced} characters are not valid in its encoding and were replaced.",)
+            (f"Characters that are not valid in its encoding were replaced: {replaced}.",)
             if replaced
             else ()
         ),
@@ -90,44 +91,53 @@ class _Walk:
         self._inline: list[str] = []
 
     def blocks(self, element: Tag) -> Iterator[Block]:
-        """The blocks of an element's content, in order."""
-        yield from self._inside(element)
-        yield from self._flush()
+        """The blocks of an element's content, in order.
 
-    def _inside(self, element: Tag) -> Iterator[Block]:
+        Without recursion: pages with unclosed tags nest thousands deep.
+        """
         from bs4.element import NavigableString, Tag
 
-        for child in element.children:
+        # What is still to come at each depth, and whether leaving it ends a block.
+        open_elements = [(iter(element.children), True)]
+        while open_elements:
+            children, is_block = open_elements[-1]
+            child = next(children, None)
+            if child is None:
+                open_elements.pop()
+                if is_block:
+                    yield from self._flush()
             # Comments, doctypes and scripts are subclasses of NavigableString.
-            if type(child) is NavigableString:
+            elif type(child) is NavigableString:
                 self._inline.append(re.sub(r"\s+", " ", child))
             elif isinstance(child, Tag) and not _is_unseen(child):
-                yield from self._element(child)
+                whole = self._whole(child)
+                if whole is not None:
+                    yield from whole
+                    continue
+                starts_block = child.name.lower() in _BLOCKS
+                if starts_block:
+                    yield from self._flush()
+                open_elements.append((iter(child.children), starts_block))
 
-    def _element(self, tag: Tag) -> Iterator[Block]:
+    def _whole(self, tag: Tag) -> list[Block] | None:
+        """The blocks of an element that is taken as one; None for one to be entered."""
         name = tag.name.lower()
         if name == "br":
             self._inline.append("\n")
-        elif name == "img":
+            return []
+        if name == "img":
             self._inline.append(one_line(str(tag.get("alt") or "")))
-        elif name in _HEADINGS:
-            yield from self._flush()
-            yield Block(_joined(_Walk().blocks(tag), " "), _HEADINGS[name])
-        elif name == "pre":
-            yield from self._flush()
-            yield Block(tag.get_text())
-        elif name in ("ul", "ol", "menu"):
-            yield from self._flush()
-            yield from _list(tag, ordered=name == "ol")
-        elif name == "table" and not tag.find(["table", *_HEADINGS]):
-            yield from self._flush()
-            yield Block(_table(tag))
-        elif name in _BLOCKS or name == "table":
-            yield from self._flush()
-            yield from self._inside(tag)
-            yield from self._flush()
-        else:
-            yield from self._inside(tag)
+            return []
+        if name in _HEADINGS:
+            heading = _joined(_Walk().blocks(tag), " ")
+            return [*self._flush(), Block(heading, _HEADINGS[name])]
+        if name == "pre":
+            return [*self._flush(), Block(tag.get_text())]
+        if name in _LISTS:
+            return [*self._flush(), *_list(tag, ordered=name == "ol")]
+        if name == "table" and not tag.find(["table", *_HEADINGS]):
+            return [*self._flush(), Block(_table(tag))]
+        return None
 
     def _flush(self) -> Iterator[Block]:
         text = re.sub(r" *\n *", "\n", re.sub(r" {2,}", " ", "".join(self._inline))).strip()
@@ -144,7 +154,7 @@ def _list(tag: Tag, *, ordered: bool) -> Iterator[Block]:
     for child in tag.children:
         if not isinstance(child, Tag) or _is_unseen(child):
             continue
-        nested = child.name in ("ul", "ol", "menu")
+        nested = child.name in _LISTS
         blocks = list(_list(child, ordered=child.name == "ol") if nested else _Walk().blocks(child))
         if any(block.level for block in blocks):
             if lines:

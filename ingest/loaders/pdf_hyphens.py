@@ -28,13 +28,15 @@ def join_hyphens(texts: list[str]) -> list[str]:
     """
     if not any(LINE_END_HYPHEN in text for text in texts):
         return texts
+    written: set[str] = set()
+    for text in texts:
+        written.update(_WORDS.findall(text.casefold()))
     whole: set[str] = set()
     hyphened: set[str] = set()
-    for text in texts:
-        for word in _WORDS.findall(text.casefold()):
-            parts = word.split("-")
-            whole.update(parts)
-            hyphened.update(f"{left}-{right}" for left, right in pairwise(parts))
+    for word in written:
+        parts = word.split("-")
+        whole.update(parts)
+        hyphened.update(f"{left}-{right}" for left, right in pairwise(parts))
 
     def glue(left: str, right: str) -> str | None:
         if f"{left}-{right}".casefold() in hyphened:

@@ -87,7 +87,11 @@ def _forgiving(content: bytes, encoding: str) -> tuple[str, str, tuple[str, ...]
     except UnicodeDecodeError:
         text = content.decode(encoding, errors="replace")
         count = text.count("\ufffd")
-        return text, encoding, (f"{count} characters are not valid {encoding} and were replaced.",)
+        return (
+            text,
+            encoding,
+            (f"Characters that are not valid {encoding} were replaced: {count}.",),
+        )
 
 
 def _sections(content: str) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,428 @@
+"""The chat page, run by Streamlit's own test runner over fakes of its resources."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.components.v2 import manifest_scanner
+from streamlit.testing.v1 import AppTest
+
+from app import chat_page, resources
+from app.conversations import DONE, INTERRUPTED, SILENCE_S, STOPPED
+from app.resources import ModelAtHand
+from storage.errors import ServiceUnavailable, StorageError
+from storage.records import LibraryCounts
+from tests import chat_fakes
+from tests.chat_fakes import HITS, HOSTILE, Fakes
+
+MAIN = Path(chat_page.__file__).with_name("main.py")
+
+
+@pytest.fixture(autouse=True)
+def _no_cache_between_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # The test runner reads the metadata of every installed package at every run,
+    # in search of components; that takes longer than the page.
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_: [])
+    st.cache_resource.clear()
+    yield
+    resources.live_answers().stop_all()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
+    monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("HAYLOFT_MODEL", "extractive")
+    return chat_fakes.install(monkeypatch.setattr)
+
+
+@pytest.fixture
+def page(fakes: Fakes) -> AppTest:
+    return AppTest.from_file(str(MAIN), default_timeout=20).run()
+
+
+def shown(page: AppTest) -> str:
+    """All HTML of the page, sidebar included."""
+    return "\n".join(str(item.proto.body) for item in page.get("html"))
+
+
+def button(page: AppTest, key: str) -> object:
+    """The button with a key."""
+    return next(item for item in page.button if item.key == key)
+
+
+def keys(page: AppTest) -> set[str | None]:
+    return {item.key for item in page.button}
+
+
+def conversation_of(page: AppTest) -> str:
+    """The conversation that the address names; empty where it names none."""
+    value = page.query_params.get("c", "")
+    return value if isinstance(value, str) else value[0]
+
+
+def ask(page: AppTest, question: str) -> AppTest:
+    """Ask, and let the answer end (or begin, where it never ends)."""
+    page.chat_input[0].set_value(question).run()
+    answer = resources.live_answers().get(conversation_of(page))
+    if answer is not None and question.split()[0] not in ("slow", "held"):
+        answer.wait(5)
+        page.run()
+    assert not page.exception
+    return page
+
+
+def wait_for_text(page: AppTest, text: str) -> None:
+    deadline = time.monotonic() + 5
+    while text not in shown(page.run()):
+        assert time.monotonic() < deadline, f"{text!r} never came"
+        time.sleep(0.05)
+
+
+def test_the_first_page_says_what_is_there(page: AppTest) -> None:
+    """Model, window, documents and freshness stand in the sidebar before any question."""
+    html = shown(page)
+
+    assert not page.exception
+    assert "fake qwen2" in html
+    assert "32,768 tokens" in html
+    assert "2 documents, 4 pages" in html
+    assert "2 hours ago" in html
+
+
+def test_an_empty_library_shows_the_command_that_fills_it(fakes: Fakes) -> None:
+    """Nothing can be asked, and the exact command names this very library."""
+    fakes.library.catalog.counts_now = LibraryCounts(0, 0, 0, 2, None)
+
+    page = AppTest.from_file(str(MAIN), default_timeout=20).run()
+
+    html = shown(page)
+    assert "The library is empty" in html
+    data_dir = resources.storage_settings().data_dir
+    assert f"hayloft --data-dir {data_dir} ingest FOLDER" in html
+    assert "2 files could not be read" in html
+    assert page.chat_input[0].proto.disabled
+
+
+def test_the_default_library_needs_no_option(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """For ./data the command is the plain one."""
+    monkeypatch.delenv("HAYLOFT_DATA_DIR")
+    monkeypatch.chdir(tmp_path)
+
+    assert chat_page.ingest_command() == "hayloft ingest FOLDER"
+
+
+def test_a_question_gets_a_cited_answer_with_its_receipt(page: AppTest) -> None:
+    """Sources, numbered citations and the receipt stand in the finished turn."""
+    html = shown(ask(page, "What is the per diem?"))
+
+    assert "3 passages from 2 documents" in html
+    assert 'class="hl-cite hl-verified"' in html
+    assert 'class="hl-cite hl-unproved"' in html
+    assert "2,500 of 32,768 tokens" in html
+    assert "Evaluated by the server: 2,500" in html
+
+
+def test_the_conversation_is_in_the_address_and_comes_back(page: AppTest) -> None:
+    """A new session with the same address shows the same conversation."""
+    ask(page, "What is the per diem?")
+    conversation = conversation_of(page)
+
+    reloaded = AppTest.from_file(str(MAIN), default_timeout=20)
+    reloaded.query_params["c"] = conversation
+    reloaded.run()
+
+    assert "48 euros a day" in shown(reloaded)
+
+
+def test_a_reload_in_mid_stream_finds_the_growing_answer(page: AppTest) -> None:
+    """The answer goes on in the background; the new session watches and can stop it."""
+    ask(page, "slow please")
+    conversation = conversation_of(page)
+
+    reloaded = AppTest.from_file(str(MAIN), default_timeout=20)
+    reloaded.query_params["c"] = conversation
+    reloaded.run()
+    wait_for_text(reloaded, "word5")
+    stop = next(key for key in keys(reloaded) if key and key.startswith("stop-"))
+    button(reloaded, stop).click().run()  # type: ignore[attr-defined]
+    resources.live_answers().stop_all()
+    reloaded.run()
+
+    assert "Stopped by you" in shown(reloaded)
+    assert "word5" in shown(reloaded)
+
+
+def test_sources_are_shown_before_the_first_word(page: AppTest, fakes: Fakes) -> None:
+    """While the model reads, its passages can be looked at."""
+    fakes.assistant._pieces = lambda word: iter(  # type: ignore[method-assign]
+        "x" for _ in range(1) if fakes.assistant.release.wait(20)
+    )
+    ask(page, "held")
+
+    wait_for_text(page, "hl-sources")
+
+    assert "fake qwen2 is reading 3 passages" in shown(page)
+    assert page.chat_input[0].proto.disabled
+    fakes.assistant.release.set()
+
+
+def test_stopping_closes_the_model_and_keeps_the_text(page: AppTest, fakes: Fakes) -> None:
+    """The stop button ends the generator; the turn is marked, and can be asked again."""
+    ask(page, "slow please")
+    wait_for_text(page, "word3")
+    stop = next(key for key in keys(page) if key and key.startswith("stop-"))
+
+    button(page, stop).click().run()  # type: ignore[attr-defined]
+
+    assert fakes.assistant.closed.wait(3)
+    wait_for_text(page, "Stopped by you")
+    conversation = conversation_of(page)
+    turn = resources.store().turns(conversation)[0]
+    assert turn.state == STOPPED
+    assert f"again-{turn.turn_id}" in keys(page)
+    assert not page.chat_input[0].proto.disabled
+
+
+def test_a_model_that_goes_away_leaves_text_sentence_and_a_way_on(
+    page: AppTest, fakes: Fakes
+) -> None:
+    """The partial answer, what happened, and a button that asks again."""
+    ask(page, "broken please")
+    html = shown(page)
+    conversation = conversation_of(page)
+    turn = resources.store().turns(conversation)[0]
+
+    button(page, f"again-{turn.turn_id}").click().run()  # type: ignore[attr-defined]
+
+    assert "The per diem is" in html
+    assert "Start it with `ollama serve`" in html
+    assert [question for question, _ in fakes.assistant.asked] == ["broken please"] * 2
+
+
+def test_no_hits_has_a_state_of_its_own(page: AppTest) -> None:
+    """Nothing found is said as such, without sources and without a receipt."""
+    html = shown(ask(page, "nothing about this"))
+
+    assert "Nothing found" in html
+    assert "The documents say nothing." in html
+    assert "hl-sources" not in html.replace(chat_page.style_sheet(dark=False), "")
+    assert 'class="hl-receipt' not in html
+
+
+def test_an_extractive_answer_says_that_no_model_read(page: AppTest, fakes: Fakes) -> None:
+    """The receipt of quotes is a plain sentence; the sidebar says how to get a model."""
+    fakes.model = ModelAtHand(None, "none", 0, "Run `ollama pull qwen2:7b`.")
+
+    html = shown(ask(page, "quote the per diem"))
+
+    assert "No model read anything" in html
+    assert "ollama pull qwen2:7b" in html
+    assert "look-again" in keys(page)
+
+
+def test_an_unreachable_store_of_vectors_is_a_sentence(page: AppTest) -> None:
+    """Chroma away: the turn has failed with its sentence and can be asked again."""
+    html = shown(ask(page, "away now"))
+
+    assert "Chroma at http://127.0.0.1:9 does not answer." in html
+    assert any(key and key.startswith("again-") for key in keys(page))
+
+
+def test_an_unreadable_catalog_is_a_page_with_a_sentence(fakes: Fakes) -> None:
+    """Storage away: no traceback, what to do, and a button to try again."""
+    fakes.library.catalog.fault = StorageError("The catalog is damaged. Run `hayloft doctor`.")
+    page = AppTest.from_file(str(MAIN), default_timeout=20).run()
+    html = shown(page)
+    fakes.library.catalog.fault = None
+
+    button(page, "try-again").click().run()  # type: ignore[attr-defined]
+
+    assert not page.exception
+    assert "The catalog is damaged. Run `hayloft doctor`." in html
+    assert "What would you like to know?" in shown(page)
+
+
+def test_a_model_that_is_asked_for_and_missing_refuses_before_a_turn(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault's sentence is shown, and no empty conversation is left behind."""
+
+    def missing() -> object:
+        raise ServiceUnavailable("Ollama has no model qwen9. Run `ollama pull qwen9`.")
+
+    monkeypatch.setattr(resources, "assistant", missing)
+
+    html = shown(ask(page, "What is the per diem?"))
+
+    assert "Run `ollama pull qwen9`." in html
+    assert resources.store().summaries() == []
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [("   \n ", "The question is empty"), ("x" * 100_000, "100,000 characters long")],
+)
+def test_a_question_that_cannot_be_asked_is_refused_in_a_sentence(
+    page: AppTest, fakes: Fakes, question: str, sentence: str
+) -> None:
+    """Empty and endless questions reach neither the store nor the model."""
+    page.chat_input[0].set_value(question).run()
+
+    assert sentence in shown(page)
+    assert fakes.assistant.asked == []
+    assert resources.store().summaries() == []
+
+
+def test_a_follow_up_carries_the_history(page: AppTest, fakes: Fakes) -> None:
+    """The second question is asked with the first one's answer, in the same conversation."""
+    ask(page, "What is the per diem?")
+    ask(page, "And for laptops?")
+
+    _, history = fakes.assistant.asked[1]
+
+    assert [turn.question for turn in history] == ["What is the per diem?"]
+    assert history[0].hits == HITS
+    assert len(resources.store().summaries()) == 1
+
+
+def test_conversations_can_be_begun_opened_deleted_and_brought_back(page: AppTest) -> None:
+    """The list holds them newest first; a deleted one returns with its address."""
+    ask(page, "First question")
+    first = conversation_of(page)
+    button(page, "new").click().run()  # type: ignore[attr-defined]
+    assert "c" not in page.query_params
+    ask(page, "Second question")
+    titles = [item.label for item in page.sidebar.button if str(item.key).startswith("open-")]
+
+    button(page, f"open-{first}").click().run()  # type: ignore[attr-defined]
+    opened = shown(page)
+    resources.store().delete(first)
+    page.session_state["deleted"] = {"id": first, "title": "First question"}
+    page.run()
+    gone = shown(page)
+    button(page, "undo").click().run()  # type: ignore[attr-defined]
+
+    assert titles == ["Second question", "First question"]
+    assert "First question" in opened
+    assert "no longer here" in gone
+    assert conversation_of(page) == first
+    assert "48 euros" in shown(page)
+
+
+def test_an_interrupted_answer_is_marked(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed process left is shown with what happened to it."""
+    store = resources.store()
+    conversation = store.create("Old")
+    turn = store.begin_turn(conversation, "q")
+    store.save_partial(turn, text="half an answer", hits=HITS, mode="passages", model="m")
+    monkeypatch.setattr(store, "_clock", lambda: time.time() + SILENCE_S + 5)
+
+    page.query_params["c"] = conversation
+    page.run()
+
+    assert store.turns(conversation)[0].state == INTERRUPTED
+    assert "half an answer" in shown(page)
+    assert "Interrupted" in shown(page)
+
+
+def test_an_unknown_address_is_no_error(fakes: Fakes) -> None:
+    """A conversation that does not exist is said to be gone, and the page goes on."""
+    page = AppTest.from_file(str(MAIN), default_timeout=20)
+    page.query_params["c"] = "../../etc/passwd"
+    page.run()
+
+    assert not page.exception
+    assert "no longer here" in shown(page)
+    assert "c" not in page.query_params
+
+
+def test_a_citation_opens_its_page_with_the_quote_marked(page: AppTest) -> None:
+    """The reader shows document, place, verdict, and the page's text around the quote."""
+    ask(page, "What is the per diem?")
+    conversation = conversation_of(page)
+    turn = resources.store().turns(conversation)[0]
+
+    page.session_state["reader"] = {"turn": turn.turn_id, "n": 1, "page": None}
+    page.run()
+
+    html = shown(page)
+    assert "handbook.pdf" in html
+    assert "Verified: it stands on this page" in html
+    assert f'<mark class="hl-quote">{chat_fakes.PER_DIEM}</mark>' in html
+    assert "Receipts are handed in" in html
+
+
+def test_the_reader_turns_pages(page: AppTest) -> None:
+    """The next page has no highlight, and there is a way back."""
+    ask(page, "What is the per diem?")
+    conversation = conversation_of(page)
+    turn = resources.store().turns(conversation)[0]
+
+    page.session_state["reader"] = {"turn": turn.turn_id, "n": 1, "page": 3}
+    page.run()
+
+    html = shown(page)
+    assert "A laptop is replaced after four years." in html
+    assert "<mark" not in html
+    assert {"page-before", "page-after", "page-back"} <= keys(page)
+
+
+def test_a_page_that_changed_shows_the_passage_of_then(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words the answer rests on stay readable, and the change is said."""
+    ask(page, "What is the per diem?")
+    conversation = conversation_of(page)
+    turn = resources.store().turns(conversation)[0]
+    monkeypatch.setitem(chat_fakes.PAGES, 1, [])
+
+    page.session_state["reader"] = {"turn": turn.turn_id, "n": 1, "page": None}
+    page.run()
+
+    html = shown(page)
+    assert "The document has changed since this answer" in html
+    assert "It covers meals and small expenses" in html
+
+
+def test_a_reader_never_opens_another_conversations_page(page: AppTest) -> None:
+    """A turn of another conversation is not shown, whatever the browser asks for."""
+    ask(page, "What is the per diem?")
+    conversation = conversation_of(page)
+    turn = resources.store().turns(conversation)[0]
+    button(page, "new").click().run()  # type: ignore[attr-defined]
+
+    page.session_state["reader"] = {"turn": turn.turn_id, "n": 1, "page": None}
+    page.run()
+
+    assert "It covers meals and small expenses" not in shown(page)
+
+
+def test_hostile_text_stays_text(page: AppTest) -> None:
+    """Nothing from an answer, title, heading or file name becomes a tag or a link."""
+    html = shown(ask(page, f"hostile {HOSTILE}"))
+
+    assert "<img" not in html
+    assert "<script" not in html
+    assert "href" not in html
+    labels = [item.label for item in page.sidebar.button]
+    assert any(r"\!\[p\]\(http\:" in label for label in labels)
+    assert not [label for label in labels if "![" in label or re.search(r"(?<!\\)<", label)]
+
+
+def test_the_page_finishes_what_it_began(page: AppTest) -> None:
+    """A fast answer of 400 pieces ends complete, each piece once and in order."""
+    ask(page, "fast please")
+    conversation = conversation_of(page)
+
+    turn = resources.store().turns(conversation)[0]
+
+    assert turn.state == DONE
+    assert turn.text.split() == [f"w{number}" for number in range(400)]

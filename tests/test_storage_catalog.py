@@ -1,0 +1,135 @@
+"""Reading the catalog: counts, documents, pages, and the passages behind ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from storage.catalog import Catalog
+from storage.catalog_writer import CatalogWriter, FileState
+from storage.errors import StorageError
+from storage.records import Chunk, Page, ParsedDocument
+
+PAGES = (
+    Page(1, "Rent is due on the first.", "i", "Lease"),
+    Page(2, "漢字🙂 and more.", "ii", "Lease"),
+)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path):
+    """A catalog of two documents in folders."""
+    catalog = Catalog(tmp_path / "catalog.db")
+    writer = CatalogWriter(catalog)
+    source = writer.source("/docs", whole=True)
+    for path in ("contracts/lease.pdf", "contracts-old/lease.pdf"):
+        chunks = [
+            Chunk(0, 1, 0, 11, "Rent is due", "Lease", "x"),
+            Chunk(1, 2, 2, 7, "🙂 and", "Lease", "y"),
+        ]
+        new = writer.begin_version(source, path, 2, "c")
+        document = ParsedDocument("The lease", PAGES, True, "test", {}, ("A warning.",))
+        file = FileState(path, 100, 1, "sha", "pdf/1")
+        writer.publish(new.version_id, file, document, chunks, [b"x", b"y"])
+    yield catalog
+    catalog.close()
+
+
+def test_counts_add_up(catalog):
+    """Documents, pages and chunks of what can be found."""
+    counts = catalog.counts()
+
+    assert (counts.documents, counts.pages, counts.chunks, counts.failures) == (2, 4, 4, 0)
+    assert counts.last_ingested_at is None
+
+
+def test_a_document_is_found_by_its_path(catalog):
+    """By the exact path, and by nothing else."""
+    summary = catalog.document_named("contracts/lease.pdf")
+
+    assert summary is not None
+    assert (summary.title, summary.pages, summary.chunks) == ("The lease", 2, 2)
+    assert summary.warnings == ("A warning.",)
+    assert catalog.document_named("lease.pdf") is None
+    assert catalog.document_named("contracts/%") is None
+
+
+def test_pages_come_back_as_they_were(catalog):
+    """Text, label and heading, in order; None for a page that is not there."""
+    document_id = catalog.documents()[0].document_id
+
+    assert tuple(catalog.pages(document_id)) == PAGES
+    assert catalog.page(document_id, 2) == PAGES[1]
+    assert catalog.page(document_id, 3) is None
+    assert catalog.page(999, 1) is None
+
+
+def test_a_passage_is_cut_from_its_page_by_characters(catalog):
+    """Offsets count characters, also behind those that take four bytes."""
+    with catalog.snapshot() as snapshot:
+        passages = snapshot.passages(["1:1", "1:0", "9:9", "1:7"])
+
+    assert {key: p.text for key, p in passages.items()} == {"1:0": "Rent is due", "1:1": "🙂 and"}
+    assert (passages["1:1"].page_label, passages["1:1"].heading) == ("ii", "Lease")
+
+
+def test_thousands_of_ids_are_looked_up(catalog):
+    """More ids than SQLite takes in one statement."""
+    with catalog.snapshot() as snapshot:
+        passages = snapshot.passages([f"7:{i}" for i in range(5000)] + ["1:0"])
+
+    assert list(passages) == ["1:0"]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["contracts/lease.pdf"], 1),
+        (["contracts"], 1),
+        (["contracts/"], 1),
+        (["contracts", "contracts-old/lease.pdf", "contracts/lease.pdf"], 2),
+        (["contract"], 0),
+        (["contracts%"], 0),
+        ([""], 0),
+        ([], 0),
+    ],
+)
+def test_documents_are_chosen_by_path_or_folder(catalog, names, found):
+    """A folder's name chooses what lies in it, not what merely begins like it."""
+    with catalog.snapshot() as snapshot:
+        assert len(snapshot.document_ids(names)) == found
+
+
+def test_words_are_looked_for_in_chosen_documents(catalog):
+    """With a choice, no other document is found; with an empty one, none."""
+    with catalog.snapshot() as snapshot:
+        everywhere = snapshot.lexical("rent", 10)
+        here = snapshot.lexical("rent", 10, snapshot.document_ids(["contracts"]))
+
+        assert [i for i, _ in everywhere] == ["1:0", "2:0"]
+        assert [i for i, _ in here] == ["1:0"]
+        assert snapshot.lexical("rent", 10, []) == []
+        assert snapshot.lexical("?!", 10) == []
+
+
+def test_a_word_of_the_title_finds_less_than_one_of_the_text(catalog):
+    """Scores are higher for better; a title counts half."""
+    with catalog.snapshot() as snapshot:
+        scores = dict(snapshot.lexical("rent lease", 10))
+
+    assert scores["1:0"] > scores["1:1"] > 0
+
+
+def test_a_sound_catalog_has_no_fault(catalog):
+    """SQLite's own check."""
+    assert catalog.fault() == ""
+
+
+def test_an_error_is_a_sentence(tmp_path):
+    """Every reading method speaks of the file, exit 74."""
+    (tmp_path / "catalog.db").write_bytes(b"garbage" * 1000)
+
+    for read in (Catalog.counts, Catalog.documents, Catalog.failures, Catalog.identity):
+        with pytest.raises(StorageError, match=r"catalog\.db"):
+            read(Catalog(tmp_path / "catalog.db"))
