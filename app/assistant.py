@@ -123,9 +123,7 @@ class Assistant:
         renumbered = [replace(item, hit=used.index(item.hit)) for item in extracts]
         text = compose(renumbered, sources) if extracts else NOTHING_FOUND
         yield TextDelta(text)
-        citations = tuple(
-            self._extract_citation(item, sources[item.hit]) for item in renumbered
-        )
+        citations = tuple(self._extract_citation(item, sources[item.hit]) for item in renumbered)
         total_s = time.perf_counter() - started
         yield AnswerReady(
             Answer(
@@ -155,8 +153,7 @@ class Assistant:
             question,
             hits,
             history,
-            window=window,
-            reserve=reserve,
+            room=model.room(reserve),
             count=model.count,
             count_text=model.count_text,
         )

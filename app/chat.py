@@ -103,6 +103,10 @@ class ChatModel(Protocol):
         """The window in tokens that requests are made with (prompt and answer)."""
         ...
 
+    def room(self, reserve: int) -> int:
+        """The most tokens a prompt may have beside `reserve` tokens of answer."""
+        ...
+
     def count(self, messages: Sequence[Message]) -> TokenCount:
         """Tokens of the rendered chat prompt, template included."""
         ...

@@ -135,6 +135,9 @@ def command(address: str, port: int, host_names: list[str] | None = None) -> lis
         "client.showErrorLinks": "false",
         "client.showSidebarNavigation": "false",
         "runner.magicEnabled": "false",
+        # By default every run of the script ends with a full garbage collection: 100 ms with
+        # torch loaded, ten times a second while an answer is drawn. Python collects by itself.
+        "runner.postScriptGC": "false",
         "logger.level": "warning",
         **THEME,
     }

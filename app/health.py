@@ -85,14 +85,7 @@ def _data_directory(library: Library) -> Check:
 
 def _settings() -> Iterator[Check]:
     """Environment variables that look like settings and are none: mostly misspelt ones."""
-    from pydantic_settings import BaseSettings
-
-    known = {"HAYLOFT_TEST_DOUBLE"}
-    # The ingestion's settings are named by its own package, which app does not import.
-    known |= {f"HAYLOFT_{name.upper()}" for name in _INGEST_SETTINGS}
-    classes: tuple[type[BaseSettings], ...] = (StorageSettings, AppSettings)
-    for settings in classes:
-        known |= {f"HAYLOFT_{name.upper()}" for name in settings.model_fields}
+    known = known_settings()
     unknown = sorted(
         name for name in os.environ if name.startswith("HAYLOFT_") and name not in known
     )
@@ -266,6 +259,13 @@ def chroma_line(settings: StorageSettings) -> str:
     return f"running on 127.0.0.1:{server.port}"
 
 
+def known_settings() -> set[str]:
+    """The environment variables that Hayloft reads."""
+    fields = [*StorageSettings.model_fields, *AppSettings.model_fields, *_INGEST_SETTINGS]
+    return {f"HAYLOFT_{name.upper()}" for name in fields}
+
+
+# Listed, since app does not import ingest; a test compares.
 _INGEST_SETTINGS = (
     "chunk_tokens chunk_overlap parse_timeout_s parse_memory_mb parse_workers max_file_mb "
     "max_delete_share follow_symlinks"

@@ -15,6 +15,7 @@ Readers and node parsers plug in at `ingest.loaders.reader_adapter` and
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
@@ -75,15 +76,9 @@ def rerank(query: str, hits: Sequence[Hit], postprocessor: BaseNodePostprocessor
     )
     kept = [(by_id[node.node.node_id], node.score) for node in nodes if node.node.node_id in by_id]
     return [
-        _replaced(hit, rank, hit.score if score is None else float(score))
+        replace(hit, rank=rank, score=hit.score if score is None else float(score))
         for rank, (hit, score) in enumerate(kept, start=1)
     ]
-
-
-def _replaced(hit: Hit, rank: int, score: float) -> Hit:
-    from dataclasses import replace
-
-    return replace(hit, rank=rank, score=score)
 
 
 class LlamaIndexChat:
@@ -105,6 +100,10 @@ class LlamaIndexChat:
     def window(self) -> int:
         """See ChatModel."""
         return self._window
+
+    def room(self, reserve: int) -> int:
+        """See ChatModel."""
+        return self._window - reserve - 1
 
     def count(self, messages: Sequence[Message]) -> TokenCount:
         """See ChatModel."""

@@ -129,6 +129,11 @@ class OllamaChat:
         trained = self._facts().card.trained_window
         return min(self._asked_window, trained) if trained else self._asked_window
 
+    def room(self, reserve: int) -> int:
+        """Tokens a prompt may have: prompt and reserve stay below the window."""
+        window = self.window()
+        return window - reserve - self._margin(window) - 1
+
     def count(self, messages: Sequence[Message]) -> TokenCount:
         """Tokens of the prompt as the model's template renders it.
 
@@ -206,28 +211,28 @@ class OllamaChat:
         }
 
     def _refuse_overflow(self, count: TokenCount, reserve: int) -> None:
-        window = self.window()
-        spare = window - reserve - self._margin(count, window)
-        if count.tokens < spare:
+        window, room = self.window(), self.room(reserve)
+        if count.tokens <= room:
             return
         about = "" if count.exact else "up to "
         raise PromptTooLong(
             f"The prompt has {about}{count.tokens:,} tokens and does not fit the window of "
-            f"{self.name}: {window:,}, of which {window - spare:,} are kept free. Choose fewer "
+            f"{self.name}: {window:,}, of which {window - room - 1:,} are kept free. Choose fewer "
             "documents or passages, or raise HAYLOFT_WINDOW if the model allows it."
         )
 
-    def _margin(self, count: TokenCount, window: int) -> int:
+    def _margin(self, window: int) -> int:
         """Tokens kept free beside the reserve.
 
         Nothing where the server refuses what does not fit. An old server
         would halve in silence a prompt that is over by one token, so there
         the count must not be wrong by the little that templates differ in.
         """
-        version = self._facts().version
+        facts = self._facts()
+        version = facts.version
         if version is not None and (version == _FROM_SOURCE or version >= _REFUSES_SINCE):
             return 0
-        return max(64, window // (50 if count.exact else 10))
+        return max(64, window // (50 if facts.counter.exact and facts.chatml else 10))
 
     def _piece(self, chunk: dict[str, object]) -> str:
         message = chunk.get("message")

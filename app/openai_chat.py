@@ -77,6 +77,10 @@ class OpenAIChat:
                 self._window = served_window(self.server, self.name) or self._fallback_window
             return self._window
 
+    def room(self, reserve: int) -> int:
+        """Tokens a prompt may have: prompt and reserve stay below the window."""
+        return self.window() - reserve - 1
+
     def count(self, messages: Sequence[Message]) -> TokenCount:
         """Tokens of the prompt as Qwen2's chat template renders it.
 
@@ -148,7 +152,7 @@ class OpenAIChat:
 
     def _refuse_overflow(self, count: TokenCount, reserve: int) -> None:
         window = self.window()
-        if count.tokens + reserve < window:
+        if count.tokens <= self.room(reserve):
             return
         about = "" if count.exact else "up to "
         raise PromptTooLong(

@@ -32,7 +32,7 @@ _MARKER = re.compile(r"<(?=/?\s*passage\b)", re.IGNORECASE)
 _MARKS = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")
 
 _HISTORY_SHARE = 0.25
-"""Earlier turns take at most this share of the window."""
+"""Earlier turns take at most this share of the room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,16 @@ def build(
     hits: Sequence[Hit],
     history: Sequence[Turn],
     *,
-    window: int,
-    reserve: int,
+    room: int,
     count: Count,
     count_text: CountText,
 ) -> Prompt:
-    """The prompt with as many passages, best first, as fit beside the reserve.
+    """The prompt with as many passages, best first, as fit into `room` tokens.
 
-    `prompt + reserve < window` holds for what is returned. Raises
-    PromptTooLong when not even the question with its best passage fits.
+    The prompt never has more than `room` tokens. Raises PromptTooLong when not
+    even the question with its best passage fits.
     """
-    earlier = _history(history, int(window * _HISTORY_SHARE), count_text)
-    room = window - reserve - 1
+    earlier = _history(history, int(room * _HISTORY_SHARE), count_text)
     bare = count(_messages(question, [], earlier)).tokens
     chosen: list[Hit] = []
     used = bare
@@ -87,9 +85,9 @@ def build(
             break
         if not chosen:
             raise PromptTooLong(
-                f"The question does not fit the model's window of {window:,} tokens: the rules and "
-                f"the question take {bare:,}, {reserve:,} are kept for the answer, and no passage "
-                "fits beside them. Ask in fewer words or raise HAYLOFT_WINDOW."
+                f"The question does not fit: the rules and the question take {bare:,} tokens, and "
+                f"with a passage they exceed the {max(room, 0):,} that the model's window leaves "
+                "beside the answer. Ask in fewer words, or raise HAYLOFT_WINDOW."
             )
         chosen.pop()
     return Prompt(

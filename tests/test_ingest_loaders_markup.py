@@ -219,7 +219,8 @@ def test_docx_reads_what_python_docx_leaves_out(read):
     body = (
         f"<w:sdt><w:sdtContent>{_p('In a control')}</w:sdtContent></w:sdt>"
         "<w:p><w:r><w:t>Kept </w:t></w:r><w:ins><w:r><w:t>new</w:t></w:r></w:ins>"
-        "<w:del><w:r><w:delText>old</w:delText></w:r></w:del><w:r><w:br/><w:t>next</w:t></w:r></w:p>"
+        "<w:del><w:r><w:tab/><w:delText>old</w:delText></w:r></w:del>"
+        "<w:moveFrom><w:r><w:t>moved</w:t></w:r></w:moveFrom><w:r><w:br/><w:t>next</w:t></w:r></w:p>"
         + _p("Anchor", more=box)
     )
 

@@ -168,6 +168,32 @@ def test_truncated_pdf_is_damaged_or_whole(tmp_path, share):
     assert _refused(path).kind == "damaged"
 
 
+def test_pdf_that_misses_its_last_pages_is_damaged(tmp_path):
+    """An engine may open what is left of a file; it is still not taken for the whole."""
+    drawing = b"BT /F1 20 Tf 50 700 Td (text) Tj ET"
+    page = (
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 3 0 R"
+        b"/Resources<</Font<</F1 4 0 R>>>>>>"
+    )
+    whole = raw_pdf_bytes(
+        [
+            b"<</Type/Catalog/Pages 2 0 R>>",
+            b"<</Type/Pages/Kids[5 0 R 6 0 R]/Count 2>>",
+            b"<</Length %d>>stream\n%s\nendstream" % (len(drawing), drawing),
+            b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+            page,
+            page,
+        ]
+    )
+    assert len(load(_written(tmp_path / "whole.pdf", whole)).pages) == 2
+    trailer = b"trailer<</Size 7/Root 1 0 R>>\n"
+
+    error = _refused(_written(tmp_path / "cut.pdf", whole[: whole.index(b"6 0 obj")] + trailer))
+
+    assert error.kind == "damaged"
+    assert "cut off: 1 of 2 pages" in str(error)
+
+
 def test_vanished_and_forbidden_files_say_so():
     """A missing file is `vanished`, one without permission `permission`."""
     with open_folder() as folder:

@@ -17,7 +17,7 @@ import pytest
 from storage.chroma_keeper import PREVIOUS_SERVER_FILE, SERVER_FILE
 from storage.chroma_server import ChromaServer, ServerAddress, running_server
 from storage.errors import StorageError
-from storage.locks import FileLock, is_held
+from storage.locks import is_held
 from tests.library_fixtures import server_has_ended, wait_until
 
 JOIN = """
@@ -160,6 +160,7 @@ def test_found_dead_it_is_started_again(tmp_path, server, victims):
         os.kill(before.server_pid, signal.SIGKILL)
     if victims != "server":
         os.kill(before.keeper_pid, signal.SIGKILL)
+        wait_until(lambda: not alive(before.keeper_pid), what="the death of the keeper")
 
     wait_until(lambda: answers(server.join().port), what="an answer")
 
@@ -251,11 +252,10 @@ def test_two_data_directories_have_two_servers(tmp_path):
 def test_status_and_start_do_not_stand_in_each_others_way(tmp_path, server):
     """Looking at the locks all the time keeps nobody from starting a server."""
     home = tmp_path / "chroma"
-    home.mkdir()
-    FileLock(home / "keeper.lock").acquire()
     code = (
-        "import sys; from pathlib import Path; from storage.chroma_server import running_server\n"
-        "while True: running_server(Path(sys.argv[1]))"
+        "import sys, time; from pathlib import Path\n"
+        "from storage.chroma_server import running_server\n"
+        "while True: running_server(Path(sys.argv[1])), time.sleep(0.002)"
     )
     watcher = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
     try:

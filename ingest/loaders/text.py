@@ -86,12 +86,9 @@ def _forgiving(content: bytes, encoding: str) -> tuple[str, str, tuple[str, ...]
         return content.decode(encoding), encoding, ()
     except UnicodeDecodeError:
         text = content.decode(encoding, errors="replace")
-        count = text.count("\ufffd")
-        return (
-            text,
-            encoding,
-            (f"Characters that are not valid {encoding} were replaced: {count}.",),
-        )
+        replaced = text.count("\ufffd")
+        warning = f"Characters that are not valid {encoding} were replaced: {replaced}."
+        return text, encoding, (warning,)
 
 
 def _sections(content: str) -> Iterator[tuple[str, str]]:
