@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import reader_page, rendering, resources, sidebar_page
+from app import reader_page, receipt_bar, rendering, resources, sidebar_page
 from app.conversations import (
     DONE,
     FAILED,
@@ -203,7 +203,7 @@ def _foot(turn: StoredTurn) -> str:
     if turn.notice:
         parts.append(rendering.notice_html("info", "Note", turn.notice))
     if turn.receipt is not None and turn.mode != "none":
-        parts.append(rendering.receipt_html(turn.receipt))
+        parts.append(receipt_bar.receipt_html(turn.receipt))
     facts = [turn.model, *_seconds(turn.timings)]
     words = " · ".join(rendering.text_html(fact) for fact in facts if fact)
     parts.append(f'<div class="hl-small">{words}</div>')

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 MAX_QUERY_CHARACTERS = 20_000
 
-_CANDIDATES = 50
-"""How deep each arm is read before fusing."""
+_CANDIDATES = 100
+"""How deep each arm is read before fusing; the same for every limit up to it."""
 
 _MAX_CANDIDATES = 2000
 
@@ -76,7 +76,7 @@ class Finder:
                         f"No document is called {', '.join(documents)}. "
                         "`hayloft status --documents` lists them."
                     )
-            depth = max(_CANDIDATES, 2 * limit)
+            depth = max(_CANDIDATES, limit)
             words = snapshot.lexical(query, depth, scope)
             dense, passages = self._dense(snapshot, vector, identity, depth, scope)
             passages |= snapshot.passages(

@@ -1,10 +1,12 @@
 """One ranking out of the vector arm and the word arm.
 
-Plain reciprocal rank fusion trusts both arms alike, which hurts where one is
-weak: an English embedding model finds next to nothing in Chinese, and shared
-boilerplate drowns the words of a question about near-identical reports. The
-weights here follow from what is known when a query comes: its script and
-language. They never depend on the library.
+Scores are brought to 0..1 within each arm's candidates and added with weights
+(a convex combination). Plain reciprocal rank fusion throws the scores away and
+trusts both arms alike, which hurts where one is weak: an English embedding
+model finds next to nothing in Chinese, and shared boilerplate drowns the words
+of a question about near-identical reports. The weights follow from what is
+known when a query comes, its script and language; they never depend on the
+library. docs/decisions/0005 has the figures and the alternatives.
 """
 
 from __future__ import annotations
@@ -12,9 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-RRF_K = 60
-"""The constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,8 @@ _WORD = re.compile(r"[^\W\d_]+")
 def weights_for(query: str, *, multilingual: bool) -> Weights:
     """Weights for a query, given whether the embedding model reads other languages than English."""
     if multilingual or _looks_english(query):
-        return Weights(dense=0.6, lexical=0.4)
-    return Weights(dense=0.1, lexical=0.9)
+        return Weights(dense=0.7, lexical=0.3)
+    return Weights(dense=0.15, lexical=0.85)
 
 
 def fuse(
@@ -54,20 +53,38 @@ def fuse(
     lexical: Sequence[tuple[str, float]],
     weights: Weights,
 ) -> list[Ranked]:
-    """Merge two rankings (id, score), each best first, into one, best first."""
+    """Merge two rankings (id, score), each best first, into one, best first.
+
+    Scores of the result lie in 0..1: 1 is the best candidate of both arms.
+    """
     dense_ranks = {chunk_id: i for i, (chunk_id, _) in enumerate(dense, start=1)}
     lexical_ranks = {chunk_id: i for i, (chunk_id, _) in enumerate(lexical, start=1)}
-    ranked = []
-    for chunk_id in {**dense_ranks, **lexical_ranks}:
-        in_dense, in_lexical = dense_ranks.get(chunk_id), lexical_ranks.get(chunk_id)
-        score = 0.0
-        if in_dense is not None:
-            score += weights.dense / (RRF_K + in_dense)
-        if in_lexical is not None:
-            score += weights.lexical / (RRF_K + in_lexical)
-        # Scaled so that first in both arms is 1.
-        ranked.append(Ranked(chunk_id, score * (RRF_K + 1), in_dense, in_lexical))
+    # Not found by its words means BM25 0. Not among the nearest vectors means
+    # only: no nearer than the last of them.
+    dense_shares = _shares(dense, floor=dense[-1][1] if dense else 0.0)
+    lexical_shares = _shares(lexical, floor=0.0)
+    ranked = [
+        Ranked(
+            chunk_id,
+            weights.dense * dense_shares.get(chunk_id, 0.0)
+            + weights.lexical * lexical_shares.get(chunk_id, 0.0),
+            dense_ranks.get(chunk_id),
+            lexical_ranks.get(chunk_id),
+        )
+        for chunk_id in {**dense_ranks, **lexical_ranks}
+    ]
     return sorted(ranked, key=lambda item: (-item.score, item.chunk_id))
+
+
+def _shares(ranking: Sequence[tuple[str, float]], *, floor: float) -> dict[str, float]:
+    """Scores from 0 (at the floor) to 1 (the arm's best); all 1 where they are equal to it."""
+    if not ranking:
+        return {}
+    span = ranking[0][1] - floor
+    return {
+        chunk_id: max(0.0, (score - floor) / span) if span > 0 else 1.0
+        for chunk_id, score in ranking
+    }
 
 
 def _looks_english(query: str) -> bool:

@@ -72,7 +72,8 @@ _STYLE = """
 .hl-more summary:focus-visible { outline: 2px solid var(--hl-straw); outline-offset: 2px; }
 
 .hl-sources { margin: 0 0 0.8rem; }
-.hl-chips { display: flex; flex-wrap: wrap; gap: 0.35rem; margin-top: 0.3rem; }
+.hl-source { display: flex; flex-wrap: wrap; align-items: center; gap: 0.3rem 0.4rem;
+  margin-top: 0.35rem; font-size: 0.85rem; }
 .hl-chip { font: inherit; font-size: 0.8rem; display: inline-flex; align-items: center;
   gap: 0.4rem; max-width: 100%; padding: 0.16rem 0.55rem 0.16rem 0.2rem; border-radius: 1rem;
   border: 1px solid var(--hl-line); background: var(--hl-soft); color: inherit;
@@ -80,9 +81,9 @@ _STYLE = """
 .hl-n { min-width: 1.25rem; text-align: center; font-weight: 650; font-size: 0.74rem;
   border-radius: 1rem; padding: 0 0.25rem; background: var(--hl-straw-soft);
   color: var(--hl-straw); }
-.hl-name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 15rem; }
+.hl-name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 22rem; }
 .hl-place { color: var(--hl-muted); overflow: hidden; text-overflow: ellipsis;
-  white-space: nowrap; max-width: 12rem; }
+  white-space: nowrap; max-width: 14rem; }
 .hl-chip.hl-verified { border-color: color-mix(in srgb, var(--hl-green) 45%, transparent); }
 .hl-chip.hl-verified .hl-n, .hl-chip.hl-verified .hl-mark { color: var(--hl-green);
   background: var(--hl-green-soft); }
@@ -90,7 +91,6 @@ _STYLE = """
 .hl-chip.hl-unproved .hl-n, .hl-chip.hl-unproved .hl-mark { color: var(--hl-rust);
   background: var(--hl-rust-soft); }
 .hl-chip.hl-uncited { background: transparent; }
-.hl-chip.hl-uncited .hl-name { color: var(--hl-muted); }
 .hl-chip.hl-uncited .hl-n { background: transparent; color: var(--hl-muted); }
 .hl-mark { font-weight: 700; border-radius: 1rem; padding: 0 0.25rem; }
 .hl-more summary { cursor: pointer; font-size: 0.82rem; color: var(--hl-muted);
@@ -174,7 +174,7 @@ dl.hl-facts, .hl-facts dt, .hl-facts dd { margin: 0 !important; padding: 0 !impo
   border-color: var(--hl-line); }
 [data-testid="stChatMessage"]:has(.hl-question) { background: var(--hl-soft); }
 @media (max-width: 640px) {
-  .hl-name { max-width: 9rem; } .hl-place { max-width: 7rem; }
+  .hl-name { max-width: 16rem; } .hl-place { max-width: 9rem; }
   .hl-page { max-height: 55vh; }
 }
 """

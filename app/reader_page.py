@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import rendering, resources
+from app import page_text, rendering, resources
 from storage.errors import HayloftError
 
 if TYPE_CHECKING:
@@ -112,10 +112,11 @@ def _source(
 def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
     """The page a passage stands on, the passage shaded, the quotes marked."""
     number = (st.session_state.get("reader") or {}).get("page") or hit.page
+    noun = "page" if hit.paged else "section"
     st.html(
         f'<div class="hl-small"><bdi>{rendering.text_html(hit.document)}</bdi> · '
         f"{rendering.text_html(hit.place)}</div>"
-        + "".join(rendering.quote_html(citation) for citation in citations)
+        + "".join(page_text.quote_html(citation, noun) for citation in citations)
     )
     try:
         catalog = resources.library().catalog
@@ -128,13 +129,13 @@ def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
     if number == hit.page:
         _page_of_passage(hit, citations, page)
     elif page is not None:
-        _page_text(rendering.page_html(page.text, None, ()))
+        _page_text(page_text.page_html(page.text, None, ()))
     _component("hayloft.scroll", _SCROLL)(key="scroll", data=f"{hit.chunk_id}:{number}")
     _page_buttons(hit, number, following)
 
 
 def _page_of_passage(hit: Hit, citations: tuple[Citation, ...], page: Page | None) -> None:
-    passage = rendering.find_passage(page.text, hit) if page is not None else None
+    passage = page_text.find_passage(page.text, hit) if page is not None else None
     if page is None or passage is None:
         st.html(
             rendering.notice_html(
@@ -145,15 +146,15 @@ def _page_of_passage(hit: Hit, citations: tuple[Citation, ...], page: Page | Non
         )
         _passage_of_then(hit)
         return
-    quotes = [rendering.find_quote(page.text, citation) for citation in citations]
-    _page_text(rendering.page_html(page.text, passage, [quote for quote in quotes if quote]))
+    quotes = [page_text.find_quote(page.text, citation) for citation in citations]
+    _page_text(page_text.page_html(page.text, passage, [quote for quote in quotes if quote]))
 
 
 def _passage_of_then(hit: Hit) -> None:
-    _page_text(rendering.page_html(hit.text, rendering.Span(0, len(hit.text)), ()))
+    _page_text(page_text.page_html(hit.text, page_text.Span(0, len(hit.text)), ()))
 
 
-def _page_text(view: rendering.PageView) -> None:
+def _page_text(view: page_text.PageView) -> None:
     st.html(view.html)
     if view.left_out:
         st.html(

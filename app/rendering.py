@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
-from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from app.answers import Citation, Receipt
-from app.quotes import PageIndex
+from app.answers import Citation
 from storage.records import Hit
 
 if TYPE_CHECKING:
@@ -51,31 +48,6 @@ _AGES = (
 )
 _CHIPS = 12
 """Sources shown at once; the others wait behind "more"."""
-
-
-class Span(NamedTuple):
-    """A stretch of a text, in code points; `end` is exclusive."""
-
-    start: int
-    end: int
-
-
-class PageView(NamedTuple):
-    """A page's text with its highlights, as HTML, and how much of it was left out."""
-
-    html: str
-    left_out: int
-    """Characters of the page that are not shown, because the page is very long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One part of the receipt's bar."""
-
-    name: str
-    tokens: int
-    share: float
-    """Of the window, 0 to 1."""
 
 
 # --- text ---------------------------------------------------------------------------------------
@@ -243,22 +215,36 @@ def _citation_html(
 
 
 def sources_html(hits: Sequence[Hit], turn: int, states: Mapping[int, str] | None = None) -> str:
-    """The passages of an answer as a row of buttons; cited ones stand out once it is known."""
+    """The passages of an answer as buttons, a line a document; cited ones stand out once known."""
     if not hits:
         return ""
     documents = len({hit.document for hit in hits})
     head = f"{count_of(len(hits), 'passage')} from {count_of(documents, 'document')}"
-    chips = [_chip(hit, number, turn, states) for number, hit in enumerate(hits, 1)]
-    shown, rest = chips[:_CHIPS], chips[_CHIPS:]
+    numbered = list(enumerate(hits, 1))
+    shown, rest = numbered[:_CHIPS], numbered[_CHIPS:]
     more = (
         f'<details class="hl-more"><summary>{count_of(len(rest), "more passage")}</summary>'
-        f'<div class="hl-chips">{"".join(rest)}</div></details>'
+        f"{_by_document(rest, turn, states)}</details>"
         if rest
         else ""
     )
     return (
         f'<div class="hl-sources" role="group" aria-label="Sources"><div class="hl-small">{head}'
-        f'</div><div class="hl-chips">{"".join(shown)}</div>{more}</div>'
+        f"</div>{_by_document(shown, turn, states)}{more}</div>"
+    )
+
+
+def _by_document(
+    numbered: Sequence[tuple[int, Hit]], turn: int, states: Mapping[int, str] | None
+) -> str:
+    lines: dict[str, list[tuple[int, Hit]]] = {}
+    for number, hit in numbered:
+        lines.setdefault(hit.document, []).append((number, hit))
+    return "".join(
+        f'<div class="hl-source"><bdi class="hl-name" title="{text_html(document)}">'
+        f"{text_html(name_of(found[0][1]))}</bdi>"
+        f"{''.join(_chip(hit, number, turn, states) for number, hit in found)}</div>"
+        for document, found in lines.items()
     )
 
 
@@ -270,171 +256,18 @@ def _chip(hit: Hit, number: int, turn: int, states: Mapping[int, str] | None) ->
     mark = f'<span class="hl-mark">{_MARKS[state]}</span>' if _MARKS[state] else ""
     return (
         f'<button type="button" class="hl-chip hl-{state}{"" if cited else " hl-uncited"}" '
-        f'data-cite="{turn}:{number}" title="{text_html(hit.document)}" '
+        f'data-cite="{turn}:{number}" title="{place}" '
         f'aria-label="Source {number}: {name}, {place}{", " + words if words else ""}">'
-        f'<span class="hl-n">{number}</span><bdi class="hl-name">{name}</bdi>'
-        f'<bdi class="hl-place">{place}</bdi>{mark}</button>'
+        f'<span class="hl-n">{number}</span>'
+        f'<bdi class="hl-place">{text_html(short_place(hit))}</bdi>{mark}</button>'
     )
 
 
-# --- the receipt --------------------------------------------------------------------------------
-
-_PARTS = ("rules", "documents", "history", "question", "template", "reserve", "free")
-_PART_WORDS = {
-    "rules": "Rules",
-    "documents": "Documents",
-    "history": "Earlier turns",
-    "question": "Question",
-    "template": "Chat template",
-    "reserve": "Kept for the answer",
-    "free": "Free",
-}
-
-
-def receipt_segments(receipt: Receipt) -> list[Segment]:
-    """The parts of the window in reading order, the free rest last; empty where none was used."""
-    if receipt.window <= 0:
-        return []
-    parts = {**receipt.parts}
-    used = receipt.prompt_tokens + parts.get("reserve", 0)
-    parts["free"] = max(0, receipt.window - used)
-    whole = max(receipt.window, used)
-    names = [*_PARTS, *(name for name in parts if name not in _PARTS)]
-    return [
-        Segment(name, parts[name], parts[name] / whole) for name in names if parts.get(name, 0) > 0
-    ]
-
-
-def receipt_html(receipt: Receipt) -> str:
-    """The receipt: a bar of the window's parts that opens into a table of numbers."""
-    segments = receipt_segments(receipt)
-    if not segments:
-        return (
-            '<div class="hl-receipt hl-noread">No model read anything for this answer: '
-            "its sentences are quoted from the documents word for word.</div>"
-        )
-    bar = "".join(
-        f'<span class="hl-part hl-part-{_class(segment.name)}" '
-        f'style="flex-grow:{max(segment.share, 0.004):.4f}" '
-        f'title="{text_html(_words(segment.name))}: {count_of(segment.tokens, "token")}"></span>'
-        for segment in segments
-    )
-    rows = "".join(
-        f'<tr><td><span class="hl-dot hl-part-{_class(segment.name)}"></span>'
-        f"{text_html(_words(segment.name))}</td><td>{segment.tokens:,}</td>"
-        f"<td>{segment.share:.1%}</td></tr>"
-        for segment in segments
-    )
-    how = "counted exactly" if receipt.exact else "estimated on the high side"
-    return (
-        '<details class="hl-receipt"><summary>'
-        f'<span class="hl-bar" role="img" aria-label="{text_html(_bar_words(segments))}">'
-        f"{bar}</span>"
-        f'<span class="hl-sum">{receipt.prompt_tokens:,} of {receipt.window:,} tokens</span>'
-        f'</summary><table class="hl-table"><tbody>{rows}</tbody></table>'
-        f'<div class="hl-small">Sent: {count_of(receipt.prompt_tokens, "token")}, {how}. '
-        f"{_evaluated(receipt)} {_trusted(receipt)}</div></details>"
-    )
-
-
-def _evaluated(receipt: Receipt) -> str:
-    evaluated = receipt.server_prompt_tokens
-    if evaluated is None:
-        return "The server did not say how many it evaluated."
-    cached = f", {receipt.cached_tokens:,} of them from its cache" if receipt.cached_tokens else ""
-    sentence = f"Evaluated by the server: {evaluated:,}{cached}."
-    if receipt.exact and evaluated != receipt.prompt_tokens:
-        gap = abs(evaluated - receipt.prompt_tokens)
-        return f'<b class="hl-warn">{sentence} The two differ by {count_of(gap, "token")}.</b>'
-    return sentence
-
-
-def _trusted(receipt: Receipt) -> str:
-    if 0 < receipt.trusted_window < receipt.window:
-        return (
-            f"Of the window of {receipt.window:,}, Hayloft trusts {receipt.trusted_window:,}, "
-            "as measured on this machine."
-        )
-    return ""
-
-
-def _words(part: str) -> str:
-    return _PART_WORDS.get(part, part.replace("_", " ").capitalize())
-
-
-def _class(part: str) -> str:
-    return part if part in _PARTS else "other"
-
-
-def _bar_words(segments: Sequence[Segment]) -> str:
-    return "; ".join(f"{_words(segment.name)} {segment.tokens:,}" for segment in segments)
-
-
-# --- pages --------------------------------------------------------------------------------------
-
-
-def find_passage(page_text: str, hit: Hit) -> Span | None:
-    """Where a passage stands in its page now; None where the page has changed under it."""
-    if page_text[hit.char_start : hit.char_end] == hit.text:
-        return Span(hit.char_start, hit.char_end)
-    start = page_text.find(hit.text) if hit.text else -1
-    return Span(start, start + len(hit.text)) if start >= 0 else None
-
-
-def find_quote(page_text: str, citation: Citation) -> Span | None:
-    """Where a verified quote stands in its page now."""
-    if not citation.verified or not citation.quote:
-        return None
-    found = PageIndex(page_text).find(citation.quote, start=citation.char_start or 0)
-    return Span(*found) if found else None
-
-
-def page_html(
-    page_text: str, passage: Span | None, quotes: Sequence[Span], *, limit: int = 12_000
-) -> PageView:
-    """A page's text with the passage shaded and the quotes marked.
-
-    Of a page longer than `limit` characters, the part around the passage.
-    """
-    focus = quotes[0] if quotes else passage or Span(0, 0)
-    first, last = 0, len(page_text)
-    if len(page_text) > limit:
-        first = max(0, min(focus.start - limit // 2, len(page_text) - limit))
-        last = first + limit
-    cuts = {first, last}
-    for span in (*quotes, *((passage,) if passage else ())):
-        cuts.update(min(max(edge, first), last) for edge in span)
-    edges = sorted(cuts)
-    pieces: list[str] = []
-    for start, end in pairwise(edges):
-        piece = text_html(page_text[start:end])
-        if any(quote.start <= start and end <= quote.end for quote in quotes):
-            piece = f'<mark class="hl-quote">{piece}</mark>'
-        elif passage and passage.start <= start and end <= passage.end:
-            piece = f'<span class="hl-passage">{piece}</span>'
-        pieces.append(piece)
-    gap = '<span class="hl-small"> […] </span>'
-    body = (gap if first else "") + "".join(pieces) + (gap if last < len(page_text) else "")
-    html = f'<div class="hl-page" tabindex="0" role="region" aria-label="Page text">{body}</div>'
-    return PageView(html, len(page_text) - (last - first))
-
-
-def quote_html(citation: Citation) -> str:
-    """One quote of an answer with the verdict on it."""
-    if citation.verified:
-        verdict = '<span class="hl-verdict hl-verified">✓ Verified: it stands on this page</span>'
-    elif citation.quote:
-        verdict = (
-            '<span class="hl-verdict hl-unproved">? Not verified: these words are not on '
-            "this page</span>"
-        )
-    else:
-        verdict = (
-            '<span class="hl-verdict hl-open">The answer points here without quoting anything'
-            "</span>"
-        )
-    words = f"<q>{text_html(citation.quote)}</q>" if citation.quote else ""
-    return f'<div class="hl-quoted">{verdict}{words}</div>'
+def short_place(hit: Hit) -> str:
+    """Where a passage stands, beside its document's name: the page, or the last heading."""
+    if hit.paged or not hit.heading:
+        return hit.place
+    return f"§ {hit.heading.rsplit(' › ', 1)[-1]}"
 
 
 # --- notices ------------------------------------------------------------------------------------

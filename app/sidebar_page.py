@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from storage.records import LibraryCounts
 
 CONVERSATIONS_SHOWN = 30
+LIST_ROWS = 8
+LIST_HEIGHT = 380
+"""Pixels, for about eight rows."""
 
 
 def show(conversation_id: str | None, counts: LibraryCounts) -> None:
@@ -37,24 +40,26 @@ def _conversation_list(current: str | None) -> None:
     summaries = resources.store().summaries()
     everything = st.session_state.get("all-conversations", False)
     shown = summaries if everything else summaries[:CONVERSATIONS_SHOWN]
-    for summary in shown:
-        if summary.conversation_id == current:
-            _current_conversation(summary)
-        else:
-            st.button(
-                rendering.label(summary.title, limit=80),
-                key=f"open-{summary.conversation_id}",
-                type="tertiary",
-                width="stretch",
-                wrap=False,
-                on_click=open_conversation,
-                args=(summary.conversation_id,),
-            )
-    if len(shown) < len(summaries) and st.button(
-        f"Show {len(summaries) - len(shown):,} more", key="more", type="tertiary"
-    ):
-        st.session_state["all-conversations"] = True
-        st.rerun()
+    # A long list scrolls by itself, so that the facts below it stay in sight.
+    with st.container(height=LIST_HEIGHT if len(shown) > LIST_ROWS else "content", border=False):
+        for summary in shown:
+            if summary.conversation_id == current:
+                _current_conversation(summary)
+            else:
+                st.button(
+                    rendering.label(summary.title, limit=80),
+                    key=f"open-{summary.conversation_id}",
+                    type="tertiary",
+                    width="stretch",
+                    wrap=False,
+                    on_click=open_conversation,
+                    args=(summary.conversation_id,),
+                )
+        if len(shown) < len(summaries) and st.button(
+            f"Show {len(summaries) - len(shown):,} more", key="more", type="tertiary"
+        ):
+            st.session_state["all-conversations"] = True
+            st.rerun()
 
 
 def _current_conversation(summary: ConversationSummary) -> None:

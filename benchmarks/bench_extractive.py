@@ -5,7 +5,7 @@ document of its own) and the sample library. A question counts as answered
 where the first quoted sentence contains one of the accepted answers, case and
 white space aside. A short answer ("12") may stand in a wrong sentence by
 chance, so the share is also given for sentences of the right document alone,
-and given that the right passage was among those found.
+and given that the right page was among the passages found.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from benchmarks import common, datasets
 from benchmarks.common import Figure, Report, Skipped
 from benchmarks.datasets import Known
 from evaluation.metrics import Estimate, estimate
+from storage.records import Hit
 
 SAMPLES = common.ROOT / "samples"
 
@@ -41,7 +42,7 @@ class Outcome:
     anywhere: bool
     """One of the quoted sentences holds an accepted answer."""
     retrieved: bool
-    """A document that answers the question was among the passages found."""
+    """A page that answers the question was among the passages found, quoted or not."""
     quoted: str
     seconds: float
 
@@ -49,7 +50,7 @@ class Outcome:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this benchmark."""
     parser.add_argument("--language", default="en", help="of XQuAD (default: en)")
-    parser.add_argument("--questions", type=int, help="ask only the first N of each set")
+    parser.add_argument("--questions", type=int, help="ask only N of each set, evenly spread")
     parser.add_argument("--only", choices=["xquad", "samples"], help="only one of the sets")
     parser.add_argument("--scratch", type=Path, help="folder for what is made; kept")
 
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> Report:
         except Skipped as reason:
             common.say(f"extractive: {name} is skipped: {reason}")
             continue
-        outcomes = _ask(folder, scratch / f"data-{name}", known[: args.questions], name)
+        outcomes = _ask(folder, scratch / f"data-{name}", spread(known, args.questions), name)
         figures += _figures(name, outcomes)
         details[name] = [
             {
@@ -103,17 +104,38 @@ def _plain(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def judge(answer: Any, known: Known, seconds: float) -> Outcome:
-    """Score one extractive answer against what is known."""
-    places = {document for document, _ in known.relevant}
+def spread(known: Sequence[Known], count: int | None) -> list[Known]:
+    """`count` of the questions, evenly spread; all where None. Neighbours share a paragraph."""
+    if count is None or count >= len(known):
+        return list(known)
+    return [known[index * len(known) // count] for index in range(count)]
+
+
+class Listening:
+    """A finder that remembers what it last found: an answer keeps only what it quotes."""
+
+    def __init__(self, finder: Any) -> None:
+        self._finder = finder
+        self.found: Sequence[Hit] = ()
+
+    def search(self, query: str, **options: Any) -> list[Hit]:
+        """See app.find.Finder."""
+        hits: list[Hit] = self._finder.search(query, **options)
+        self.found = hits
+        return hits
+
+
+def judge(answer: Any, found: Sequence[Hit], known: Known, seconds: float) -> Outcome:
+    """Score one extractive answer, made from the passages found, against what is known."""
+    documents = {document for document, _ in known.relevant}
     quotes = [(citation.quote, citation.document) for citation in answer.citations]
     first = bool(quotes) and holds_answer(quotes[0][0], known.answers)
     return Outcome(
         id=known.id,
         first=first,
-        first_in_place=first and quotes[0][1] in places,
+        first_in_place=first and quotes[0][1] in documents,
         anywhere=any(holds_answer(quote, known.answers) for quote, _ in quotes),
-        retrieved=any(hit.document in places for hit in answer.hits),
+        retrieved=any((hit.document, hit.page) in known.relevant for hit in found),
         quoted=quotes[0][0] if quotes else "",
         seconds=seconds,
     )
@@ -135,13 +157,15 @@ def _ask(folder: Path, data_dir: Path, known: Sequence[Known], name: str) -> lis
     library = Library(StorageSettings())
     outcomes = []
     try:
-        assistant = Assistant(library, Finder(library), None, AppSettings())
+        finder: Any = Listening(Finder(library))
+        assistant = Assistant(library, finder, None, AppSettings())
         for one in known:
             started = time.perf_counter()
             *_, last = assistant.ask(one.question)
             if not isinstance(last, AnswerReady):
                 raise common.Failed(f"question {one.id} ended without an answer")
-            outcomes.append(judge(last.answer, one, time.perf_counter() - started))
+            seconds = time.perf_counter() - started
+            outcomes.append(judge(last.answer, finder.found, one, seconds))
     finally:
         library.close()
     return outcomes
@@ -153,7 +177,7 @@ def _figures(name: str, outcomes: Sequence[Outcome]) -> list[Figure]:
         _share(f"{name}: answer in the first sentence", [one.first for one in outcomes]),
         _share("  and that is of the right document", [one.first_in_place for one in outcomes]),
         _share("  in any quoted sentence", [one.anywhere for one in outcomes]),
-        _share("  right document among the passages", [one.retrieved for one in outcomes]),
+        _share("  right page among the passages found", [one.retrieved for one in outcomes]),
         _share("  first sentence, given that", [one.first for one in found]),
         Figure(
             "  time an answer takes, median",

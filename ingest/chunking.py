@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import PurePosixPath
 
 from storage.errors import SettingsError
 from storage.records import Chunk, Page, ParsedDocument
@@ -33,6 +34,8 @@ _LONGEST_TOKEN = 100
 
 So it does with a page of Thai. Such a run is counted, and can be cut, by its characters.
 """
+
+_WORD = re.compile(r"[^\W_]+")
 
 _PREFIX_SHARE = 0.25
 """At most this share of a chunk's tokens goes to title and heading."""
@@ -69,12 +72,13 @@ class ChunkSizes:
 
 
 def chunk_document(
-    document: ParsedDocument, sizes: ChunkSizes, token_spans: TokenSpans
+    document: ParsedDocument, sizes: ChunkSizes, token_spans: TokenSpans, *, path: str = ""
 ) -> list[Chunk]:
-    """All chunks of a document, in reading order."""
+    """All chunks of the document at a path, in reading order."""
     chunks: list[Chunk] = []
+    name = _name(document.title, path)
     for page in document.pages:
-        prefix = _prefix(document, page, sizes, token_spans)
+        prefix = _prefix(name, document, page, sizes, token_spans)
         budget = sizes.limit - _SPECIAL_TOKENS - _SLACK - len(token_spans(prefix))
         for start, end in spans_of(page.text, token_spans(page.text), budget, sizes.overlap):
             text = page.text[start:end]
@@ -112,18 +116,31 @@ def spans_of(
     while True:
         left = count - first
         if left <= budget:
-            spans.append(_trim(text, begin, len(text)))
-            return [(start, end) for start, end in spans if start < end]
+            _append(spans, text, begin, len(text))
+            return spans
         # Even pieces: a page of 300 tokens is better cut into 150 and 150
         # than into 240 and 60.
         even = -(-left // -(-left // budget))
         size = min(budget, even + even // 6)
         cut = _cut(boundaries, starts, first, size)
-        spans.append(_trim(text, begin, cut))
+        _append(spans, text, begin, cut)
         after = bisect_left(starts, cut)
         first = _step_back(boundaries, starts, after, overlap, first)
         # Not starts[after]: characters that no token holds may lie before it.
         begin = cut if first == after else starts[first]
+
+
+def _append(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:
+    """Add a span without its outer space; one that holds the last one takes its place."""
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if start == end:
+        return
+    if spans and start <= spans[-1][0]:
+        spans.pop()
+    spans.append((start, end))
 
 
 def _starts(text: str, tokens: list[tuple[int, int]]) -> list[int]:
@@ -171,16 +188,25 @@ def _step_back(
     return after
 
 
-def _trim(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    return start, end
+def _name(title: str, path: str) -> str:
+    """The title, led by the file's name where that says something else.
+
+    "10-K - 02/07/2019 - 3M Company" is the report of 2018, as its file name
+    "3M_2018_10K.pdf" knows.
+    """
+    stem = " ".join(_WORD.findall(PurePosixPath(path).stem))
+    words = {word.casefold() for word in _WORD.findall(title)}
+    if all(word.casefold() in words for word in _WORD.findall(stem)):
+        return title
+    return f"{stem} — {title}"
 
 
 def _prefix(
-    document: ParsedDocument, page: Page, sizes: ChunkSizes, token_spans: TokenSpans
+    name: str,
+    document: ParsedDocument,
+    page: Page,
+    sizes: ChunkSizes,
+    token_spans: TokenSpans,
 ) -> str:
     """The line that tells the embedder what the text belongs to.
 
@@ -190,7 +216,7 @@ def _prefix(
     place = page.heading or (f"page {page.number}" if document.paged else "")
     # A section's text begins with its own heading: only its parents are news.
     parents = place.rpartition(" › ")[0] if not document.paged else place
-    prefix = f"{document.title} — {parents}" if parents else document.title
+    prefix = f"{name} — {parents}" if parents else name
     most = int(sizes.limit * _PREFIX_SHARE)
     spans = token_spans(prefix)
     return prefix if len(spans) <= most else prefix[: spans[most - 1][1]]

@@ -310,7 +310,7 @@ class IngestJob:
                     source_id=scope.source_id,
                     file=state,
                     document=document,
-                    chunks=chunk_document(document, sizes, token_spans),
+                    chunks=chunk_document(document, sizes, token_spans, path=file.relative),
                     seconds=result.seconds,
                     updates=before is not None,
                 )
@@ -328,7 +328,9 @@ class IngestJob:
                 source_id=source_id,
                 file=FileState(known.path, known.size, known.mtime_ns, known.sha256, known.reader),
                 document=document,
-                chunks=chunk_document(document, sizes, self._library.embedder.token_spans),
+                chunks=chunk_document(
+                    document, sizes, self._library.embedder.token_spans, path=known.path
+                ),
                 seconds=0.0,
                 updates=True,
             )

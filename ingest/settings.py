@@ -35,4 +35,4 @@ class IngestSettings(BaseSettings):
     """A run that would remove a larger share of the library stops (exit 77)."""
 
     follow_symlinks: bool = False
-    """Follow links to folders; loops are recognised either way."""
+    """Follow links to folders and files; loops are recognised either way."""

@@ -187,7 +187,7 @@ class CatalogWriter:
             for chunk, sha in zip(chunks, embedded_shas, strict=True)
         ]
         words = [
-            (index_text(chunk.text), index_text(f"{document.title} {chunk.heading}"))
+            (index_text(chunk.text), index_text(f"{file.path} {document.title} {chunk.heading}"))
             for chunk in chunks
         ]
         with self._database.writing() as connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 _START_TIMEOUT_S = 90.0
 _MAX_STARTS = 3
+_ROOM_FOR_A_REQUEST = 8_000_000
+"""Bytes: the write-ahead log and one index file. On a full disk Chroma names other reasons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,10 @@ class ChromaServer:
         """Give the share back; the server ends a little after the last one."""
         self._share.release()
         self._shared = False
+
+    def disk_is_full(self) -> bool:
+        """Whether the disk of the server's files has no room for what a request may write."""
+        return shutil.disk_usage(self._data_dir).free < _ROOM_FOR_A_REQUEST
 
     def _join(self) -> ServerAddress:
         self._home.mkdir(parents=True, exist_ok=True)

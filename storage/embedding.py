@@ -113,9 +113,11 @@ class SentenceTransformerEmbedder:
         """See Embedder."""
         import numpy as np
 
+        # A tokenizer refuses lone surrogates: bytes of an argument that are no UTF-8.
+        sound = text.encode("utf-8", "replace").decode()
         with self._guard:
             vector = self._model.encode_query(
-                text, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
+                sound, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
             )
         return np.asarray(vector, dtype=np.float32)
 

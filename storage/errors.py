@@ -71,7 +71,8 @@ class DocumentUnreadable(HayloftError):
 
     `kind` is a short stable word for machines (`encrypted`, `empty`,
     `damaged`, `no-text`, `permission`, `vanished`, `timeout`, `memory`,
-    `unsupported`, `too-large`); the message is the sentence for people.
+    `unsupported`, `too-large`; a scan adds `loop` and `name`); the message is
+    the sentence for people.
     """
 
     def __init__(self, message: str, *, kind: str = "damaged") -> None:

@@ -54,8 +54,10 @@ def query_terms(query: str) -> list[str]:
     A term may hold inner punctuation ("ISO-27001", "8,738"): as a quoted
     phrase it matches the same parts in a row.
     """
-    # FTS5 reads its expression as a C string, which a NUL would end.
-    folded = unicodedata.normalize("NFKC", query.replace("\0", " ")).casefold()
+    # FTS5 reads its expression as a C string, which a NUL would end, and SQLite
+    # takes no lone surrogates, which stand for bytes of an argument that are no UTF-8.
+    sound = query.encode("utf-8", "replace").decode().replace("\0", " ")
+    folded = unicodedata.normalize("NFKC", sound).casefold()
     terms: dict[str, None] = {}
     for word in folded.split():
         rest = _UNSPACED_RUN.sub(" ", word)

@@ -62,6 +62,10 @@ class OwnServer:
         """See Server."""
         return f"http://127.0.0.1:{self._server.join().port}"
 
+    def disk_is_full(self) -> bool:
+        """Whether that is why the server refuses what it is asked."""
+        return self._server.disk_is_full()
+
 
 class ForeignServer:
     """A Chroma server that somebody else runs (`HAYLOFT_CHROMA_URL`)."""
@@ -258,7 +262,9 @@ class VectorStore:
                 pause = min(pause * 2, 2.0)
             except chromadb.errors.ChromaError as exc:
                 reason = str(exc).strip().rstrip(".")
-                if "full" in reason or "No space left" in reason:
+                own = self._server if isinstance(self._server, OwnServer) else None
+                full = any(words in reason for words in ("No space left", "disk is full"))
+                if full or (own is not None and own.disk_is_full()):
                     raise StorageError(
                         "The disk that holds the Chroma files is full. Nothing half-written is "
                         "visible; free some space and run the command again."

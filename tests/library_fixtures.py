@@ -75,17 +75,20 @@ def open_library(
     data_dir: Path, embedder: FakeEmbedder | None = None, *, linger_s: float = 0.3
 ) -> Iterator[Library]:
     """A library in a folder, with the fake embedder; its Chroma server ends soon after."""
-    library = Library(library_settings(data_dir, linger_s=linger_s), embedder or FakeEmbedder())
+    embedder = embedder or FakeEmbedder()
+    library = Library(library_settings(data_dir, embedder.name, linger_s=linger_s), embedder)
     try:
         yield library
     finally:
         library.close()
 
 
-def library_settings(data_dir: Path, *, linger_s: float = 0.3) -> StorageSettings:
-    """Settings of a library that the fake embedder fills."""
+def library_settings(
+    data_dir: Path, embedder: str = FAKE, *, linger_s: float = 0.3
+) -> StorageSettings:
+    """Settings of a library that a fake embedder fills."""
     return StorageSettings(
-        data_dir=data_dir, embedder=FAKE, chroma_url="", chroma_linger_s=linger_s
+        data_dir=data_dir, embedder=embedder, chroma_url="", chroma_linger_s=linger_s
     )
 
 

@@ -355,7 +355,7 @@ def test_a_citation_opens_its_page_with_the_quote_marked(page: AppTest) -> None:
 
     html = shown(page)
     assert "handbook.pdf" in html
-    assert "Verified: it stands on this page" in html
+    assert "Verified: these words stand on this page" in html
     assert f'<mark class="hl-quote">{chat_fakes.PER_DIEM}</mark>' in html
     assert "Receipts are handed in" in html
 

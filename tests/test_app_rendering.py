@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import rendering
+from app import page_text, receipt_bar, rendering
 from app.answers import Citation, Receipt
-from app.rendering import Span
+from app.page_text import Span
 from tests.chat_fakes import CITATIONS, HITS, HOSTILE, NO_PROMPT, PER_DIEM, RECEIPT, TRAVEL
 
 ALLOWED_TAGS = {
@@ -211,7 +211,7 @@ def test_read_and_not_cited_sources_are_told_apart() -> None:
 
 def test_the_receipts_parts_fill_the_window() -> None:
     """Segments come in reading order, and their shares add up to one."""
-    segments = rendering.receipt_segments(RECEIPT)
+    segments = receipt_bar.receipt_segments(RECEIPT)
 
     assert [item.name for item in segments] == [
         "rules", "documents", "history", "question", "template", "reserve", "free",
@@ -222,7 +222,7 @@ def test_the_receipts_parts_fill_the_window() -> None:
 
 def test_an_overfull_receipt_has_nothing_free() -> None:
     """Prompt and reserve beyond the window still make a bar, without a free part."""
-    segments = rendering.receipt_segments(dataclasses.replace(RECEIPT, window=3000))
+    segments = receipt_bar.receipt_segments(dataclasses.replace(RECEIPT, window=3000))
 
     assert "free" not in [item.name for item in segments]
     assert sum(item.share for item in segments) == pytest.approx(1.0)
@@ -232,7 +232,7 @@ def test_parts_of_a_later_version_are_shown_too() -> None:
     """A part that this version does not know is listed, escaped, under its own name."""
     receipt = dataclasses.replace(RECEIPT, parts={**RECEIPT.parts, "pinned_<b>": 10})
 
-    seen = Tags(rendering.receipt_html(receipt))
+    seen = Tags(receipt_bar.receipt_html(receipt))
 
     assert "Pinned <b>" in seen.text
     assert "b" not in seen.tags
@@ -240,12 +240,12 @@ def test_parts_of_a_later_version_are_shown_too() -> None:
 
 def test_the_receipt_compares_sent_with_evaluated() -> None:
     """Equal counts are stated; a difference is said in words."""
-    same = Tags(rendering.receipt_html(RECEIPT)).text
+    same = Tags(receipt_bar.receipt_html(RECEIPT)).text
     less = Tags(
-        rendering.receipt_html(dataclasses.replace(RECEIPT, server_prompt_tokens=1200))
+        receipt_bar.receipt_html(dataclasses.replace(RECEIPT, server_prompt_tokens=1200))
     ).text
     silent = Tags(
-        rendering.receipt_html(dataclasses.replace(RECEIPT, server_prompt_tokens=None))
+        receipt_bar.receipt_html(dataclasses.replace(RECEIPT, server_prompt_tokens=None))
     ).text
 
     assert "Sent: 2,500 tokens, counted exactly. Evaluated by the server: 2,500" in same
@@ -258,7 +258,7 @@ def test_an_estimate_is_called_one() -> None:
     """Estimated counts are never shown as exact, and no difference is read into them."""
     estimated: Receipt = dataclasses.replace(RECEIPT, exact=False, server_prompt_tokens=2300)
 
-    text = Tags(rendering.receipt_html(estimated)).text
+    text = Tags(receipt_bar.receipt_html(estimated)).text
 
     assert "estimated" in text
     assert "differ" not in text
@@ -266,7 +266,7 @@ def test_an_estimate_is_called_one() -> None:
 
 def test_an_extractive_receipt_says_that_no_model_read() -> None:
     """There is no bar where nothing was sent."""
-    html = rendering.receipt_html(NO_PROMPT)
+    html = receipt_bar.receipt_html(NO_PROMPT)
 
     assert "No model read anything" in html
     assert "hl-bar" not in html
@@ -274,11 +274,11 @@ def test_an_extractive_receipt_says_that_no_model_read() -> None:
 
 def test_the_quote_is_marked_within_its_passage() -> None:
     """The page is shown whole, the passage shaded, the quoted words marked."""
-    passage = rendering.find_passage(TRAVEL, HITS[0])
-    quote = rendering.find_quote(TRAVEL, CITATIONS[0])
+    passage = page_text.find_passage(TRAVEL, HITS[0])
+    quote = page_text.find_quote(TRAVEL, CITATIONS[0])
     assert passage and quote
 
-    view = rendering.page_html(TRAVEL, passage, [quote])
+    view = page_text.page_html(TRAVEL, passage, [quote])
 
     assert f'<mark class="hl-quote">{PER_DIEM}</mark>' in view.html
     assert Tags(view.html).text == TRAVEL
@@ -287,7 +287,7 @@ def test_the_quote_is_marked_within_its_passage() -> None:
 
 def test_overlapping_quotes_are_each_marked_once() -> None:
     """No text is lost or doubled where quotes overlap or reach beyond the passage."""
-    view = rendering.page_html("abcdefghij", Span(2, 6), [Span(1, 4), Span(3, 8), Span(9, 10)])
+    view = page_text.page_html("abcdefghij", Span(2, 6), [Span(1, 4), Span(3, 8), Span(9, 10)])
 
     assert Tags(view.html).text == "abcdefghij"
     assert "".join(re.findall(r"<mark[^>]*>([^<]*)</mark>", view.html)) == "bcdefgh" + "j"
@@ -297,7 +297,7 @@ def test_page_text_is_escaped_inside_and_outside_highlights() -> None:
     """Highlighting is built from escaped text."""
     text = "<b>x</b> <i>y</i> & <u>z</u>"
 
-    seen = Tags(rendering.page_html(text, Span(0, 17), [Span(0, 8)]).html)
+    seen = Tags(page_text.page_html(text, Span(0, 17), [Span(0, 8)]).html)
 
     assert seen.text == text
     assert set(seen.tags) == {"div", "mark", "span"}
@@ -307,7 +307,7 @@ def test_of_a_very_long_page_the_part_around_the_passage_is_shown() -> None:
     """The quote is in the part, and how much is left out is said."""
     text = "x" * 50_000 + "the quote" + "y" * 50_000
 
-    view = rendering.page_html(text, None, [Span(50_000, 50_009)], limit=1000)
+    view = page_text.page_html(text, None, [Span(50_000, 50_009)], limit=1000)
 
     assert "the quote</mark>" in view.html
     assert view.left_out == len(text) - 1000
@@ -317,8 +317,8 @@ def test_a_quote_that_was_moved_is_found_again() -> None:
     """Words are looked for on the page as it is now; unverified ones never are."""
     moved = "A new first line.\n" + TRAVEL
 
-    quote = rendering.find_quote(moved, CITATIONS[0])
-    unverified = rendering.find_quote(moved, dataclasses.replace(CITATIONS[0], verified=False))
+    quote = page_text.find_quote(moved, CITATIONS[0])
+    unverified = page_text.find_quote(moved, dataclasses.replace(CITATIONS[0], verified=False))
 
     assert quote and moved[quote.start : quote.end] == PER_DIEM
     assert unverified is None
@@ -326,7 +326,7 @@ def test_a_quote_that_was_moved_is_found_again() -> None:
 
 def test_a_passage_that_is_gone_is_not_found() -> None:
     """A changed page has no place for the passage of then."""
-    assert rendering.find_passage("something else entirely", HITS[0]) is None
+    assert page_text.find_passage("something else entirely", HITS[0]) is None
 
 
 @pytest.mark.parametrize(

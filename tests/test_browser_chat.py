@@ -18,6 +18,7 @@ import pytest
 
 from app.cli_ui import command
 from tests.chat_fakes import HOSTILE, PER_DIEM
+from tests.ollama_double import Fault, Injection, OllamaDouble
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -26,10 +27,13 @@ ROOT = Path(__file__).parents[1]
 CHROMIUM = os.environ.get("HAYLOFT_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+HAYLOFT = [sys.executable, str(ROOT / "hayloft.py")]
 WAIT_MS = 20_000
 
 
-def serve(data_dir: Path, words: list[str]) -> tuple[subprocess.Popen[bytes], Path]:
+def serve(
+    data_dir: Path, words: list[str], **environment: str
+) -> tuple[subprocess.Popen[bytes], Path]:
     log = data_dir / "server.log"
     with log.open("wb") as out:
         return (
@@ -44,6 +48,7 @@ def serve(data_dir: Path, words: list[str]) -> tuple[subprocess.Popen[bytes], Pa
                     "HAYLOFT_MODEL": "extractive",
                     "HF_HUB_OFFLINE": "1",
                     "PYTHONPATH": str(ROOT),
+                    **environment,
                 },
             ),
             log,
@@ -142,6 +147,9 @@ def test_an_answer_and_its_page(page: Any, served: str) -> None:
     playwright_api.expect(page.locator("[role=dialog] .hl-verdict.hl-verified")).to_be_visible()
     page.get_by_role("button", name="Next page").click()
     playwright_api.expect(page.locator("[role=dialog]")).to_contain_text("A laptop is replaced")
+    page.wait_for_function(
+        "document.querySelector('[role=dialog]').contains(document.activeElement)"
+    )
     page.keyboard.press("Escape")
     playwright_api.expect(page.locator("[role=dialog]")).to_have_count(0)
 
@@ -252,7 +260,7 @@ def test_conversations(page: Any, served: str) -> None:
     page.goto(served)
     ask(page, "Tell me about laptops")
     answered(page)
-    page.locator(".st-key-conversation-menu button").click()
+    page.locator(".st-key-conversation-menu button:visible").click()
     page.get_by_text("Rename", exact=True).click()
     page.get_by_label("Title").fill("All about laptops")
     page.get_by_label("Title").press("Enter")
@@ -264,7 +272,7 @@ def test_conversations(page: Any, served: str) -> None:
     page.wait_for_selector(".hl-welcome")
     renamed.click()
     page.wait_for_selector(".hl-answer")
-    page.locator(".st-key-conversation-menu button").click()
+    page.locator(".st-key-conversation-menu button:visible").click()
     page.get_by_text("Delete", exact=True).click()
     page.wait_for_selector(".hl-welcome")
     playwright_api.expect(renamed).to_have_count(0)
@@ -311,30 +319,38 @@ def test_citations_are_reached_by_keyboard(page: Any, served: str) -> None:
     page.wait_for_selector("[role=dialog] mark.hl-quote")
 
 
+def fill(folder: Path) -> None:
+    """Two small documents."""
+    folder.mkdir()
+    (folder / "travel.md").write_text(
+        "# Travel rules\n\n## Per diem\n\nThe per diem for domestic travel is 48 euros a day.\n"
+        "\n## Receipts\n\nReceipts are handed in within thirty days of the journey.\n"
+    )
+    (folder / "bees.md").write_text("# Bees\n\nThe hives on the roof are looked after by Ines.\n")
+
+
+def ingest(data_dir: Path, folder: Path) -> None:
+    done = subprocess.run(
+        [*HAYLOFT, "ingest", str(folder)],
+        env={**os.environ, "HAYLOFT_DATA_DIR": str(data_dir), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.timeout(300)
 def test_the_real_thing(page: Any, tmp_path: Path) -> None:
     """An empty library, `hayloft ingest` beside the open page, then a verified answer."""
     port = a_port()
-    hayloft = [sys.executable, str(ROOT / "hayloft.py")]
-    process, log = serve(tmp_path, [*hayloft, "ui", "--port", str(port)])
+    process, log = serve(tmp_path, [*HAYLOFT, "ui", "--port", str(port)])
     try:
-        url = until_ready(process, port, log)
-        page.goto(url)
+        page.goto(until_ready(process, port, log))
         page.wait_for_selector("text=The library is empty")
-        folder = tmp_path / "papers"
-        folder.mkdir()
-        (folder / "travel.md").write_text(
-            "# Travel rules\n\n## Per diem\n\nThe per diem for domestic travel is 48 euros a day.\n"
-            "\n## Receipts\n\nReceipts are handed in within thirty days of the journey.\n"
-        )
-        (folder / "bees.md").write_text(
-            "# Bees\n\nThe hives on the roof are looked after by Ines.\n"
-        )
-        environment = {**os.environ, "HAYLOFT_DATA_DIR": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-        done = subprocess.run(
-            [*hayloft, "ingest", str(folder)], env=environment, capture_output=True, text=True,
-            timeout=100, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        fill(tmp_path / "papers")
+        ingest(tmp_path, tmp_path / "papers")
 
         page.wait_for_selector("text=What would you like to know?")
         ask(page, "What is the per diem for domestic travel?")
@@ -350,4 +366,46 @@ def test_the_real_thing(page: Any, tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.timeout(300)
+def test_ollama_goes_away_in_mid_answer_and_comes_back(page: Any, tmp_path: Path) -> None:
+    """The partial answer stays with a sentence; asking again answers, with a full receipt."""
+    reply = 'The rules say: "The per diem for domestic travel is 48 euros a day." [1] '
+    reply += " ".join(f"More {number}." for number in range(30))
+    cut = Injection(Fault.CUT_MID_CHUNK, count=1, after_tokens=25)
+    fill(tmp_path / "papers")
+    ingest(tmp_path, tmp_path / "papers")
+    port = a_port()
+    with OllamaDouble(reply=reply, tokens_per_s=30, fault=cut) as ollama:
+        process, log = serve(
+            tmp_path,
+            [*HAYLOFT, "ui", "--port", str(port)],
+            HAYLOFT_MODEL="auto",
+            HAYLOFT_OLLAMA_URL=ollama.url,
+        )
+        try:
+            page.goto(until_ready(process, port, log))
+            playwright_api.expect(page.locator(".hl-facts")).to_contain_text("ollama qwen2")
+            ask(page, "What is the per diem for domestic travel?")
+            page.wait_for_selector("text=The answer broke off", timeout=90_000)
+            partial = page.locator(".hl-answer").inner_text()
+            page.get_by_role("button", name="Ask again").click()
+            page.wait_for_selector("details.hl-receipt", timeout=60_000)
+
+            assert partial.startswith("The rules say")
+            assert "Evaluated by the server" in (
+                page.locator("details.hl-receipt").text_content() or ""
+            )
+            page.locator(".hl-cite.hl-verified").first.click()
+            mark = page.locator("[role=dialog] mark.hl-quote")
+            playwright_api.expect(mark.first).to_contain_text("48 euros a day")
+            page.keyboard.press("Escape")
+            ask(page, "And for laptops?")
+            page.get_by_role("button", name="Stop", exact=True).click()
+            page.wait_for_selector("text=Stopped by you")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
     assert "Traceback" not in log.read_text()

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import bench_extractive, common, datasets, run
+from benchmarks import bench_extractive, bench_ingest, common, datasets, run
 from benchmarks.common import Figure, Report, Skipped, at_least, at_most, percentile
 from evaluation.questions import read_questions
 
@@ -113,22 +113,22 @@ def test_a_sentence_holds_an_answer_as_whole_words(sentence, answers, expected):
 def judged(quotes, hits):
     answer = SimpleNamespace(
         citations=[SimpleNamespace(quote=quote, document=name) for quote, name in quotes],
-        hits=[SimpleNamespace(document=name) for name in hits],
     )
+    found = [SimpleNamespace(document=name, page=page) for name, page in hits]
     known = datasets.Known("q", "Who?", (("right.txt", 1),), ("Ann",))
-    return bench_extractive.judge(answer, known, 0.1)
+    return bench_extractive.judge(answer, found, known, 0.1)
 
 
 def test_only_the_first_sentence_counts_as_answered():
     """An answer further down is told apart from one that comes first."""
-    outcome = judged([("Bob.", "right.txt"), ("Ann.", "right.txt")], ["right.txt"])
+    outcome = judged([("Bob.", "right.txt"), ("Ann.", "right.txt")], [("right.txt", 1)])
 
     assert (outcome.first, outcome.anywhere, outcome.retrieved) == (False, True, True)
 
 
 def test_the_answers_words_in_a_wrong_document_are_told_apart():
     """A chance match is an answer, but not in place."""
-    outcome = judged([("Ann.", "wrong.txt")], ["wrong.txt"])
+    outcome = judged([("Ann.", "wrong.txt")], [("wrong.txt", 1), ("right.txt", 2)])
 
     assert (outcome.first, outcome.first_in_place, outcome.retrieved) == (True, False, False)
 
@@ -208,3 +208,45 @@ def test_a_run_without_any_data_says_what_it_skipped(tmp_path, monkeypatch, caps
     shown = capsys.readouterr().out
     assert "ingest      skipped: no folder" in shown
     assert "search      skipped: no library" in shown
+
+
+def test_a_library_with_few_chunks_is_not_judged():
+    """Where start-up is most of the time, the ratio is told without yes or no."""
+    few = bench_ingest._judged(27, at_most, "a", 5.0, 1.25, "27 chunks")
+    many = bench_ingest._judged(5000, at_most, "a", 5.0, 1.25, "5,000 chunks")
+
+    assert few.met is None
+    assert "too few to judge" in few.note
+    assert many.met is False
+
+
+def test_a_scratch_folder_must_be_empty(tmp_path):
+    """An earlier run's library would make a cold run a warm one."""
+    assert common.scratch_folder(tmp_path / "new", "x") == tmp_path / "new"
+    (tmp_path / "new" / "left").write_text("over")
+
+    with pytest.raises(common.Failed, match="not empty"):
+        common.scratch_folder(tmp_path / "new", "x")
+
+
+def test_what_a_command_says_instead_of_a_report_is_told():
+    """A traceback on standard error is not swallowed."""
+    with pytest.raises(common.Failed, match="ModuleNotFoundError"):
+        common.last_json(common.Timed(1.0, "", "ModuleNotFoundError: no", 1))
+    assert common.last_json(common.Timed(1.0, 'x\n{"a": 1}\n', "", 0)) == {"a": 1}
+
+
+def test_a_listening_finder_keeps_what_was_found():
+    """It passes the search on unchanged and remembers the hits."""
+    inner = SimpleNamespace(search=lambda query, *, limit: [query] * limit)
+    finder = bench_extractive.Listening(inner)
+
+    assert finder.search("a", limit=2) == ["a", "a"]
+    assert finder.found == ["a", "a"]
+
+
+def test_a_subset_of_questions_is_spread_over_the_set():
+    """The first questions of XQuAD all ask about one article."""
+    assert bench_extractive.spread(range(10), 3) == [0, 3, 6]
+    assert bench_extractive.spread(range(3), 5) == [0, 1, 2]
+    assert bench_extractive.spread(range(3), None) == [0, 1, 2]

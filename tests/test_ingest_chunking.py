@@ -210,3 +210,21 @@ def test_the_fingerprint_tells_sizes_apart():
     prints |= {ChunkSizes(65, 8).fingerprint, ChunkSizes(64, 8).fingerprint}
 
     assert len(prints) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "lead"),
+    [
+        ("reports/3M_2018_10K.pdf", "3M 2018 10K — 10-K of 3M"),
+        ("10-k_of-3M.pdf", "10-K of 3M"),
+        ("", "10-K of 3M"),
+    ],
+)
+def test_file_name_leads_where_it_says_more_than_the_title(path, lead):
+    """A file name that says something the title does not stands before it in embedded texts."""
+    page = Page(1, "Net sales fell.")
+    report = ParsedDocument("10-K of 3M", (page,), paged=False, parser="test")
+
+    (chunk,) = chunk_document(report, ChunkSizes(48, 0), word_spans, path=path)
+
+    assert chunk.embedded_text == f"{lead}\nNet sales fell."

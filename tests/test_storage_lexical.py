@@ -97,14 +97,14 @@ def test_numbers_match_as_a_whole_first(words):
         "-",
         "'; DROP TABLE words; --",
         "%",
-        "\ud800x",
+        "x\ud800x",
         "(a OR b",
         "NOT a",
     ],
 )
 def test_full_text_syntax_is_only_text(words, query):
     """Quotes, operators and column filters are searched for, never obeyed and never an error."""
-    found(words, ["and or not near a b c text"], query.replace("\ud800", ""))
+    found(words, ["and or not near a b c text"], query)
 
 
 def test_operators_are_words(words):
@@ -114,7 +114,7 @@ def test_operators_are_words(words):
 
 
 @settings(max_examples=400, deadline=None)
-@given(query=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=60))
+@given(query=st.text(alphabet=st.characters(exclude_categories=[]), max_size=60))
 @example(query='a"\0"b')
 @example(query="\u0e31")
 @example(query="\uff02\u2033\u201d")

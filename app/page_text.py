@@ -1,0 +1,94 @@
+"""The page behind a citation: its text as HTML, the passage shaded, the quotes marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from app.answers import Citation
+from app.quotes import PageIndex
+from app.rendering import text_html
+from storage.records import Hit
+
+
+class Span(NamedTuple):
+    """A stretch of a text, in code points; `end` is exclusive."""
+
+    start: int
+    end: int
+
+
+class PageView(NamedTuple):
+    """A page's text with its highlights, as HTML, and how much of it was left out."""
+
+    html: str
+    left_out: int
+    """Characters of the page that are not shown, because the page is very long."""
+
+
+def find_passage(page_text: str, hit: Hit) -> Span | None:
+    """Where a passage stands in its page now; None where the page has changed under it."""
+    if page_text[hit.char_start : hit.char_end] == hit.text:
+        return Span(hit.char_start, hit.char_end)
+    start = page_text.find(hit.text) if hit.text else -1
+    return Span(start, start + len(hit.text)) if start >= 0 else None
+
+
+def find_quote(page_text: str, citation: Citation) -> Span | None:
+    """Where a verified quote stands in its page now."""
+    if not citation.verified or not citation.quote:
+        return None
+    found = PageIndex(page_text).find(citation.quote, start=citation.char_start or 0)
+    return Span(*found) if found else None
+
+
+def page_html(
+    page_text: str, passage: Span | None, quotes: Sequence[Span], *, limit: int = 12_000
+) -> PageView:
+    """A page's text with the passage shaded and the quotes marked.
+
+    Of a page longer than `limit` characters, the part around the passage.
+    """
+    focus = quotes[0] if quotes else passage or Span(0, 0)
+    first, last = 0, len(page_text)
+    if len(page_text) > limit:
+        first = max(0, min(focus.start - limit // 2, len(page_text) - limit))
+        last = first + limit
+    cuts = {first, last}
+    for span in (*quotes, *((passage,) if passage else ())):
+        cuts.update(min(max(edge, first), last) for edge in span)
+    edges = sorted(cuts)
+    pieces: list[str] = []
+    for start, end in pairwise(edges):
+        piece = text_html(page_text[start:end])
+        if any(quote.start <= start and end <= quote.end for quote in quotes):
+            piece = f'<mark class="hl-quote">{piece}</mark>'
+        elif passage and passage.start <= start and end <= passage.end:
+            piece = f'<span class="hl-passage">{piece}</span>'
+        pieces.append(piece)
+    gap = '<span class="hl-small"> […] </span>'
+    body = (gap if first else "") + "".join(pieces) + (gap if last < len(page_text) else "")
+    html = f'<div class="hl-page" tabindex="0" role="region" aria-label="Page text">{body}</div>'
+    return PageView(html, len(page_text) - (last - first))
+
+
+def quote_html(citation: Citation, noun: str = "page") -> str:
+    """One quote of an answer with the verdict on it; `noun` is `page` or `section`."""
+    if citation.verified:
+        verdict = (
+            '<span class="hl-verdict hl-verified">✓ Verified: these words stand on this '
+            f"{noun}</span>"
+        )
+    elif citation.quote:
+        verdict = (
+            '<span class="hl-verdict hl-unproved">? Not verified: these words are not on '
+            f"this {noun}</span>"
+        )
+    else:
+        verdict = (
+            '<span class="hl-verdict hl-open">The answer points here without quoting anything'
+            "</span>"
+        )
+    words = f"<q>{text_html(citation.quote)}</q>" if citation.quote else ""
+    return f'<div class="hl-quoted">{verdict}{words}</div>'

@@ -1,0 +1,292 @@
+"""`hayloft ingest` as scripts and people see it: lines, report, exit codes, sentences."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import hayloft
+from storage.embedding import BUNDLED_NAME
+from storage.locks import FileLock
+from tests.library_fixtures import (
+    FakeEmbedder,
+    catalog_of,
+    server_has_ended,
+    wait_until,
+    write_files,
+)
+
+REPORT_KEYS = {
+    "event",
+    "added",
+    "updated",
+    "unchanged",
+    "deleted",
+    "failed",
+    "pages",
+    "chunks",
+    "seconds",
+}
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """A folder of its own with a library in it, and the fake embedder in the place of the model."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("HAYLOFT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("HAYLOFT_CHROMA_LINGER_S", "0.2")
+    monkeypatch.setattr("ingest.job.GRACE_S", 0.0)
+    monkeypatch.setattr(
+        "storage.library.SentenceTransformerEmbedder",
+        lambda *args, **kwargs: FakeEmbedder(name=BUNDLED_NAME),
+    )
+
+
+@pytest.fixture
+def docs(tmp_path):
+    """Three small documents."""
+    return write_files(
+        tmp_path / "docs",
+        {
+            "a.md": "# A\n\nThe rent is due.",
+            "b.txt": "Bees fly by day.",
+            "sub/c.md": "# C\n\nCables.",
+        },
+    )
+
+
+def events(output: str) -> list[dict]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_json_is_one_event_a_line_and_the_report_last(docs, capsys):
+    """The contract: every line is an object, the last one holds the counts."""
+    code = hayloft.main(["ingest", "--json", str(docs)])
+
+    first, *middle, report = events(capsys.readouterr().out)
+    assert code == 0
+    assert first == {"event": "start", "files": 3, "to_read": 3, "to_delete": 0}
+    assert {e["document"] for e in middle if e["event"] == "document"} == {
+        "a.md",
+        "b.txt",
+        "sub/c.md",
+    }
+    assert all(e["action"] == "added" for e in middle if e["event"] == "document")
+    assert report.keys() >= REPORT_KEYS
+    assert (report["event"], report["added"], report["pages"]) == ("report", 3, 3)
+
+
+def test_a_second_run_says_that_nothing_changed(docs, capsys):
+    """Without a path: every folder of before."""
+    hayloft.main(["ingest", str(docs)])
+    capsys.readouterr()
+
+    assert hayloft.main(["ingest", "--json"]) == 0
+
+    start, report = events(capsys.readouterr().out)
+    assert (start["to_read"], report["unchanged"], report["added"]) == (0, 3, 0)
+
+
+def test_files_set_aside_end_with_one(docs, capsys):
+    """The good ones are in, the bad one has its kind and its sentence, the exit code is 1."""
+    (docs / "bad.pdf").write_bytes(b"no pdf")
+
+    assert hayloft.main(["ingest", "--json", str(docs)]) == 1
+
+    told = events(capsys.readouterr().out)
+    (failed,) = [e for e in told if e.get("action") == "failed"]
+    assert failed["document"] == "bad.pdf"
+    assert failed["kind"]
+    assert failed["reason"].endswith(".")
+    assert (told[-1]["added"], told[-1]["failed"]) == (3, 1)
+
+
+def test_for_people_there_is_a_line_a_file_and_a_sum(docs, capsys):
+    """In a pipe: plain lines, no control characters, also for a file with an ugly name."""
+    (docs / "evil\x1b[31m\nname.txt").write_text("text of it")
+    (docs / "table.xlsx").write_bytes(b"x")
+
+    assert hayloft.main(["ingest", str(docs)]) == 0
+
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert r"evil\x1b[31m\nname.txt" in out
+    assert "4 added, 0 updated, 0 unchanged, 0 deleted, 0 set aside" in out
+    assert "Passed over, since their type is not read: 1 .xlsx." in out
+
+
+def test_quiet_says_nothing_but_failures(docs, capsys):
+    """For a cron job that mails what is printed."""
+    assert hayloft.main(["ingest", "--quiet", str(docs)]) == 0
+    assert capsys.readouterr() == ("", "")
+
+    (docs / "bad.pdf").write_bytes(b"no pdf")
+    assert hayloft.main(["ingest", "--quiet"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "bad.pdf" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nowhere"], 2, "nowhere does not exist"),
+        ([], 2, "hayloft ingest FOLDER"),
+        (["--forget"], 2, "Name the folder"),
+        (["--forget", "docs/sub"], 2, "not a source"),
+    ],
+)
+def test_wrong_use_is_one_sentence(docs, capsys, arguments, code, said):
+    """On stderr, with the command's name before it, and exit 2."""
+    assert hayloft.main(["ingest", *arguments]) == code
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("hayloft: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_the_delete_brake_ends_with_77(docs, capsys):
+    """Everything gone from the folder: stopped, said, and done when it is allowed."""
+    hayloft.main(["ingest", str(docs)])
+    for path in docs.rglob("*.*"):
+        path.unlink()
+    capsys.readouterr()
+
+    assert hayloft.main(["ingest", "--json"]) == 77
+    assert "3 of 3 documents" in capsys.readouterr().err
+    assert hayloft.main(["ingest", "--json", "--allow-deletes"]) == 0
+    assert events(capsys.readouterr().out)[-1]["deleted"] == 3
+
+
+def test_a_lock_that_is_held_ends_with_75(docs, tmp_path, capsys):
+    """Another run is at work."""
+    hayloft.main(["ingest", str(docs)])
+    with FileLock(tmp_path / "data" / "ingest.lock") as lock:
+        lock.acquire()
+
+        assert hayloft.main(["ingest"]) == 75
+
+    assert "Another ingestion run is at work" in capsys.readouterr().err
+
+
+def test_a_service_that_is_away_ends_with_69(docs, monkeypatch, capsys):
+    """Somebody else's Chroma that does not answer."""
+    monkeypatch.setattr("storage.vectors._RETRY_FOR_S", 0.1)
+    monkeypatch.setenv("HAYLOFT_CHROMA_URL", "http://127.0.0.1:9")
+
+    assert hayloft.main(["ingest", str(docs)]) == 69
+
+    assert "http://127.0.0.1:9" in capsys.readouterr().err
+
+
+def test_a_data_directory_that_cannot_be_ends_with_74(docs, tmp_path, capsys):
+    """A file stands where the library should."""
+    (tmp_path / "file").write_text("x")
+
+    assert hayloft.main(["--data-dir", str(tmp_path / "file"), "ingest", str(docs)]) == 74
+
+    assert "HAYLOFT_DATA_DIR" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HAYLOFT_CHUNK_TOKENS", "many"),
+        ("HAYLOFT_CHUNK_TOKENS", "3"),
+        ("HAYLOFT_MAX_DELETE_SHARE", "2"),
+        ("HAYLOFT_CHROMA_URL", "localhost:8000"),
+        ("HAYLOFT_EMBEDDER_BATCH", "0"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named(docs, monkeypatch, capsys, name, value):
+    """One sentence with the variable's name, exit 2."""
+    monkeypatch.setenv(name, value)
+
+    assert hayloft.main(["ingest", str(docs)]) == 2
+
+    err = capsys.readouterr().err
+    assert name in err
+    assert err.count("\n") == 1
+
+
+def test_a_folder_can_be_forgotten(docs, tmp_path, capsys):
+    """All its documents go, and later runs do not look there."""
+    hayloft.main(["ingest", str(docs)])
+    capsys.readouterr()
+
+    assert hayloft.main(["ingest", "--json", "--forget", str(docs)]) == 0
+
+    assert events(capsys.readouterr().out)[-1]["deleted"] == 3
+    assert hayloft.main(["ingest"]) == 2
+
+
+RUNNER = "import tests.faults_runner as r; raise SystemExit(r.command())"
+
+
+def start_slow(docs: Path, data: Path, *, terminal: bool = False) -> subprocess.Popen[str]:
+    """The command in a process of its own, each chunk taking a while."""
+    return subprocess.Popen(
+        [sys.executable, "-c", RUNNER, "ingest", "--json", str(docs)],
+        cwd=Path(__file__).resolve().parent.parent,
+        env={**os.environ, "HAYLOFT_DATA_DIR": str(data), "FAULTS_SECONDS": "0.05"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_ends_tidily(docs, tmp_path, stop):
+    """A scheduler's stop and Ctrl-C: exit 130, one sentence, and the run is closed as interrupted."""
+    write_files(docs, {f"more/{i}.txt": f"text number {i}" for i in range(300)})
+    process = start_slow(docs, tmp_path / "data")
+    assert process.stdout is not None
+    process.stdout.readline()
+    threading.Timer(0.7, process.send_signal, (stop,)).start()
+
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert err == "hayloft: interrupted; nothing half-written is visible.\n"
+    assert '"report"' not in out
+    assert catalog_of(tmp_path / "data").runs()[0].outcome == "interrupted"
+    wait_until(lambda: server_has_ended(tmp_path / "data"), what="the end of the server")
+
+
+def test_a_reader_that_closes_the_pipe_ends_the_run_quietly(docs, tmp_path):
+    """`| head -1`: no traceback, exit 141; the next run brings in the rest."""
+    write_files(docs, {f"more/{i}.txt": f"text number {i}" for i in range(100)})
+    process = start_slow(docs, tmp_path / "data")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+
+    assert process.wait(timeout=60) == 141
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert hayloft.main(["ingest", "--quiet", str(docs)]) == 0
+    assert catalog_of(tmp_path / "data").counts().documents == 103
+
+
+def test_two_commands_at_once_do_not_both_run(docs, tmp_path):
+    """Started at the same instant on a cold directory: one ends with 0, the other with 75."""
+    processes = [start_slow(docs, tmp_path / "data") for _ in range(2)]
+    write_files(docs, {f"more/{i}.txt": f"text number {i}" for i in range(60)})
+
+    codes = sorted(process.communicate(timeout=60) and process.returncode for process in processes)
+
+    assert codes == [0, 75]
+    time.sleep(0)
