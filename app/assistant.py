@@ -21,7 +21,7 @@ from app.answers import (
 )
 from app.chat import ChatModel, Usage
 from app.citations import cite
-from app.extractive import Extract, compose, extract
+from app.extractive import MIN_SUPPORT, Extract, compose, extract
 from app.find import Finder
 from app.quotes import find_quote
 from app.settings import AppSettings
@@ -29,6 +29,7 @@ from storage.library import Library
 from storage.records import Hit
 
 NOTHING_FOUND = "The documents do not seem to say anything about this."
+NO_CLEAR_ANSWER = "No sentence answers this clearly; these come closest."
 EMPTY_LIBRARY = "The library is empty. Fill it with `hayloft ingest FOLDER`, then ask again."
 
 EXTRACTIVE = "extractive"
@@ -135,6 +136,7 @@ class Assistant:
                 receipt=_NO_PROMPT,
                 timings={"find": found_s, "first_token": total_s, "total": total_s},
                 hits=sources,
+                notice=NO_CLEAR_ANSWER if _only_close(extracts) else "",
             )
         )
 
@@ -223,6 +225,10 @@ class Assistant:
         """The page as the catalog has it now; the passage itself where the page is gone."""
         page = self._library.catalog.page(hit.document_id, hit.page)
         return page.text if page is not None else hit.text
+
+
+def _only_close(extracts: Sequence[Extract]) -> bool:
+    return bool(extracts) and extracts[0].support < MIN_SUPPORT
 
 
 def standalone(question: str, history: Sequence[Turn]) -> str:

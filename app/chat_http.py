@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from app.chat import BadReply, ModelUnreachable, PromptTooLong
+from app.hang_up import watched
 from storage.errors import SettingsError
 
 _LONGEST_BODY = 128 << 20
@@ -70,6 +71,8 @@ class Server:
                 verify=self.url.startswith("https:"),
                 # A proxy meant for the internet must not see what goes to this machine.
                 trust_env=not _is_loopback(self.url),
+                # Lets another thread hang up while this one waits for the first token.
+                event_hooks={"request": [watched]},
             )
 
     @contextmanager

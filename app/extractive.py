@@ -38,6 +38,14 @@ beside the point is not told apart: no score of this kind can. An embedder
 whose cosines lie higher refuses less.
 """
 
+WEAK_SUPPORT = 0.4
+"""Least support for a sentence to be shown as coming close, where none reaches MIN_SUPPORT.
+
+A question in other words than the document's ("In what wind does the ferry
+stay?") lies there as well as one about something else: the user sees the
+sentence, and that it is no clear answer.
+"""
+
 _MAX_LENGTH = 1000
 """Longest extract in characters: a page without sentence marks is quoted in parts."""
 
@@ -172,6 +180,8 @@ class Extract:
     char_end: int
     text: str
     score: float
+    support: float
+    """Compare with MIN_SUPPORT: below it the sentence only comes close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +222,8 @@ def extract(
 ) -> list[Extract]:
     """The sentences of the passages that best answer the question, best first.
 
-    At most `MAX_EMBEDDED` sentences are embedded. Empty where nothing supports
-    an answer.
+    At most `MAX_EMBEDDED` sentences are embedded. Empty where nothing even comes
+    close to an answer.
     """
     candidates = _candidates(hits)
     if not candidates or not terms(question):
@@ -430,19 +440,22 @@ def _only_asks(candidate: _Candidate, known: set[str]) -> bool:
 def _best(scored: list[_Scored], hits: Sequence[Hit], limit: int) -> list[Extract]:
     # Sorting is stable: of equals, the better passage's sentence comes first.
     ranked = sorted(scored, key=lambda entry: -entry.score)
-    if ranked[0].support < MIN_SUPPORT:
+    least = MIN_SUPPORT if ranked[0].support >= MIN_SUPPORT else WEAK_SUPPORT
+    if ranked[0].support < least:
         return []
     extracts: list[Extract] = []
     seen: set[tuple[str, ...]] = set()
     for score, support, candidate in ranked:
         if len(extracts) >= limit or score < ranked[0].score - _SCORE_MARGIN:
             break
-        if support < MIN_SUPPORT or candidate.terms in seen:
+        if support < least or candidate.terms in seen:
             continue
         seen.add(candidate.terms)
         offset = hits[candidate.hit].char_start
         start, end = candidate.span
-        extracts.append(Extract(candidate.hit, offset + start, offset + end, candidate.text, score))
+        extracts.append(
+            Extract(candidate.hit, offset + start, offset + end, candidate.text, score, support)
+        )
     return extracts
 
 

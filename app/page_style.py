@@ -128,6 +128,9 @@ _STYLE = """
 .hl-notice { border: 1px solid var(--hl-line); border-left: 4px solid var(--hl-straw);
   border-radius: 0.5rem; background: var(--hl-soft); padding: 0.7rem 0.9rem;
   overflow-wrap: anywhere; margin: 0.2rem 0 0.5rem; }
+[data-testid="stSidebar"] .hl-notice { font-size: 0.85rem; padding: 0.5rem 0.7rem; }
+.hl-notice :not(pre) > code { font-size: 0.9em; padding: 0.05rem 0.3rem; border-radius: 0.3rem;
+  background: light-dark(#fffdf7, #15130f); color: inherit; }
 .hl-notice pre { margin: 0.5rem 0 0; padding: 0.4rem 0.6rem; border-radius: 0.4rem;
   background: light-dark(#fffdf7, #15130f); border: 1px solid var(--hl-line);
   white-space: pre-wrap; }

@@ -34,6 +34,7 @@ _MARK_WORDS = {
     UNPROVED: "quote not found on the page",
     OPEN: "not checked",
 }
+_CODE = re.compile(r"`([^`\n]{1,200})`")
 _CITATION = re.compile(r"\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]|【(\d{1,3})】")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Controls, and the marks that turn the direction of a line: a file name could
@@ -69,6 +70,11 @@ def label(text: str, *, limit: int = 200) -> str:
 def text_html(text: str) -> str:
     """Untrusted text as HTML, its line breaks kept by the style sheet."""
     return escape(plain(text))
+
+
+def sentence_html(text: str) -> str:
+    """A sentence for people as HTML; what stands between backticks is shown as code."""
+    return _CODE.sub(r"<code>\1</code>", text_html(text))
 
 
 def conversation_title(question: str, *, limit: int = 60) -> str:
@@ -276,7 +282,7 @@ def short_place(hit: Hit) -> str:
 def notice_html(kind: str, title: str, sentence: str = "", command: str = "") -> str:
     """A boxed state of the page; `kind` is `info`, `warn` or `error`. All parts are escaped."""
     role = "alert" if kind == "error" else "status"
-    body = f"<div>{text_html(sentence)}</div>" if sentence else ""
+    body = f"<div>{sentence_html(sentence)}</div>" if sentence else ""
     code = f"<pre><code>{text_html(command)}</code></pre>" if command else ""
     return (
         f'<div class="hl-notice hl-{kind}" role="{role}"><strong>{text_html(title)}</strong>'

@@ -137,7 +137,7 @@ def _model_facts(counts: LibraryCounts) -> None:
         "Set aside": f"{set_aside}; `hayloft status` says why" if counts.failures else "",
     }
     rows = "".join(
-        f"<dt>{name}</dt><dd>{rendering.text_html(fact)}</dd>"
+        f"<dt>{name}</dt><dd>{rendering.sentence_html(fact)}</dd>"
         for name, fact in facts.items()
         if fact
     )

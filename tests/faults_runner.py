@@ -3,7 +3,8 @@
     python -m tests.faults_runner ingest --json FOLDER
 
 FAULTS_SECONDS is the time that embedding one chunk takes, so that there is
-something to kill; the bundled model's name is kept, since the index remembers it.
+something to kill; FAULTS_GRACE_S replaces the grace time at a run's end. The
+bundled model's name is kept, since the index remembers it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ def command() -> int:
     seconds = float(os.environ.get("FAULTS_SECONDS", "0"))
     embedder = FakeEmbedder(name=BUNDLED_NAME, seconds=seconds)
     storage.library.SentenceTransformerEmbedder = lambda *args, **kwargs: embedder
+    if "FAULTS_GRACE_S" in os.environ:
+        import ingest.job
+
+        ingest.job.GRACE_S = float(os.environ["FAULTS_GRACE_S"])
     return hayloft.main(sys.argv[1:])
 
 

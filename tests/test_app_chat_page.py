@@ -203,7 +203,7 @@ def test_a_model_that_goes_away_leaves_text_sentence_and_a_way_on(
     button(page, f"again-{turn.turn_id}").click().run()  # type: ignore[attr-defined]
 
     assert "The per diem is" in html
-    assert "Start it with `ollama serve`" in html
+    assert "Start it with <code>ollama serve</code>" in html
     assert [question for question, _ in fakes.assistant.asked] == ["broken please"] * 2
 
 
@@ -246,7 +246,7 @@ def test_an_unreadable_catalog_is_a_page_with_a_sentence(fakes: Fakes) -> None:
     button(page, "try-again").click().run()  # type: ignore[attr-defined]
 
     assert not page.exception
-    assert "The catalog is damaged. Run `hayloft doctor`." in html
+    assert "The catalog is damaged. Run <code>hayloft doctor</code>." in html
     assert "What would you like to know?" in shown(page)
 
 
@@ -262,7 +262,7 @@ def test_a_model_that_is_asked_for_and_missing_refuses_before_a_turn(
 
     html = shown(ask(page, "What is the per diem?"))
 
-    assert "Run `ollama pull qwen9`." in html
+    assert "Run <code>ollama pull qwen9</code>." in html
     assert resources.store().summaries() == []
 
 

@@ -191,8 +191,8 @@ def test_an_answer_quotes_each_sentence_with_its_mark() -> None:
     hits = [hit("Nothing here."), hit(page, 2)]
     end = page.index(" It")
     extracts = [
-        Extract(1, 0, end, page[:end], 2.0),
-        Extract(1, end + 1, len(page), page[end + 1 :], 1.0),
+        Extract(1, 0, end, page[:end], 2.0, 1.0),
+        Extract(1, end + 1, len(page), page[end + 1 :], 1.0, 1.0),
     ]
 
     text = compose(extracts, hits)
@@ -209,7 +209,7 @@ def test_a_table_row_is_led_by_its_heading_and_header() -> None:
     """A row alone is a riddle: its section and its columns are named, outside the quotation."""
     page = "| Grade | Cap |\n|---|---|\n| Staff | 90 EUR |\n| Manager | 120 EUR |"
     start = page.index("Manager")
-    row = Extract(0, start, len(page) - 2, page[start:-2], 1.0)
+    row = Extract(0, start, len(page) - 2, page[start:-2], 1.0, 1.0)
 
     text = compose([row], [hit(page, heading="Travel › Hotels")])
 

@@ -355,3 +355,10 @@ def test_notices_escape_what_they_are_given() -> None:
 
     assert HOSTILE in seen.text
     assert set(seen.tags) == {"div", "strong", "pre", "code"}
+
+
+def test_commands_in_a_sentence_are_shown_as_code() -> None:
+    """Backticks become code around escaped text; a lone one stays."""
+    html = rendering.sentence_html("Run `a <b>` or ` not")
+
+    assert html == "Run <code>a &lt;b&gt;</code> or ` not"

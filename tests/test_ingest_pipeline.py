@@ -137,7 +137,7 @@ def test_nothing_is_visible_before_its_vectors_are_stored(bench):
 
 
 def test_vectors_of_texts_that_are_known_are_taken_over(bench):
-    """The second version embeds what is new in it; the third, the same text in another file, none."""
+    """The second version embeds what is new in it; a copy in another file, none."""
     first = bench.pipeline()
     first.add(bench.work("a", texts("a", 10)))
     first.close()
@@ -172,7 +172,7 @@ def test_a_vector_that_is_lost_is_computed_again(bench):
 
 
 def test_a_fault_of_the_store_reaches_the_caller(bench):
-    """What the writer thread meets is raised where documents are added, and nothing half is shown."""
+    """What the writer thread meets is raised where documents are added; no half is shown."""
     bench.vectors.fail_after = 2
     pipeline = bench.pipeline()
     with pytest.raises(ServiceUnavailable, match="Chroma is away"):
@@ -207,7 +207,7 @@ def test_abandoning_ends_the_writer_and_shows_no_more(bench):
     """Stopped while the store hangs: the thread ends, what was not committed stays unseen."""
     bench.vectors.gate.clear()
     pipeline = bench.pipeline()
-    for n in range(6):
+    for n in range(4):
         pipeline.add(bench.work(f"doc{n}", texts(f"doc{n}", 256)))
     threading.Timer(0.3, bench.vectors.gate.set).start()
 
