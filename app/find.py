@@ -6,9 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from app.fusion import Ranked, fuse, weights_for
+from app.fusion import Ranked, fuse, reads_many_languages, weights_for
 from storage.catalog import GRACE_S, IndexIdentity, Passage, Snapshot
-from storage.embedding import BUNDLED_NAME
 from storage.errors import UsageError
 from storage.library import Library
 from storage.records import Hit
@@ -82,7 +81,7 @@ class Finder:
             passages |= snapshot.passages(
                 chunk_id for chunk_id, _ in words if chunk_id not in passages
             )
-            weights = weights_for(query, multilingual=identity.embedder != BUNDLED_NAME)
+            weights = weights_for(query, multilingual=reads_many_languages(identity.embedder))
             ranked = fuse(dense, words, weights)
             return [
                 _hit(rank, passages[item.chunk_id], item)

@@ -38,6 +38,9 @@ _ENGLISH_HINTS = frozenset(
     "the of and to in is was what which who how did does do are were for on by with from at when "
     "where why that this a an has have much many".split()
 )
+# Parts of the names of well-known models; where none fits, English is assumed.
+_MANY_LANGUAGES = ("multilingual", "bge-m3", "labse", "xlm", "qwen3", "gte-qwen", "jina-embeddings")
+
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -46,6 +49,12 @@ def weights_for(query: str, *, multilingual: bool) -> Weights:
     if multilingual or _looks_english(query):
         return Weights(dense=0.7, lexical=0.3)
     return Weights(dense=0.15, lexical=0.85)
+
+
+def reads_many_languages(embedder: str) -> bool:
+    """Whether an embedding model's name says that it was trained for more than English."""
+    name = embedder.casefold()
+    return any(hint in name for hint in _MANY_LANGUAGES)
 
 
 def fuse(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -355,7 +356,8 @@ class IngestJob:
             embedder=embedder.name,
             dimension=embedder.dimension,
             chunking=sizes.fingerprint,
-            collection=f"hayloft-{self._library.catalog.library_id()}-{int(time.time())}",
+            # A name of its own each time: a rebuild drops the old one by name.
+            collection=f"hayloft-{self._library.catalog.library_id()}-{uuid.uuid4().hex[:8]}",
         )
 
     def _delete(self, files: list[KnownFile]) -> None:

@@ -27,6 +27,10 @@ _BATCH = 500
 """Rows a request: about 1 MB of JSON at 384 dimensions."""
 
 _RETRY_FOR_S = 20.0
+"""Longest wait for a server that is away."""
+
+_MOST_LIVES = 10
+"""So often it may come back and die again under one call, before it is the call's fault."""
 
 # Build wide, search wide: at Chroma's defaults about 1% of exact self-queries
 # miss on random vectors.
@@ -243,9 +247,13 @@ class VectorStore:
 
         deadline: float | None = None
         pause = 0.05
+        lives = _MOST_LIVES
         while True:
             try:
-                return action(self._connect())
+                client = self._connect()
+                if deadline is not None and lives:
+                    deadline, pause, lives = None, 0.05, lives - 1
+                return action(client)
             except chromadb.errors.NotFoundError:
                 raise
             except (httpx.TransportError, ValueError) as exc:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fusion import Weights, fuse, weights_for
+from app.fusion import Weights, fuse, reads_many_languages, weights_for
 
 EVEN = Weights(0.5, 0.5)
 IDS = st.lists(st.sampled_from([f"1:{i}" for i in range(30)]), unique=True, max_size=30)
@@ -108,3 +108,11 @@ def test_weights_add_up(query):
     weights = weights_for(query, multilingual=False)
 
     assert weights.dense + weights.lexical == pytest.approx(1.0)
+
+
+def test_a_models_name_tells_its_languages():
+    """An unknown model is taken for an English one, as the bundled model is."""
+    assert reads_many_languages("BAAI/bge-m3")
+    assert reads_many_languages("intfloat/multilingual-e5-base")
+    assert not reads_many_languages("bundled all-MiniLM-L6-v2")
+    assert not reads_many_languages("BAAI/bge-base-en-v1.5")
