@@ -38,7 +38,7 @@ def embedded_texts(data_dir: Path) -> tuple[str, list[str]]:
                 paged=summary.paged,
                 parser="",
             )
-            chunks = chunk_document(document, sizes, embedder.token_spans)
+            chunks = chunk_document(document, sizes, embedder.token_spans, path=summary.document)
             texts.update((chunk.embedded_text, None) for chunk in chunks)
         with catalog.database.snapshot() as connection:
             stored = {

@@ -65,6 +65,13 @@ class Snapshot:
         row = self._connection.execute("SELECT value FROM meta WHERE key = 'index'").fetchone()
         return IndexIdentity(**json.loads(row[0])) if row else None
 
+    def hidden_versions(self, collection: str) -> list[int]:
+        """Versions whose vectors may be in a collection though nobody may see them (yet, or now)."""
+        rows = self._connection.execute(
+            "SELECT id FROM versions WHERE collection = ? AND state != 'current'", (collection,)
+        )
+        return [row[0] for row in rows]
+
     def document_ids(self, names: Sequence[str]) -> list[int]:
         """Ids of the current documents with one of these paths, or under one of these folders."""
         found: list[int] = []

@@ -118,22 +118,22 @@ class ChromaServer:
         logs = self._data_dir / "logs"
         logs.mkdir(exist_ok=True)
         log.info("starting the Chroma server of %s", self._data_dir)
+        command = [sys.executable, "-m", "storage.chroma_keeper"]
         with (logs / "chroma.log").open("ab") as out:
-            return subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "storage.chroma_keeper",
-                    str(self._data_dir),
-                    str(self._linger_s),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                cwd=Path(__file__).resolve().parent.parent,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            )
+            try:
+                return subprocess.Popen(
+                    [*command, str(self._data_dir), str(self._linger_s)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
+                    cwd=Path(__file__).resolve().parent.parent,
+                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                )
+            except OSError as exc:
+                raise ServiceUnavailable(
+                    self._failure(f"cannot be started ({exc.strerror})")
+                ) from exc
 
     def _failure(self, what: str) -> str:
         return (

@@ -3,8 +3,10 @@
     python -m tests.faults_runner ingest --json FOLDER
 
 FAULTS_SECONDS is the time that embedding one chunk takes, so that there is
-something to kill; FAULTS_GRACE_S replaces the grace time at a run's end. The
-bundled model's name is kept, since the index remembers it.
+something to kill; FAULTS_WINDOW is the number of chunks embedded at once (few:
+more of the time goes to the store and to commits, where a kill could hurt);
+FAULTS_GRACE_S replaces the grace time at a run's end. The bundled model's name
+is kept, since the index remembers it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import os
 import sys
 
 import hayloft
+import ingest.job
+import ingest.pipeline
 import storage.library
 from storage.embedding import BUNDLED_NAME
 from tests.library_fixtures import FakeEmbedder
@@ -24,9 +28,9 @@ def command() -> int:
     embedder = FakeEmbedder(name=BUNDLED_NAME, seconds=seconds)
     storage.library.SentenceTransformerEmbedder = lambda *args, **kwargs: embedder
     if "FAULTS_GRACE_S" in os.environ:
-        import ingest.job
-
         ingest.job.GRACE_S = float(os.environ["FAULTS_GRACE_S"])
+    if "FAULTS_WINDOW" in os.environ:
+        ingest.pipeline._WINDOW = int(os.environ["FAULTS_WINDOW"])
     return hayloft.main(sys.argv[1:])
 
 

@@ -117,6 +117,20 @@ def test_a_replaced_version_leaves_its_note_until_its_vectors_are_gone(catalog, 
     assert catalog.vector_ids(COLLECTION) == ({f"{old.version_id + 1}:0"}, set())
 
 
+def test_hidden_versions_are_those_that_are_not_current(catalog, writer):
+    """Announced, replaced and removed ones, of the collection that is asked about."""
+    source = writer.source("/docs", whole=True)
+    replaced = add(writer, source, "a.txt", "alpha")
+    add(writer, source, "a.txt", "beta")
+    announced, _ = begin(writer, source, "b.txt", "gamma")
+    elsewhere, _ = begin(writer, source, "c.txt", "delta", "another")
+
+    with catalog.snapshot() as snapshot:
+        hidden = snapshot.hidden_versions(COLLECTION)
+        assert set(hidden) == {replaced.version_id, announced.version_id}
+        assert snapshot.hidden_versions("another") == [elsewhere.version_id]
+
+
 def test_forgetting_never_takes_a_visible_version(catalog, writer):
     """A current version survives being named by mistake, row and all."""
     source = writer.source("/docs", whole=True)

@@ -87,6 +87,19 @@ def test_a_search_can_be_kept_to_documents(store):
     assert all(chunk_id.startswith("2:") for chunk_id, _ in found)
 
 
+def test_versions_can_be_left_out(store):
+    """However many of a version lie nearer; also together with chosen documents."""
+    stored = vectors(40)
+    store.upsert(COLLECTION, rows(20, version=1, document=1), stored[:20])
+    store.upsert(COLLECTION, rows(20, version=2, document=2), stored[20:])
+
+    assert {i[0] for i, _ in store.nearest(COLLECTION, stored[0], 40, without_versions=[1])} == {
+        "2"
+    }
+    assert store.nearest(COLLECTION, stored[0], 40, [1], without_versions=[1]) == []
+    assert len(store.nearest(COLLECTION, stored[0], 40, [2], without_versions=[1, 7])) == 20
+
+
 def test_writing_and_deleting_twice_is_harmless(store):
     """Every call may be repeated: that is what makes retrying safe."""
     for _ in range(2):
