@@ -7,15 +7,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.chunking import ChunkSizes, chunk_document
 from ingest.loaders.registry import loader_for
 from ingest.parsing import Parsed, ParserPool
 from ingest.pipeline import Pipeline, Work
+from ingest.planning import Plan, brake, plan_run
 from ingest.report import ChunksEmbedded, DocumentDone, Report, RunEvent, RunStarted
-from ingest.scan import FoundFile
 from ingest.settings import IngestSettings
 from ingest.sources import Scope, scopes_of
 from storage.catalog import GRACE_S, IndexIdentity
@@ -33,20 +32,6 @@ from storage.library import Library
 from storage.locks import FileLock
 
 log = logging.getLogger(__name__)
-
-_FEW = 2
-"""Removing this many documents never trips the brake, however small the library."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a run is going to do."""
-
-    to_read: list[tuple[Scope, FoundFile, KnownFile | None]]
-    to_delete: list[KnownFile]
-    to_carry: list[tuple[int, KnownFile]]
-    """Source and file of what a rebuild cannot look at: its last version moves along."""
-    unchanged: int
 
 
 class IngestJob:
@@ -147,8 +132,14 @@ class IngestJob:
         identity = self._library.catalog.identity()
         if identity is not None and not rebuild:
             self._refuse_other_index(identity)
-        plan = self._plan(scopes, everything=rebuild)
-        self._brake(plan, scopes, allow_deletes=allow_deletes)
+        plan = plan_run(scopes, self._writer, everything=rebuild)
+        if not allow_deletes:
+            brake(
+                plan,
+                scopes,
+                documents=self._library.catalog.counts().documents,
+                most=self._settings.max_delete_share,
+            )
         self._report.unchanged = plan.unchanged
         self._tell(
             RunStarted(
@@ -184,61 +175,11 @@ class IngestJob:
                 "`hayloft ingest --rebuild` to index everything anew."
             )
 
-    def _plan(self, scopes: list[Scope], *, everything: bool) -> _Plan:
-        plan = _Plan([], [], [], 0)
-        unchanged = 0
-        for scope in scopes:
-            known = self._writer.files(scope.source_id)
-            failed = self._writer.failed_paths(scope.source_id)
-            here = {file.relative: file for file in scope.found}
-            for path, file in here.items():
-                before = known.get(path)
-                if not everything and before is not None and _same(file, before):
-                    unchanged += 1
-                    if path in failed:
-                        self._writer.clear_failures(scope.source_id, [path])
-                else:
-                    plan.to_read.append((scope, file, before))
-            gone = [path for path in known if path not in here and scope.covers(path)]
-            plan.to_delete.extend(known[path] for path in gone)
-            self._writer.clear_failures(
-                scope.source_id,
-                [path for path in failed if path not in here and scope.covers(path)],
-            )
-        carried = self._not_looked_at(scopes, plan) if everything else []
-        return _Plan(plan.to_read, plan.to_delete, carried, unchanged)
-
-    def _not_looked_at(self, scopes: list[Scope], plan: _Plan) -> list[tuple[int, KnownFile]]:
-        """Documents that are neither found nor known to be gone: below an unreadable folder."""
-        planned = {before.document_id for _, _, before in plan.to_read if before is not None}
-        planned |= {file.document_id for file in plan.to_delete}
-        return [
-            (source_id, file)
-            for source_id in dict.fromkeys(scope.source_id for scope in scopes)
-            for file in self._writer.files(source_id).values()
-            if file.document_id not in planned
-        ]
-
-    def _brake(self, plan: _Plan, scopes: list[Scope], *, allow_deletes: bool) -> None:
-        """Stop before a hiccup of a network share empties the library."""
-        documents = self._library.catalog.counts().documents
-        gone = len(plan.to_delete)
-        if allow_deletes or gone == 0:
-            return
-        all_gone = gone == documents and documents >= _FEW
-        if all_gone or (gone > _FEW and gone > self._settings.max_delete_share * documents):
-            roots = ", ".join(sorted({str(scope.root) for scope in scopes}))
-            raise DeleteBrake(
-                f"{gone} of {documents} documents are no longer under {roots}; nothing was "
-                "changed. If the folder is only missing its network share, bring it back; if "
-                "they are meant to go, run `hayloft ingest --allow-deletes`."
-            )
-
     def _set_aside_problems(self, scope: Scope) -> None:
         for problem in scope.problems:
             self._fail(scope.source_id, problem.path, problem.kind, problem.reason)
 
-    def _read(self, plan: _Plan, identity: IndexIdentity | None, *, rebuild: bool) -> None:
+    def _read(self, plan: Plan, identity: IndexIdentity | None, *, rebuild: bool) -> None:
         """Parse, embed and publish; the parser works ahead while the model embeds."""
         with ParserPool(self._settings) as pool:
             parsed = pool.parse_all(file.path for _, file, _ in plan.to_read)
@@ -277,7 +218,7 @@ class IngestJob:
 
     def _feed(
         self,
-        plan: _Plan,
+        plan: Plan,
         parsed: Iterator[Parsed],
         pipeline: Pipeline,
         sizes: ChunkSizes,
@@ -417,15 +358,6 @@ class IngestJob:
         if last is not None:
             time.sleep(max(0.0, last + GRACE_S - time.time()))
             self._sweep(retired_before=time.time())
-
-
-def _same(file: FoundFile, before: KnownFile) -> bool:
-    """Decided by `stat` alone; a loader that reads better now is a reason to read again."""
-    return (
-        file.size == before.size
-        and file.mtime_ns == before.mtime_ns
-        and before.reader == loader_for(file.path.suffix).version
-    )
 
 
 def _same_content(before: KnownFile, state: FileState) -> bool:

@@ -66,7 +66,7 @@ class Snapshot:
         return IndexIdentity(**json.loads(row[0])) if row else None
 
     def hidden_versions(self, collection: str) -> list[int]:
-        """Versions whose vectors may be in a collection though nobody may see them (yet, or now)."""
+        """Versions whose vectors may be in a collection although nobody may see them."""
         rows = self._connection.execute(
             "SELECT id FROM versions WHERE collection = ? AND state != 'current'", (collection,)
         )
