@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from chromadb.errors import InternalError
 
 from storage.chroma_server import ChromaServer, running_server
 from storage.errors import ServiceUnavailable, StorageError
@@ -246,3 +247,38 @@ def test_deleted_files_under_a_stopped_server_are_noticed(tmp_path):
     assert store.count(COLLECTION) == 0
     server.leave()
     wait_until(lambda: server_has_ended(tmp_path), what="the end of the server")
+
+
+class Moody:
+    """A client whose server meets an error inside, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.asked = 0
+
+    def heartbeat(self) -> None:
+        self.asked += 1
+        if self.asked <= self.times:
+            raise InternalError("Error executing plan: Internal error: Error finding id")
+
+
+def test_an_error_inside_chroma_is_asked_again(server, monkeypatch):
+    """A query beside many deletes now and then meets one: repeated, it succeeds."""
+    client = Moody(times=2)
+    store = VectorStore(OwnServer(server))
+    monkeypatch.setattr(store, "_connect", lambda: client)
+
+    store.heartbeat()
+
+    assert client.asked == 3
+
+
+def test_an_error_inside_chroma_that_stays_is_a_sentence(tmp_path, server, monkeypatch):
+    """It is not asked for ever: exit 69, with Chroma's own reason."""
+    (tmp_path / "chroma").mkdir(exist_ok=True)
+    monkeypatch.setattr("storage.vectors._INTERNAL_ERRORS", 2)
+    store = VectorStore(OwnServer(server))
+    monkeypatch.setattr(store, "_connect", lambda: Moody(times=99))
+
+    with pytest.raises(ServiceUnavailable, match=r"Error finding id.*hayloft doctor"):
+        store.heartbeat()
