@@ -71,7 +71,11 @@ class Corpus:
         self.fill(self.folder / f"part{self.made % 4}" / f"file {self.made}.{kind}")
 
     def fill(self, path: Path) -> None:
-        """New content; now and then of a kind that cannot be read."""
+        """New content; a new file is now and then one that cannot be read.
+
+        A known file never turns unreadable: its last good version would stay,
+        which no fresh library has.
+        """
         paragraphs = [
             words(f"{self.rng.randrange(200)}", self.rng.randrange(20, 60))
             for _ in range(self.rng.randrange(1, 14))
@@ -81,7 +85,8 @@ class Corpus:
             text = f"<html><body><h1>Page</h1><p>{text}</p></body></html>"
         elif path.suffix == ".md":
             text = f"# Title\n\n{text}"
-        write_files(path.parent, {path.name: "" if self.rng.random() < 0.03 else text})
+        unreadable = not path.exists() and self.rng.random() < 0.05
+        write_files(path.parent, {path.name: "" if unreadable else text})
 
     def change(self) -> None:
         """Some files get new content, one loses a part of it, some go, some come."""

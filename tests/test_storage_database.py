@@ -108,13 +108,14 @@ def test_a_thread_that_ends_leaves_no_open_file(tmp_path):
     note(database, "k")
     before = open_files()
 
-    for i in range(60):
+    for i in range(100):
         thread = threading.Thread(target=note, args=(database, f"k{i}"))
         thread.start()
         thread.join()
     gc.collect()
 
-    assert open_files() <= before + 12
+    # A leak would leave 200; SQLite itself puts off closing a few.
+    assert open_files() <= before + 60
 
 
 def test_it_can_be_used_again_after_closing(tmp_path):
