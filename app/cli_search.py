@@ -69,7 +69,7 @@ def _batch(name: str) -> Iterator[dict[str, Any]]:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise UsageError(f"The batch file {name} cannot be read: {exc}.") from exc
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -78,6 +78,8 @@ def _batch(name: str) -> Iterator[dict[str, Any]]:
             raise UsageError(f"{name}, line {number} is not JSON: {exc.msg}.") from exc
         if not isinstance(query, dict) or not isinstance(query.get("query"), str):
             raise UsageError(f'{name}, line {number}: each line is {{"id": …, "query": "…"}}.')
+        if not isinstance(query.get("document", ""), str | None):
+            raise UsageError(f'{name}, line {number}: "document" is one path, as a string.')
         query.setdefault("id", number)
         yield query
 

@@ -97,14 +97,22 @@ class Finder:
         scope: list[int] | None,
     ) -> tuple[list[tuple[str, float]], dict[str, Passage]]:
         """The nearest visible chunks; deeper where hits had to be dropped as not visible."""
-        ask = depth
+        ask, hidden = depth, list[int]()
         while True:
-            found = self._library.vectors.nearest(identity.collection, vector, ask, scope)
+            found = self._library.vectors.nearest(
+                identity.collection, vector, ask, scope, without_versions=hidden
+            )
             passages = snapshot.passages(chunk_id for chunk_id, _ in found)
             visible = [hit for hit in found if hit[0] in passages]
-            if len(visible) >= depth or len(found) < ask or ask >= _MAX_CANDIDATES:
+            if len(visible) >= depth or len(found) < ask or hidden:
                 return visible[:depth], passages
             ask *= 2
+            if ask > _MAX_CANDIDATES:
+                # Thousands of chunks are just being added or replaced, all nearer than the
+                # visible ones. Leaving them out in Chroma costs about 80 ms, so only now.
+                ask, hidden = depth, snapshot.hidden_versions(identity.collection)
+                if not hidden:
+                    return visible[:depth], passages
 
 
 def _hit(rank: int, passage: Passage, ranked: Ranked) -> Hit:

@@ -10,7 +10,12 @@ class AppSettings(BaseSettings):
     """Which chat model answers, from how much, and where the page is served."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HAYLOFT_", env_file=".env", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="HAYLOFT_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        populate_by_name=True,
     )
 
     model: str = "auto"

@@ -10,7 +10,7 @@ class IngestSettings(BaseSettings):
     """Limits and sizes of the ingestion job."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HAYLOFT_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="HAYLOFT_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
     )
 
     chunk_tokens: int = Field(default=0, ge=0)

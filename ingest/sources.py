@@ -77,6 +77,9 @@ def _known_scopes(catalog: Catalog, writer: CatalogWriter, *, follow_symlinks: b
     for root_name, whole in catalog.sources():
         root = Path(root_name)
         source_id = writer.source(root_name, whole=False)
+        if whole and not root.is_dir():
+            scopes.append(_missing(source_id, root))
+            continue
         if whole:
             scopes.append(_scope(source_id, root, root, follow_symlinks=follow_symlinks))
             continue
@@ -91,6 +94,17 @@ def _known_scopes(catalog: Catalog, writer: CatalogWriter, *, follow_symlinks: b
             "There is nothing to ingest yet. Name a folder of documents: `hayloft ingest FOLDER`."
         )
     return scopes
+
+
+def _missing(source_id: int, root: Path) -> Scope:
+    """A source whose folder is not there: a problem to report, and nothing to delete."""
+    problem = ScanProblem(
+        ".",
+        "vanished",
+        f"The folder {root} is not there; its documents stay searchable. Mount or restore it; if "
+        f"it is gone for good, run `hayloft ingest --forget '{root}'`.",
+    )
+    return Scope(source_id, root, "", (), (problem,), {})
 
 
 def _scope(source_id: int, root: Path, target: Path, *, follow_symlinks: bool) -> Scope:

@@ -13,7 +13,7 @@ class StorageSettings(BaseSettings):
     """Where the library lies and which embedding model fills it."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HAYLOFT_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="HAYLOFT_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
     )
 
     data_dir: Path = Path("data")

@@ -366,15 +366,19 @@ def test_the_brake_lets_a_share_of_the_library_go(library, docs):
 
 
 def test_a_missing_root_deletes_nothing(library, docs):
-    """A source that is not there at all: an error, and everything stays searchable."""
+    """A source that is not there at all is reported; everything stays, and the others go on."""
+    other = write_files(docs.with_name("other"), {"new.md": "# New\n\nfirst text"})
     run(library, docs)
+    run(library, other)
     docs.rename(docs.with_name("elsewhere"))
+    write_files(other, {"new.md": "# New\n\nsecond and longer text"})
 
-    with pytest.raises(UsageError, match="does not exist"):
-        run(library, allow_deletes=True)
+    report = run(library, allow_deletes=True)
 
-    assert len(documents(library)) == 5
-    assert library.catalog.runs()[0].outcome == "error"
+    assert counts(report) == {"updated": 1, "failed": 1}
+    assert "--forget" in report.failures[0].reason
+    assert len(documents(library)) == 6
+    assert library.catalog.runs()[0].outcome == "failed-files"
 
 
 def test_two_runs_at_once_are_one_too_many(library, docs, tmp_path):

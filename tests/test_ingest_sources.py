@@ -179,13 +179,13 @@ def test_a_folder_that_fails_in_the_middle_of_a_part_keeps_it(shelf, monkeypatch
     assert not scope.covers("sub/c.md")
 
 
-def test_a_source_that_is_gone_is_an_error_and_deletes_nothing(shelf):
-    """A root that is not mounted stops the run; its documents stay."""
+def test_a_source_that_is_gone_is_a_problem_and_deletes_nothing(shelf):
+    """A root that is not mounted is reported, and covers none of its documents."""
     (scope,) = shelf.scopes(shelf.docs)
     shelf.know(scope)
     shelf.docs.rename(shelf.docs.with_name("moved"))
 
-    with pytest.raises(UsageError, match="does not exist"):
-        shelf.scopes()
+    (scope,) = shelf.scopes()
 
-    assert shelf.catalog.counts().documents == 5
+    assert [problem.path for problem in scope.problems] == ["."]
+    assert not scope.covers("lease.md")
