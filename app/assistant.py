@@ -20,7 +20,7 @@ from app.answers import (
     Turn,
 )
 from app.chat import ChatModel, Usage
-from app.citations import cite
+from app.citations import citation_of, cite
 from app.extractive import MIN_SUPPORT, Extract, compose, extract
 from app.find import Finder
 from app.quotes import find_quote
@@ -209,17 +209,7 @@ class Assistant:
         if page[extract.char_start : extract.char_end] != quote:
             # The page has changed since it was searched; the words may have moved.
             span = find_quote(quote, page)
-        return Citation(
-            n=extract.hit + 1,
-            document=hit.document,
-            page=hit.page,
-            quote=quote,
-            verified=span is not None,
-            char_start=span[0] if span else None,
-            char_end=span[1] if span else None,
-            place=hit.place,
-            title=hit.title,
-        )
+        return citation_of(hit, extract.hit + 1, quote, span)
 
     def _page_text(self, hit: Hit) -> str:
         """The page as the catalog has it now; the passage itself where the page is gone."""

@@ -99,6 +99,21 @@ def cite(
     return tuple(found)
 
 
+def citation_of(hit: Hit, n: int, quote: str, span: tuple[int, int] | None) -> Citation:
+    """The citation of passage n; `span` is where the quote stands in its page, None if nowhere."""
+    return Citation(
+        n=n,
+        document=hit.document,
+        page=hit.page,
+        quote=quote,
+        verified=span is not None,
+        char_start=span[0] if span else None,
+        char_end=span[1] if span else None,
+        place=hit.place,
+        title=hit.title,
+    )
+
+
 def unknown_marks(answer_text: str, n: int) -> tuple[int, ...]:
     """The numbers that an answer marks though it was given only `n` passages, ascending."""
     marks = _marks(answer_text, _quoted_spans(answer_text))
@@ -117,18 +132,7 @@ def _citation(
 ) -> Citation:
     wording = _wording(answer, claim, quoted, source)
     quote = answer[wording[0] : wording[1]].strip() if wording else ""
-    span = source.index.find(quote, start=hit.char_start)
-    return Citation(
-        n=number,
-        document=hit.document,
-        page=hit.page,
-        quote=quote,
-        verified=span is not None,
-        char_start=span[0] if span else None,
-        char_end=span[1] if span else None,
-        place=hit.place,
-        title=hit.title,
-    )
+    return citation_of(hit, number, quote, source.index.find(quote, start=hit.char_start))
 
 
 def _wording(

@@ -28,7 +28,7 @@ from storage.errors import (
     LockHeld,
     UsageError,
 )
-from storage.library import Library
+from storage.library import Library, other_model
 from storage.locks import FileLock
 
 log = logging.getLogger(__name__)
@@ -169,11 +169,7 @@ class IngestJob:
         """Compare what can be compared without loading the model; the rest when it is loaded."""
         name = embedder_name(self._library.settings.embedder)
         if identity.embedder != name:
-            raise IndexMismatch(
-                f"The index was built with the embedding model {identity.embedder!r}, and "
-                f"HAYLOFT_EMBEDDER now names {name!r}. Set it back, or run "
-                "`hayloft ingest --rebuild` to index everything anew."
-            )
+            raise other_model(identity, name)
 
     def _set_aside_problems(self, scope: Scope) -> None:
         for problem in scope.problems:

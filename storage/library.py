@@ -13,6 +13,15 @@ from storage.settings import StorageSettings
 from storage.vectors import ForeignServer, OwnServer, VectorStore
 
 
+def other_model(identity: IndexIdentity, name: str) -> IndexMismatch:
+    """The error for an index that was built with another embedding model than `name`."""
+    return IndexMismatch(
+        f"The index was built with the embedding model {identity.embedder!r}, and "
+        f"HAYLOFT_EMBEDDER now names {name!r}. Set it back, or run "
+        "`hayloft ingest --rebuild` to index everything anew."
+    )
+
+
 class Library:
     """One data directory: the catalog, the vectors, the embedding model.
 
@@ -61,11 +70,7 @@ class Library:
         if identity is not None and (
             identity.embedder != self.embedder.name or identity.dimension != self.embedder.dimension
         ):
-            raise IndexMismatch(
-                f"The index was built with the embedding model {identity.embedder!r}, and "
-                f"HAYLOFT_EMBEDDER now names {self.embedder.name!r}. Set it back, or run "
-                "`hayloft ingest --rebuild` to index everything anew."
-            )
+            raise other_model(identity, self.embedder.name)
         return identity
 
     def close(self) -> None:

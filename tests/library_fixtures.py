@@ -8,6 +8,7 @@ is not what these tests ask about.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sqlite3
 import time
@@ -15,6 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,9 +24,13 @@ from ingest.job import IngestJob
 from ingest.report import Report, RunEvent
 from ingest.settings import IngestSettings
 from storage.catalog import Catalog
+from storage.embedding import BUNDLED_NAME
 from storage.library import Library
 from storage.locks import is_held
 from storage.settings import StorageSettings
+
+if TYPE_CHECKING:
+    import pytest
 
 FAKE = "fake hashed words"
 
@@ -213,3 +219,17 @@ def catalog_of(data_dir: Path) -> Catalog:
 def _count(connection: sqlite3.Connection, what: str) -> int:
     query = f"SELECT count(*) FROM {what} (SELECT version_id FROM documents"
     return int(connection.execute(f"{query} WHERE version_id IS NOT NULL)").fetchone()[0])
+
+
+def command_line_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder without .env, no settings in the environment, the fake embedder as the model."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("HAYLOFT_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("HAYLOFT_CHROMA_LINGER_S", "0.2")
+    monkeypatch.setattr(
+        "storage.library.SentenceTransformerEmbedder",
+        lambda *args, **kwargs: FakeEmbedder(name=BUNDLED_NAME),
+    )

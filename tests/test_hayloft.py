@@ -15,6 +15,7 @@ import hayloft
 from storage.embedding import BUNDLED_NAME
 from tests.library_fixtures import (
     FakeEmbedder,
+    command_line_place,
     ingest,
     open_library,
     server_has_ended,
@@ -62,16 +63,7 @@ def filled(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     """A folder without .env, no settings in the environment, the fake embedder as the model."""
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("HAYLOFT_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("HAYLOFT_CHROMA_LINGER_S", "0.2")
-    monkeypatch.setattr(
-        "storage.library.SentenceTransformerEmbedder",
-        lambda *args, **kwargs: FakeEmbedder(name=BUNDLED_NAME),
-    )
+    command_line_place(tmp_path, monkeypatch)
 
 
 def imported_by(*arguments: str) -> set[str]:

@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 import hayloft
-from storage.embedding import BUNDLED_NAME
 from storage.locks import FileLock
 from tests.library_fixtures import (
-    FakeEmbedder,
     catalog_of,
+    command_line_place,
     server_has_ended,
     wait_until,
     write_files,
@@ -39,17 +38,8 @@ REPORT_KEYS = {
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
     """A folder of its own with a library in it, and the fake embedder in the place of the model."""
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("HAYLOFT_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("HAYLOFT_CHROMA_LINGER_S", "0.2")
+    command_line_place(tmp_path, monkeypatch)
     monkeypatch.setattr("ingest.job.GRACE_S", 0.0)
-    monkeypatch.setattr(
-        "storage.library.SentenceTransformerEmbedder",
-        lambda *args, **kwargs: FakeEmbedder(name=BUNDLED_NAME),
-    )
 
 
 @pytest.fixture
