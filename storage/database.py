@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from storage.errors import StorageError
 from storage.lexical import TOKENIZER
 
 SCHEMA_VERSION = 1
+
+_LOCKED_FOR_S = 30.0
 
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -185,7 +188,7 @@ class Database:
                 factory=_Connection,
             )
             connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
             # FULL: an acknowledged commit survives a power loss. It costs one
             # fsync a document.
             connection.execute("PRAGMA synchronous = FULL")
@@ -257,6 +260,19 @@ class Database:
                 "permissions of its folder or set HAYLOFT_DATA_DIR to another one."
             )
         return f"The catalog {self.path} failed: {reason}. `hayloft doctor` says what is wrong."
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to WAL; SQLite's own waiting does not cover two processes doing so at once."""
+    deadline = time.monotonic() + _LOCKED_FOR_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as exc:
+            if "locked" not in str(exc) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def _statements(script: str) -> list[str]:

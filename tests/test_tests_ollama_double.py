@@ -337,6 +337,7 @@ def test_models_of_the_same_weights_evict_each_other(double: OllamaDouble) -> No
 def test_keep_alive_unloads_when_its_time_is_up(double: OllamaDouble) -> None:
     """Five minutes by default, at once with 0, never with a negative duration."""
     chat(double)
+    double.chats()[-1].wait()
     double.skip(299)
     still = len(double.scheduler.loaded())
     double.skip(2)
