@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PurePosixPath
 
+from ingest.page_heads import head_of
 from storage.errors import SettingsError
 from storage.records import Chunk, Page, ParsedDocument
 
 TokenSpans = Callable[[str], list[tuple[int, int]]]
 
-_VERSION = "1"
-"""Part of the fingerprint: raise it when the rule below changes where chunks end."""
+_VERSION = "2"
+"""Part of the fingerprint: raise it when the same page would give other chunks or vectors."""
 
 _SPECIAL_TOKENS = 2
 _SLACK = 2
@@ -79,6 +80,7 @@ def chunk_document(
     name = _name(document.title, path)
     for page in document.pages:
         prefix = _prefix(name, document, page, sizes, token_spans)
+        head = head_of(page.text) if document.paged else ""
         budget = sizes.limit - _SPECIAL_TOKENS - _SLACK - len(token_spans(prefix))
         for start, end in spans_of(page.text, token_spans(page.text), budget, sizes.overlap):
             text = page.text[start:end]
@@ -91,6 +93,7 @@ def chunk_document(
                     text=text,
                     heading=page.heading,
                     embedded_text=f"{prefix}\n{text}",
+                    head=head,
                 )
             )
     return chunks

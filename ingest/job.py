@@ -19,7 +19,6 @@ from ingest.settings import IngestSettings
 from ingest.sources import Scope, scopes_of
 from storage.catalog import GRACE_S, IndexIdentity
 from storage.catalog_writer import CatalogWriter, FileState, KnownFile
-from storage.embedding import embedder_name
 from storage.errors import (
     DeleteBrake,
     DocumentUnreadable,
@@ -28,7 +27,7 @@ from storage.errors import (
     LockHeld,
     UsageError,
 )
-from storage.library import Library, other_model
+from storage.library import Library
 from storage.locks import FileLock
 
 log = logging.getLogger(__name__)
@@ -131,7 +130,7 @@ class IngestJob:
             scopes = self._scopes([])
         identity = self._library.catalog.identity()
         if identity is not None and not rebuild:
-            self._refuse_other_index(identity)
+            self._refuse_other_index()
         plan = plan_run(scopes, self._writer, everything=rebuild)
         if not allow_deletes:
             brake(
@@ -165,11 +164,11 @@ class IngestJob:
             follow_symlinks=self._settings.follow_symlinks,
         )
 
-    def _refuse_other_index(self, identity: IndexIdentity) -> None:
+    def _refuse_other_index(self) -> None:
         """Compare what can be compared without loading the model; the rest when it is loaded."""
-        name = embedder_name(self._library.settings.embedder)
-        if identity.embedder != name:
-            raise other_model(identity, name)
+        mismatch = self._library.mismatch()
+        if mismatch is not None:
+            raise mismatch
 
     def _set_aside_problems(self, scope: Scope) -> None:
         for problem in scope.problems:
@@ -278,10 +277,8 @@ class IngestJob:
         self, identity: IndexIdentity | None, sizes: ChunkSizes, *, rebuild: bool
     ) -> IndexIdentity:
         """The index to write into: the one there is, or a new one."""
-        embedder = self._library.embedder
         if identity is not None and not rebuild:
-            if identity.dimension != embedder.dimension:
-                self._library.readable_identity()  # raises, with its sentence
+            self._library.readable_identity()  # raises, with its sentence, for another model
             if identity.chunking != sizes.fingerprint:
                 raise IndexMismatch(
                     "The index was built with other chunk settings "
@@ -289,12 +286,10 @@ class IngestJob:
                     "and HAYLOFT_CHUNK_OVERLAP back, or run `hayloft ingest --rebuild`."
                 )
             return identity
-        return IndexIdentity(
-            embedder=embedder.name,
-            dimension=embedder.dimension,
-            chunking=sizes.fingerprint,
+        return self._library.new_identity(
+            sizes.fingerprint,
             # A name of its own each time: a rebuild drops the old one by name.
-            collection=f"hayloft-{self._library.catalog.library_id()}-{uuid.uuid4().hex[:8]}",
+            f"hayloft-{self._library.catalog.library_id()}-{uuid.uuid4().hex[:8]}",
         )
 
     def _delete(self, files: list[KnownFile]) -> None:

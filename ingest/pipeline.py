@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ingest.page_heads import mixed
 from storage.catalog_writer import CatalogWriter, FileState
 from storage.embedding import Embedder
 from storage.records import Chunk, ParsedDocument
@@ -98,7 +99,7 @@ class Pipeline:
     def add(self, work: Work) -> None:
         """Put a document into the index; returns as soon as its chunks are waiting or embedded."""
         self._check()
-        work.shas = [hashlib.sha256(chunk.embedded_text.encode()).digest() for chunk in work.chunks]
+        work.shas = [_sha(chunk) for chunk in work.chunks]
         new = self._writer.begin_version(
             work.source_id, work.file.path, len(work.chunks), self._collection
         )
@@ -155,9 +156,8 @@ class Pipeline:
 
     def _embed(self, count: int) -> None:
         slots, self._waiting = self._waiting[:count], self._waiting[count:]
-        texts = [work.chunks[ordinal].embedded_text for work, ordinal in slots]
-        vectors = self._embedder.embed_passages(texts)
-        self._put(_Window(slots, vectors))
+        chunks = [work.chunks[ordinal] for work, ordinal in slots]
+        self._put(_Window(slots, _embed(self._embedder, chunks)))
         for work in _distinct(slots):
             self._on_progress(work)
 
@@ -221,6 +221,29 @@ class _Window:
     slots: list[Slot]
     vectors: NDArray[np.float32]
     """Shape (len(slots), dimension)."""
+
+
+def _sha(chunk: Chunk) -> bytes:
+    """Names what a vector was made of: equal for chunks whose vectors are equal."""
+    return hashlib.sha256(f"{chunk.embedded_text}\0{chunk.head}".encode()).digest()
+
+
+def _embed(embedder: Embedder, chunks: list[Chunk]) -> NDArray[np.float32]:
+    """Vectors of chunks, each mixed with its page head's; shape (len(chunks), dimension)."""
+    import numpy as np
+
+    heads = list(dict.fromkeys(chunk.head for chunk in chunks if chunk.head))
+    texts = [chunk.embedded_text for chunk in chunks]
+    # One call: the model sorts its batches by length.
+    vectors = embedder.embed_passages(texts + heads)
+    if not heads:
+        return vectors
+    row = {head: len(texts) + i for i, head in enumerate(heads)}
+    return mixed(
+        vectors[: len(texts)],
+        vectors[[row.get(chunk.head, 0) for chunk in chunks]],
+        np.array([bool(chunk.head) for chunk in chunks]),
+    )
 
 
 def _distinct(slots: list[Slot]) -> Iterator[Work]:

@@ -4,17 +4,48 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from storage.database import Database
-from storage.lexical import match_expression
-from storage.records import DocumentSummary, Failure, LibraryCounts, Page, RunSummary
+from storage.lexical import match_expression, query_language
+from storage.records import (
+    DocumentSummary,
+    Facets,
+    Failure,
+    LibraryCounts,
+    Page,
+    RunSummary,
+    Scope,
+)
+from storage.scoping import Within, resolve
 
 GRACE_S = 2.0
 """Seconds that replaced vectors stay in Chroma, for readers that began before the switch."""
+
+_FEW_VERSIONS = 50
+
+_MOST_ROWS = 30_000
+"""Rows that a search may score for all its words: some 20 ms.
+
+In a library of 100,000 chunks, words that stand in every tenth of them tell
+little; where others are left they are not looked for.
+"""
+
+_OWN_LANGUAGE = 1.2
+"""Score of a text in the query's language. In a library of three languages, XQuAD's
+recall@1 (en, es, zh) is .935, .924, .923 with it, .928, .881, .923 without; 1.1 does as well.
+"""
+
+_FREQUENT = 500
+"""Rows from which on counting a term takes long enough to remember the number."""
+
+_REMEMBERED_S = 600.0
+
+_TAGS_LISTED = 500
 
 _TITLE_WEIGHT = 0.5
 """BM25 weight of a word in title or heading, against 1 in the text."""
@@ -30,6 +61,12 @@ class IndexIdentity:
     """Fingerprint of every setting that decides where chunks begin and end."""
     collection: str
     """The Chroma collection that holds the vectors."""
+    passage_prompt: str = ""
+    """What led each passage when it was embedded."""
+    content: str = ""
+    """Digest of the embedding model's files; '' where there were none to read."""
+    languages: str = ""
+    """What the model reads, separated by spaces (see storage.model_languages)."""
 
     def to_json(self) -> str:
         """The identity as the catalog keeps it."""
@@ -57,8 +94,11 @@ class Passage:
 class Snapshot:
     """One consistent state of the catalog; valid inside `Catalog.snapshot()`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, frequent: dict[str, tuple[int, float]] | None = None
+    ) -> None:
         self._connection = connection
+        self._frequent = {} if frequent is None else frequent
 
     def identity(self) -> IndexIdentity | None:
         """What the index was built with; None before the first ingestion."""
@@ -72,41 +112,131 @@ class Snapshot:
         )
         return [row[0] for row in rows]
 
-    def document_ids(self, names: Sequence[str]) -> list[int]:
-        """Ids of the current documents with one of these paths, or under one of these folders."""
-        found: list[int] = []
-        for name in names:
-            folder = name.rstrip("/") + "/"
-            rows = self._connection.execute(
-                "SELECT id FROM documents WHERE version_id IS NOT NULL"
-                " AND (path = ? OR substr(path, 1, ?) = ?)",
-                (name, len(folder), folder),
-            )
-            found.extend(row[0] for row in rows)
-        return list(dict.fromkeys(found))
+    def within(self, scope: Scope) -> Within | None:
+        """The versions a scope comes to; None where nothing is filtered.
+
+        Raises UsageError for a scope that names what the library does not have.
+        """
+        return None if scope.is_everything else resolve(self._connection, scope)
+
+    def within_versions(self, version_ids: Iterable[int], scope: Within | None) -> Within:
+        """Those of the versions that are visible and in scope."""
+        rows = self._connection.execute(
+            "SELECT id, chunks FROM versions WHERE state = 'current'"
+            " AND id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(version_ids)),),
+        )
+        versions = {row[0]: row[1] for row in rows if scope is None or row[0] in scope.versions}
+        _, chunks = self.size()
+        return Within(versions, sum(versions.values()) / chunks if chunks else 0.0)
+
+    def languages(self) -> list[str]:
+        """The languages of the visible documents, by code; '' for unsure."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT language FROM versions WHERE state = 'current' ORDER BY language"
+        )
+        return [row[0] for row in rows]
+
+    def versions_named(self, term: str, limit: int, *, begins: bool = False) -> list[int]:
+        """Up to `limit` current versions that go by a term, or by one that begins with it."""
+        upper = term + "\U0010ffff" if begins else term
+        rows = self._connection.execute(
+            "SELECT DISTINCT n.version_id FROM names n"
+            " JOIN versions v ON v.id = n.version_id AND v.state = 'current'"
+            " WHERE n.term >= ? AND n.term <= ? LIMIT ?",
+            (term, upper, limit),
+        )
+        return [row[0] for row in rows]
+
+    def page_chunks(self, document_id: int, page: int) -> list[str]:
+        """The ids of the chunks of one page of a document's current version, in order."""
+        rows = self._connection.execute(
+            "SELECT c.version_id, c.ordinal FROM documents d"
+            " JOIN chunks c ON c.version_id = d.version_id"
+            " WHERE d.id = ? AND c.page = ? ORDER BY c.ordinal",
+            (document_id, page),
+        )
+        return [f"{row[0]}:{row[1]}" for row in rows]
+
+    def size(self) -> tuple[int, int]:
+        """Current documents, and their chunks."""
+        row = self._connection.execute(
+            "SELECT count(*), coalesce(sum(chunks), 0) FROM versions WHERE state = 'current'"
+        ).fetchone()
+        return int(row[0]), int(row[1])
+
+    def frequency(self, term: str) -> int:
+        """How many rows of the word index hold a term, hidden ones included.
+
+        Counting takes about 1 ms for 30,000 rows, so the numbers of frequent
+        terms are remembered for some minutes; they decide about weights only.
+        """
+        known = self._frequent.get(term)
+        now = time.monotonic()
+        if known is not None and now - known[1] < _REMEMBERED_S:
+            return known[0]
+        row = self._connection.execute(
+            "SELECT count(*) FROM words WHERE words MATCH ?", (f'"{term}"',)
+        ).fetchone()
+        rows = int(row[0])
+        if rows >= _FREQUENT:
+            self._frequent[term] = rows, now
+        return rows
 
     def lexical(
-        self, query: str, limit: int, document_ids: Sequence[int] | None = None
+        self, query: str, limit: int, within: Within | None = None
     ) -> list[tuple[str, float]]:
-        """Chunk ids whose words match the query best, with BM25 scores (higher is better)."""
-        expression = match_expression(query)
-        if not expression:
+        """Chunk ids whose words match the query best, with BM25 scores (higher is better).
+
+        What is out of scope is left out before it is scored: at 30,000 chunks
+        2 ms within one document, 8 ms within a tenth of the library. Texts in
+        the query's own language come first where they fit as well.
+        """
+        languages = self.languages()
+        expression = match_expression(
+            query, languages, self.frequency, _MOST_ROWS if within is None else None
+        )
+        if not expression or (within is not None and not within.versions):
             return []
-        scope, values = "", []
-        if document_ids is not None:
-            scope = f" AND d.id IN ({_marks(document_ids)})"
-            values = list(document_ids)
+        inside, values = self._rows_within(within)
         rows = self._connection.execute(
-            "SELECT c.version_id, c.ordinal, w.score FROM ("
+            f"SELECT c.version_id, c.ordinal, w.score * iif(v.language = ?, {_OWN_LANGUAGE}, 1.0)"
+            " AS score FROM ("
             f" SELECT rowid, bm25(words, 1.0, {_TITLE_WEIGHT}) AS score FROM words"
-            f" WHERE words MATCH ?{'' if scope else ' ORDER BY score LIMIT ?'}"
+            f" WHERE words MATCH ?{inside} ORDER BY score, rowid LIMIT ?"
             ") w JOIN chunks c ON c.id = w.rowid"
-            f" JOIN documents d ON d.version_id = c.version_id{scope}"
-            " ORDER BY w.score, c.version_id, c.ordinal LIMIT ?",
-            # Rows of a version that is not shown yet share the words table.
-            (expression, *([] if scope else [4 * limit]), *values, limit),
+            " JOIN versions v ON v.id = c.version_id AND v.state = 'current'"
+            " ORDER BY score, c.version_id, c.ordinal LIMIT ?",
+            (
+                # No language is '' in neither sense: unsure ones are not alike.
+                query_language(query, languages) or None,
+                expression,
+                *values,
+                # Rows of a version that is not shown yet share the words table.
+                limit if inside else 4 * limit,
+                limit,
+            ),
         )
         return [(f"{row[0]}:{row[1]}", -row[2]) for row in rows]
+
+    def _rows_within(self, within: Within | None) -> tuple[str, list[object]]:
+        """A condition on the rows of the word index, and its values."""
+        if within is None:
+            return "", []
+        versions = json.dumps(list(within.versions))
+        of_versions = "version_id IN (SELECT value FROM json_each(?))"
+        condition, values = "", list[object]()
+        if len(within.versions) <= _FEW_VERSIONS:
+            # The rows of a version stand together: the index need not be read elsewhere.
+            first, last = self._connection.execute(
+                f"SELECT min(id), max(id) FROM chunks WHERE {of_versions}", (versions,)
+            ).fetchone()
+            condition, values = " AND rowid BETWEEN ? AND ?", [first or 0, last or 0]
+        # With the plus, SQLite tests each match; else it would match anew for each row.
+        return f"{condition} AND +rowid IN (SELECT id FROM chunks WHERE {of_versions})", [
+            *values,
+            versions,
+        ]
 
     def passages(self, chunk_ids: Iterable[str]) -> dict[str, Passage]:
         """The passages of those ids that belong to a current version; others are left out."""
@@ -143,6 +273,22 @@ class Snapshot:
                 )
         return found
 
+    def pages(self, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Page]:
+        """The pages with those (version, page number) that are there; 100 pages take 1 ms."""
+        keys = list(dict.fromkeys(wanted))
+        found: dict[tuple[int, int], Page] = {}
+        for start in range(0, len(keys), 400):
+            part = keys[start : start + 400]
+            rows = self._connection.execute(
+                f"WITH wanted (version_id, number) AS (VALUES {', '.join(['(?, ?)'] * len(part))})"
+                " SELECT version_id, number, p.text, p.label, p.heading"
+                " FROM wanted JOIN pages p USING (version_id, number)",
+                [value for key in part for value in key],
+            )
+            for row in rows:
+                found[(row[0], row[1])] = Page(row[1], row[2], row[3], row[4])
+        return found
+
 
 class Catalog:
     """The truth about a library: documents, pages, chunks, words, runs, failures.
@@ -153,6 +299,7 @@ class Catalog:
 
     def __init__(self, path: Path) -> None:
         self.database = Database(path)
+        self._frequent: dict[str, tuple[int, float]] = {}
 
     @property
     def path(self) -> Path:
@@ -167,7 +314,7 @@ class Catalog:
     def snapshot(self) -> Iterator[Snapshot]:
         """Several reads of one and the same state."""
         with self.database.snapshot() as connection:
-            yield Snapshot(connection)
+            yield Snapshot(connection, self._frequent)
 
     def library_id(self) -> str:
         """A random name of this library, given when the catalog was created."""
@@ -198,6 +345,37 @@ class Catalog:
         with self.database.snapshot() as connection:
             rows = connection.execute(f"{_SUMMARY} ORDER BY d.path, s.root").fetchall()
             return [_summary(row) for row in rows]
+
+    def facets(self) -> Facets:
+        """What a scope can choose from."""
+        with self.database.snapshot() as connection:
+            counted = {
+                column: dict(
+                    connection.execute(
+                        f"SELECT {column}, count(*) AS n FROM versions WHERE state = 'current'"
+                        f" GROUP BY {column} ORDER BY n DESC, {column}"
+                    ).fetchall()
+                )
+                for column in ("kind", "language")
+            }
+            tags = connection.execute(
+                "SELECT tag, count(*) AS n FROM tags JOIN versions ON versions.id = version_id"
+                " WHERE state = 'current' GROUP BY tag ORDER BY n DESC, tag LIMIT ?",
+                (_TAGS_LISTED,),
+            ).fetchall()
+            first, last = connection.execute(
+                "SELECT coalesce(min(dated), ''), coalesce(max(dated), '') FROM versions"
+                " WHERE state = 'current' AND dated != ''"
+            ).fetchone()
+            return Facets(counted["kind"], counted["language"], dict(tags), first, last)
+
+    def paths(self) -> list[str]:
+        """The paths of all documents that can be found."""
+        with self.database.snapshot() as connection:
+            rows = connection.execute(
+                "SELECT DISTINCT path FROM documents WHERE version_id IS NOT NULL ORDER BY path"
+            )
+            return [row[0] for row in rows]
 
     def document_named(self, path: str) -> DocumentSummary | None:
         """The document with this path relative to its source root."""
@@ -288,7 +466,9 @@ class Catalog:
 
 _SUMMARY = (
     "SELECT d.id, d.path, s.root, v.title, v.pages, v.chunks, v.characters, v.size, v.paged,"
-    " v.created_at, v.warnings FROM documents d JOIN versions v ON v.id = d.version_id"
+    " v.created_at, v.warnings, v.kind, v.language, v.dated, v.dated_by,"
+    " (SELECT json_group_array(tag) FROM (SELECT tag FROM tags WHERE version_id = v.id"
+    " ORDER BY tag)) AS tags FROM documents d JOIN versions v ON v.id = d.version_id"
     " JOIN sources s ON s.id = d.source_id"
 )
 
@@ -306,13 +486,14 @@ def _summary(row: sqlite3.Row) -> DocumentSummary:
         paged=bool(row["paged"]),
         ingested_at=row["created_at"],
         warnings=tuple(json.loads(row["warnings"])),
+        kind=row["kind"],
+        language=row["language"],
+        dated=row["dated"],
+        dated_by=row["dated_by"],
+        tags=tuple(json.loads(row["tags"])),
     )
 
 
 def _key(chunk_id: str) -> tuple[int, int]:
     version, _, ordinal = chunk_id.partition(":")
     return int(version), int(ordinal)
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))

@@ -20,7 +20,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from storage.catalog import Catalog, IndexIdentity
+from storage.dates import local_date
+from storage.facts import FROM_FILE, facts_of, store_facts
 from storage.lexical import index_text
+from storage.names import name_terms, store_names
 from storage.records import Chunk, Page, ParsedDocument
 
 
@@ -149,6 +152,10 @@ class CatalogWriter:
                 "UPDATE versions SET size = ?, mtime_ns = ?, reader = ? WHERE id = ?",
                 (file.size, file.mtime_ns, file.reader, version_id),
             )
+            connection.execute(
+                "UPDATE versions SET dated = ? WHERE id = ? AND dated_by = ?",
+                (local_date(file.mtime_ns / 1e9), version_id, FROM_FILE),
+            )
 
     def begin_version(self, source_id: int, path: str, chunks: int, collection: str) -> NewVersion:
         """Note that the vectors of a new version are about to be sent."""
@@ -186,8 +193,14 @@ class CatalogWriter:
             (chunk.ordinal, chunk.page, chunk.char_start, chunk.char_end, chunk.heading, sha)
             for chunk, sha in zip(chunks, embedded_shas, strict=True)
         ]
+        facts = facts_of(
+            file.path, file.mtime_ns, document.metadata, [page.text for page in document.pages]
+        )
         words = [
-            (index_text(chunk.text), index_text(f"{file.path} {document.title} {chunk.heading}"))
+            (
+                index_text(chunk.text, facts.language),
+                index_text(f"{file.path} {document.title} {chunk.heading}", facts.language),
+            )
             for chunk in chunks
         ]
         with self._database.writing() as connection:
@@ -210,6 +223,10 @@ class CatalogWriter:
                     time.time(),
                     version_id,
                 ),
+            )
+            store_facts(connection, version_id, facts)
+            store_names(
+                connection, version_id, name_terms(file.path, document.title, facts.tags)
             )
             connection.executemany(
                 "INSERT INTO pages (version_id, number, label, heading, text)"
@@ -415,13 +432,15 @@ def _retire(connection: sqlite3.Connection, version_id: int) -> None:
 
 
 def _clear(connection: sqlite3.Connection, version_id: int) -> None:
-    """Delete the pages, chunks and words of a version that is not, or no longer, visible."""
+    """Delete all that a version holds which is not, or no longer, visible."""
     connection.execute(
         "DELETE FROM words WHERE rowid IN (SELECT id FROM chunks WHERE version_id = ?)",
         (version_id,),
     )
     connection.execute("DELETE FROM chunks WHERE version_id = ?", (version_id,))
     connection.execute("DELETE FROM pages WHERE version_id = ?", (version_id,))
+    connection.execute("DELETE FROM tags WHERE version_id = ?", (version_id,))
+    connection.execute("DELETE FROM names WHERE version_id = ?", (version_id,))
 
 
 def _remove(connection: sqlite3.Connection, document_ids: Iterable[int]) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from storage.errors import StorageError
 from storage.lexical import TOKENIZER
+from storage.migration import upgrade
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _LOCKED_FOR_S = 30.0
 
@@ -62,9 +63,31 @@ CREATE TABLE versions (
     metadata TEXT NOT NULL DEFAULT '{{}}',
     warnings TEXT NOT NULL DEFAULT '[]',
     created_at REAL NOT NULL,
-    retired_at REAL
+    retired_at REAL,
+    -- What filters know (storage/facts.py).
+    kind TEXT NOT NULL DEFAULT '',
+    language TEXT NOT NULL DEFAULT '',
+    dated TEXT NOT NULL DEFAULT '',
+    dated_by TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX versions_by_state ON versions (state);
+-- Holds all that a filter asks of a version, so that no row need be read.
+CREATE INDEX versions_by_facts ON versions (state, kind, language, dated, chunks);
+
+-- Of versions that are ready or current.
+CREATE TABLE tags (
+    tag TEXT NOT NULL,
+    version_id INTEGER NOT NULL,
+    PRIMARY KEY (tag, version_id)
+) WITHOUT ROWID;
+CREATE INDEX tags_by_version ON tags (version_id);
+
+-- What documents are called (storage/names.py). Of versions that are ready or current.
+CREATE TABLE names (
+    term TEXT NOT NULL,
+    version_id INTEGER NOT NULL,
+    PRIMARY KEY (term, version_id)
+) WITHOUT ROWID;
+CREATE INDEX names_by_version ON names (version_id);
 
 CREATE TABLE pages (
     version_id INTEGER NOT NULL,
@@ -72,6 +95,7 @@ CREATE TABLE pages (
     label TEXT NOT NULL,
     heading TEXT NOT NULL,
     text TEXT NOT NULL,
+    tokens INTEGER,
     UNIQUE (version_id, number)
 );
 
@@ -84,6 +108,7 @@ CREATE TABLE chunks (
     char_end INTEGER NOT NULL,
     heading TEXT NOT NULL,
     embedded_sha BLOB NOT NULL,
+    tokens INTEGER,
     UNIQUE (version_id, ordinal)
 );
 CREATE INDEX chunks_by_embedded ON chunks (embedded_sha);
@@ -198,7 +223,7 @@ class Database:
             return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Create the schema in a new file; refuse a file of another version."""
+        """Create the schema in a new file, bring an old one up to date, refuse a newer one."""
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -213,13 +238,23 @@ class Database:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        if row is None or int(row[0]) != SCHEMA_VERSION:
-            found = "no" if row is None else row[0]
+        found = _schema(connection)
+        if found is not None and 0 < found < SCHEMA_VERSION:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                # Another process may have done it while this one waited.
+                if _schema(connection) == found:
+                    upgrade(connection, found)
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            found = _schema(connection)
+        if found != SCHEMA_VERSION:
             raise StorageError(
-                f"The catalog {self.path} has schema {found}, and this Hayloft reads schema "
-                f"{SCHEMA_VERSION}. Use the Hayloft that wrote it, or ingest into a new "
-                "HAYLOFT_DATA_DIR."
+                f"The catalog {self.path} has schema {'no' if found is None else found}, and this "
+                f"Hayloft reads schema {SCHEMA_VERSION}. Use the Hayloft that wrote it, or ingest "
+                "into a new HAYLOFT_DATA_DIR."
             )
 
     @contextmanager
@@ -260,6 +295,11 @@ class Database:
                 "permissions of its folder or set HAYLOFT_DATA_DIR to another one."
             )
         return f"The catalog {self.path} failed: {reason}. `hayloft doctor` says what is wrong."
+
+
+def _schema(connection: sqlite3.Connection) -> int | None:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    return None if row is None else int(row[0])
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

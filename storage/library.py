@@ -7,17 +7,46 @@ from functools import cached_property
 
 from storage.catalog import Catalog, IndexIdentity
 from storage.chroma_server import ChromaServer
-from storage.embedding import Embedder, SentenceTransformerEmbedder
+from storage.embedding import (
+    Embedder,
+    EmbedderFacts,
+    SentenceTransformerEmbedder,
+    facts_of,
+)
 from storage.errors import IndexMismatch
 from storage.settings import StorageSettings
 from storage.vectors import ForeignServer, OwnServer, VectorStore
 
 
-def other_model(identity: IndexIdentity, name: str) -> IndexMismatch:
-    """The error for an index that was built with another embedding model than `name`."""
+def other_model(identity: IndexIdentity, now: Embedder | EmbedderFacts) -> IndexMismatch | None:
+    """The error for an index whose vectors do not compare with a model's; None where they do.
+
+    A model that was moved or renamed is still the same where its files are; a
+    query prompt may change at any time, since no stored vector depends on it.
+    """
+    then = []
+    known = bool(identity.content and now.content)
+    if identity.content != now.content if known else identity.embedder != now.name:
+        then.append(
+            f"the embedding model {identity.embedder!r}, and HAYLOFT_EMBEDDER now names "
+            f"{now.name!r}"
+            if identity.embedder != now.name
+            else f"other files of the embedding model {now.name!r} than lie there now"
+        )
+    elif identity.passage_prompt != now.passage_prompt:
+        then.append(
+            f"the passage prompt {identity.passage_prompt!r}, and it is "
+            f"{now.passage_prompt!r} now (HAYLOFT_EMBEDDER_PASSAGE_PROMPT)"
+        )
+    if now.dimension and identity.dimension != now.dimension:
+        then.append(
+            f"vectors of {identity.dimension} dimensions, and they have {now.dimension} now "
+            "(HAYLOFT_EMBEDDER_DIMENSION)"
+        )
+    if not then:
+        return None
     return IndexMismatch(
-        f"The index was built with the embedding model {identity.embedder!r}, and "
-        f"HAYLOFT_EMBEDDER now names {name!r}. Set it back, or run "
+        f"The index was built with {'; and with '.join(then)}. Set it back, or run "
         "`hayloft ingest --rebuild` to index everything anew."
     )
 
@@ -54,7 +83,12 @@ class Library:
             if self._given_embedder is None:
                 self._given_embedder = SentenceTransformerEmbedder(
                     self.settings.embedder,
+                    query_prompt=self.settings.embedder_query_prompt,
+                    passage_prompt=self.settings.embedder_passage_prompt,
+                    dimension=self.settings.embedder_dimension,
+                    max_tokens=self.settings.embedder_max_tokens,
                     device=self.settings.embedder_device,
+                    dtype=self.settings.embedder_dtype,
                     batch=self.settings.embedder_batch,
                     threads=self.settings.threads,
                 )
@@ -63,15 +97,32 @@ class Library:
     def readable_identity(self) -> IndexIdentity | None:
         """The index's identity, None while it is empty.
 
-        Raises IndexMismatch where it was built with another embedding model
-        than the one that is set: its vectors would compare as noise.
+        Raises IndexMismatch where its vectors would compare with those of the
+        embedding model that is set as noise.
         """
         identity = self.catalog.identity()
-        if identity is not None and (
-            identity.embedder != self.embedder.name or identity.dimension != self.embedder.dimension
-        ):
-            raise other_model(identity, self.embedder.name)
+        mismatch = other_model(identity, self.embedder) if identity is not None else None
+        if mismatch is not None:
+            raise mismatch
         return identity
+
+    def mismatch(self) -> IndexMismatch | None:
+        """What can be told of the same without loading the model, in milliseconds."""
+        identity = self.catalog.identity()
+        return other_model(identity, facts_of(self.settings)) if identity is not None else None
+
+    def new_identity(self, chunking: str, collection: str) -> IndexIdentity:
+        """The identity of an index that is built from now on."""
+        embedder = self.embedder
+        return IndexIdentity(
+            embedder=embedder.name,
+            dimension=embedder.dimension,
+            chunking=chunking,
+            collection=collection,
+            passage_prompt=embedder.passage_prompt,
+            content=embedder.content,
+            languages=" ".join(embedder.languages),
+        )
 
     def close(self) -> None:
         """Close the catalog and give up this process's share in the Chroma server."""

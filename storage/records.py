@@ -8,6 +8,7 @@ Offsets are Python string offsets (code points) into the text of one page,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -53,6 +54,24 @@ class Chunk:
     heading: str
     embedded_text: str
     """What the embedder reads: the text, led by document title and heading."""
+    head: str = ""
+    """What the top of its page says the page is; its vector is mixed in. Empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Another place where the words of a passage stand."""
+
+    document: str
+    page: int
+    place: str
+    """`page 12` or `§ Travel`, for people."""
+    title: str
+    document_id: int
+
+    def to_json(self) -> dict[str, object]:
+        """The place as citations name it."""
+        return {"document": self.document, "page": self.page}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +99,14 @@ class Hit:
     dense_rank: int | None = None
     """Rank in the vector search, from 1; None where that arm missed it."""
     lexical_rank: int | None = None
+    found: tuple[tuple[int, int], ...] = ()
+    """Of a passage that was widened: the spans of the page that the search found. Empty: all."""
+    lead: str = ""
+    """The header, further up on the page, of the table that the text begins in."""
+    beside: bool = False
+    """Not found itself: on the page before or after one that was, and one runs into the other."""
+    also: tuple[Place, ...] = ()
+    """Where else the same words stand."""
 
     @property
     def place(self) -> str:
@@ -105,6 +132,64 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Which documents a search may look at; of each kind of filter, any value will do.
+
+    A document is in scope when it meets every filter that is given.
+    """
+
+    documents: tuple[str, ...] = ()
+    """Paths, folders ("contracts"), or patterns ("reports/*2023*", "**/*.pdf")."""
+    kinds: tuple[str, ...] = ()
+    """File types as `DocumentSummary.kind` names them ("pdf", "md")."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes."""
+    tags: tuple[str, ...] = ()
+    since: str = ""
+    """First date, `YYYY`, `YYYY-MM` or `YYYY-MM-DD`; that year, month or day is in scope."""
+    until: str = ""
+    """Last date, as `since`; inclusive too."""
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is filtered."""
+        return self == EVERYTHING
+
+    def to_json(self) -> dict[str, object]:
+        """The filters that are given, as a conversation or a report keeps them."""
+        given: dict[str, object] = {
+            name: list(getattr(self, name))
+            for name in ("documents", "kinds", "languages", "tags")
+            if getattr(self, name)
+        }
+        dates = {"since": self.since, "until": self.until}
+        return given | {name: date for name, date in dates.items() if date}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, object]) -> Scope:
+        """The scope that `to_json` kept; what is of another form is left out."""
+
+        def texts(name: str) -> tuple[str, ...]:
+            found = kept.get(name)
+            values = found if isinstance(found, list) else []
+            return tuple(value for value in values if isinstance(value, str))
+
+        since, until = kept.get("since"), kept.get("until")
+        return cls(
+            documents=texts("documents"),
+            kinds=texts("kinds"),
+            languages=texts("languages"),
+            tags=texts("tags"),
+            since=since if isinstance(since, str) else "",
+            until=until if isinstance(until, str) else "",
+        )
+
+
+EVERYTHING = Scope()
+"""The scope of a search without filters."""
+
+
+@dataclass(frozen=True, slots=True)
 class DocumentSummary:
     """One document of the library as lists and pages show it."""
 
@@ -122,6 +207,28 @@ class DocumentSummary:
     ingested_at: float
     """Seconds since the epoch."""
     warnings: tuple[str, ...] = ()
+    kind: str = ""
+    """File type ("pdf", "md")."""
+    language: str = ""
+    """ISO 639-1 code; empty where it is not sure."""
+    dated: str = ""
+    """`YYYY`, `YYYY-MM` or `YYYY-MM-DD`."""
+    dated_by: str = ""
+    """`stated` where the document says so itself, `file` for the day its file was changed."""
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The values a scope can choose from, each with its number of documents, most first."""
+
+    kinds: dict[str, int]
+    languages: dict[str, int]
+    """By ISO 639-1 code; '' for documents whose language is not sure."""
+    tags: dict[str, int]
+    """The most used ones."""
+    first_date: str
+    last_date: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,27 @@ class StorageSettings(BaseSettings):
     embedder: str = "bundled"
     """`bundled` (all-MiniLM-L6-v2), or a sentence-transformers model by name or folder."""
 
+    embedder_query_prompt: str = ""
+    """Leads each query; empty: the model's own; `none`: nothing. `\\n` stands for a new line."""
+
+    embedder_passage_prompt: str = ""
+    """Leads each passage, likewise. Another one needs `hayloft ingest --rebuild`."""
+
+    embedder_dimension: int = Field(default=0, ge=0)
+    """Keep only so many dimensions of each vector (Matryoshka models); 0: all."""
+
+    embedder_max_tokens: int = Field(default=512, ge=32, le=131_072)
+    """Tokens read of one passage at most, even where the model reads more.
+
+    One vector for eight pages finds none of them; models that read 8,192 or
+    32,768 tokens are best with passages of some hundred.
+    """
+
     embedder_device: str = ""
     """A torch device (`cuda`, `mps`, `cpu`); empty: the best there is."""
+
+    embedder_dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Numbers the model computes with; float16 halves time and memory on a GPU."""
 
     embedder_batch: int = Field(default=16, ge=1, le=4096)
     """Texts a forward pass. Short batches, sorted by length, are fastest on a CPU."""
@@ -46,6 +65,11 @@ class StorageSettings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("embedder_query_prompt", "embedder_passage_prompt")
+    @classmethod
+    def _lines(cls, value: str) -> str:
+        return value.replace("\\n", "\n")
 
     @field_validator("chroma_url")
     @classmethod

@@ -22,7 +22,7 @@ from app.find import Finder
 from storage.catalog import Catalog
 from storage.embedding import BUNDLED_NAME
 from storage.library import Library
-from storage.records import Hit
+from storage.records import Hit, Scope
 from tests.library_fixtures import FakeEmbedder, library_settings
 
 EVERY_S = 0.1
@@ -57,7 +57,7 @@ class Watch:
         started = time.monotonic()
         with self.before.database.snapshot() as before:
             newest = before.execute("SELECT coalesce(max(id), 0) FROM versions").fetchone()[0]
-            hits = self.finder.search(query, limit=50, documents=documents)
+            hits = self.finder.search(query, limit=50, scope=Scope(documents=documents))
             self.slowest = max(self.slowest, time.monotonic() - started)
             with self.after.database.snapshot() as after:
                 for hit in hits:

@@ -49,6 +49,9 @@ class FakeEmbedder:
         self.name = name
         self.dimension = dimension
         self.max_tokens = max_tokens
+        self.passage_prompt = ""
+        self.content = ""
+        self.languages: tuple[str, ...] = ("en",)
         self.passages: list[str] = []
         self._seconds = seconds
         """Time that one passage takes, for tests that need a run to last."""
@@ -166,6 +169,10 @@ def content_of(library: Library) -> dict[str, object]:
             "chunks": _count(connection, "chunks WHERE version_id NOT IN"),
             "words": connection.execute(
                 "SELECT count(*) FROM words WHERE rowid NOT IN (SELECT id FROM chunks)"
+            ).fetchone()[0],
+            "tags": connection.execute(
+                "SELECT count(*) FROM tags WHERE version_id NOT IN"
+                " (SELECT id FROM versions WHERE state IN ('ready', 'current'))"
             ).fetchone()[0],
             "versions": _count(connection, "versions WHERE id NOT IN"),
             "documents": connection.execute(

@@ -40,7 +40,9 @@ ROOT = Path(__file__).resolve().parent.parent
 KILLS = int(os.environ.get("HAYLOFT_FAULTS_KILLS", "20"))
 CHUNKS = int(os.environ.get("HAYLOFT_FAULTS_CHUNKS", "3000"))
 ANCHOR = "anchor.md"
-NO_STRAYS = {"pages": 0, "chunks": 0, "words": 0, "versions": 0, "documents": 0, "vectors": 0}
+NO_STRAYS = dict.fromkeys(
+    ("pages", "chunks", "words", "tags", "versions", "documents", "vectors"), 0
+)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from storage.errors import (
 )
 from storage.library import Library
 from storage.locks import FileLock
+from storage.records import Scope
 from storage.settings import StorageSettings
 from tests.library_fixtures import (
     FakeEmbedder,
@@ -45,7 +46,9 @@ from tests.library_fixtures import (
     ingest as run,
 )
 
-NO_STRAYS = {"pages": 0, "chunks": 0, "words": 0, "versions": 0, "documents": 0, "vectors": 0}
+NO_STRAYS = dict.fromkeys(
+    ("pages", "chunks", "words", "tags", "versions", "documents", "vectors"), 0
+)
 
 
 @pytest.fixture(autouse=True)
@@ -234,7 +237,7 @@ def test_names_are_only_names(library, tmp_path):
     assert counts(report) == {"added": len(odd)}
     assert sorted(documents(library)) == sorted(odd)
     for i, name in enumerate(odd):
-        hits = Finder(library).search(f"unique{i}", documents=[name])
+        hits = Finder(library).search(f"unique{i}", scope=Scope(documents=(name,)))
         assert {hit.document for hit in hits} == {name}
     assert counts(run(library)) == {"unchanged": len(odd)}
 

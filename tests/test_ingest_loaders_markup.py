@@ -68,6 +68,21 @@ def test_markdown_front_matter_gives_title_and_metadata(read):
     assert _sections(document) == [("Other", "Other\n\nx")]
 
 
+def test_markdown_front_matter_may_list_a_value_a_line(read):
+    """Tags and keywords as a YAML list; an empty list and a nested value are none."""
+    document = read(
+        "a.md",
+        "---\ntags:\n  - Law\n  - 'Rent: old'  # both\nkeywords:\n- one\ndate: 2021-05-17\n"
+        "author:\nversion:\n  major: 1\n---\n# T\n\nx\n",
+    )
+
+    assert document.metadata == {
+        "tags": "Law, Rent: old",
+        "keywords": "one",
+        "date": "2021-05-17",
+    }
+
+
 def test_markdown_rule_at_the_top_is_no_front_matter(read):
     """A document may begin with a line of dashes that nothing closes."""
     document = read("my-notes.md", "---\n\nText only.\n")
@@ -95,6 +110,25 @@ def test_markdown_in_windows_encoding_is_read(read):
 
 
 # HTML
+
+
+def test_html_states_its_date_tags_and_language(read):
+    """By name or property, under the names that pages use; the first one counts."""
+    document = read(
+        "a.html",
+        """<html lang="de-AT"><head><meta name="Keywords" content="Recht, Miete">
+        <meta property="article:published_time" content="2021-05-17T08:00:00Z">
+        <meta name="dcterms.date" content="2020-01-01"><meta name="viewport" content="x">
+        <meta property="article:modified_time" content="2022-01-01"></head>
+        <body><p>Text.</p></body></html>""",
+    )
+
+    assert document.metadata == {
+        "keywords": "Recht, Miete",
+        "date": "2021-05-17T08:00:00Z",
+        "modified": "2022-01-01",
+        "lang": "de-AT",
+    }
 
 
 def test_html_keeps_structure_and_drops_what_browsers_need(read):

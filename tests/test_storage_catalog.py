@@ -9,7 +9,8 @@ import pytest
 from storage.catalog import Catalog
 from storage.catalog_writer import CatalogWriter, FileState
 from storage.errors import StorageError
-from storage.records import Chunk, Page, ParsedDocument
+from storage.records import EVERYTHING, Chunk, Page, ParsedDocument, Scope
+from storage.scoping import Within
 
 PAGES = (
     Page(1, "Rent is due on the first.", "i", "Lease"),
@@ -34,6 +35,24 @@ def catalog(tmp_path: Path):
         writer.publish(new.version_id, file, document, chunks, [b"x", b"y"])
     yield catalog
     catalog.close()
+
+
+def add(
+    writer: CatalogWriter,
+    source: int,
+    path: str,
+    text: str,
+    metadata: dict[str, str] | None = None,
+    *,
+    visible: bool = True,
+) -> int:
+    """A document of one page and one chunk; gives its id."""
+    new = writer.begin_version(source, path, 1, "c")
+    document = ParsedDocument("T", (Page(1, text),), False, "test", metadata or {})
+    chunk = Chunk(0, 1, 0, len(text), text, "", text)
+    file = FileState(path, 1, 1, "sha", "r/1")
+    writer.publish(new.version_id, file, document, [chunk], [b"z"], visible=visible)
+    return new.document_id
 
 
 def test_counts_add_up(catalog):
@@ -82,35 +101,77 @@ def test_thousands_of_ids_are_looked_up(catalog):
     assert list(passages) == ["1:0"]
 
 
-@pytest.mark.parametrize(
-    ("names", "found"),
-    [
-        (["contracts/lease.pdf"], 1),
-        (["contracts"], 1),
-        (["contracts/"], 1),
-        (["contracts", "contracts-old/lease.pdf", "contracts/lease.pdf"], 2),
-        (["contract"], 0),
-        (["contracts%"], 0),
-        ([""], 0),
-        ([], 0),
-    ],
-)
-def test_documents_are_chosen_by_path_or_folder(catalog, names, found):
-    """A folder's name chooses what lies in it, not what merely begins like it."""
-    with catalog.snapshot() as snapshot:
-        assert len(snapshot.document_ids(names)) == found
-
-
-def test_words_are_looked_for_in_chosen_documents(catalog):
-    """With a choice, no other document is found; with an empty one, none."""
+def test_words_are_looked_for_within_a_scope(catalog):
+    """Within a scope no other document is found; within an empty one, none."""
     with catalog.snapshot() as snapshot:
         everywhere = snapshot.lexical("rent", 10)
-        here = snapshot.lexical("rent", 10, snapshot.document_ids(["contracts"]))
+        here = snapshot.lexical("rent", 10, snapshot.within(Scope(documents=("contracts",))))
 
         assert [i for i, _ in everywhere] == ["1:0", "2:0"]
-        assert [i for i, _ in here] == ["1:0"]
-        assert snapshot.lexical("rent", 10, []) == []
+        assert here == everywhere[:1]
+        assert snapshot.lexical("rent", 10, Within({}, 0.0)) == []
         assert snapshot.lexical("?!", 10) == []
+
+
+def test_no_scope_is_no_filter(catalog):
+    """A scope without filters is told from one that nothing meets."""
+    with catalog.snapshot() as snapshot:
+        assert snapshot.within(EVERYTHING) is None
+        assert snapshot.within(Scope(until="1970")).versions == {1: 2, 2: 2}
+        assert snapshot.within(Scope(since="1971")).versions == {}
+
+
+def test_a_scope_never_loses_hits_to_what_is_outside(tmp_path):
+    """With 200 documents that match better, the one in scope is found first at any limit."""
+    catalog = Catalog(tmp_path / "catalog.db")
+    writer = CatalogWriter(catalog)
+    source = writer.source("/docs", whole=True)
+    for i in range(200):
+        add(writer, source, f"loud/{i}.md", "rent rent rent")
+    add(writer, source, "quiet.md", "the rent of a house that is mentioned once among other things")
+
+    with catalog.snapshot() as snapshot:
+        quiet = snapshot.within(Scope(documents=("quiet.md",)))
+        assert quiet is not None
+        assert "201:0" not in [i for i, _ in snapshot.lexical("rent", 10)]
+        assert [i for i, _ in snapshot.lexical("rent", 1, quiet)] == ["201:0"]
+        loud = snapshot.within(Scope(documents=("loud",)))
+        assert len(snapshot.lexical("rent", 500, loud)) == 200
+    catalog.close()
+
+
+def test_facets_count_what_can_be_chosen(catalog):
+    """Types, languages, tags and dates of the visible documents, most frequent first."""
+    writer = CatalogWriter(catalog)
+    source = writer.source("/docs", whole=True)
+    stated = {"tags": "Rent, Law", "date": "2021-05", "lang": "de"}
+    add(writer, source, "a.md", "x", stated)
+    hidden = add(writer, source, "hidden.html", "x", {"tags": "secret"}, visible=False)
+
+    facets = catalog.facets()
+
+    assert facets.kinds == {"pdf": 2, "md": 1}
+    assert facets.languages == {"en": 2, "de": 1}
+    assert facets.tags == {"law": 1, "rent": 1}
+    assert (facets.first_date[:4], facets.last_date) == ("1970", "2021-05")
+    assert hidden not in [document.document_id for document in catalog.documents()]
+
+
+def test_a_document_is_listed_with_its_facts(catalog):
+    """Type, language, date, who says so, and tags in alphabetical order."""
+    writer = CatalogWriter(catalog)
+    source = writer.source("/docs", whole=True)
+    stated = {"tags": "Rent; #Law", "date": "5 May 2021", "lang": "de-AT"}
+    add(writer, source, "a.MARKDOWN", "x", stated)
+
+    one = catalog.document_named("a.MARKDOWN")
+    other = catalog.document_named("contracts/lease.pdf")
+
+    assert one is not None and other is not None
+    assert (one.kind, one.language, one.dated, one.dated_by, one.tags) == (
+        ("md", "de", "2021-05-05", "stated", ("law", "rent"))
+    )
+    assert (other.kind, other.dated[:4], other.dated_by, other.tags) == ("pdf", "1970", "file", ())
 
 
 def test_a_word_of_the_title_finds_less_than_one_of_the_text(catalog):

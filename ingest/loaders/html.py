@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
 SUFFIXES = (".html", ".htm", ".xhtml")
-LOADER_VERSION = "html-1"
+LOADER_VERSION = "html-2"
 
 _DROPPED = frozenset(
     "script style nav noscript template head svg canvas iframe object audio video"
@@ -31,7 +31,19 @@ _LISTS = frozenset(["ul", "ol", "menu"])
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _UNSEEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-_METADATA = ("author", "description", "date", "keywords")
+_METADATA = {
+    "author": "author",
+    "description": "description",
+    "keywords": "keywords",
+    "date": "date",
+    "dc.date": "date",
+    "dcterms.date": "date",
+    "dcterms.created": "date",
+    "article:published_time": "date",
+    "article:modified_time": "modified",
+    "dcterms.modified": "modified",
+}
+"""The names and properties of `meta` elements that are read."""
 
 
 def load(path: Path) -> ParsedDocument:
@@ -78,9 +90,11 @@ def visible_text(markup: str) -> str:
 def _metadata(soup: BeautifulSoup) -> dict[str, str]:
     found: dict[str, str] = {}
     for meta in soup.find_all("meta"):
-        name = str(meta.get("name") or "").lower()
-        if name in _METADATA and meta.get("content"):
+        name = _METADATA.get(str(meta.get("name") or meta.get("property") or "").lower())
+        if name and meta.get("content"):
             found.setdefault(name, one_line(str(meta["content"])))
+    if soup.html is not None and soup.html.get("lang"):
+        found["lang"] = one_line(str(soup.html["lang"]))
     return found
 
 

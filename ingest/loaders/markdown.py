@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 SUFFIXES = (".md", ".markdown")
-LOADER_VERSION = "markdown-1"
+LOADER_VERSION = "markdown-2"
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _SCALAR = re.compile(r"^([A-Za-z][\w-]*):[ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
-_METADATA = ("author", "date", "description", "lang", "tags", "version")
+_LIST = re.compile(r"^([A-Za-z][\w-]*):[ \t]*\n((?:[ \t]*-[ \t]+\S.*(?:\n|\Z))+)", re.MULTILINE)
+_LIST_ITEM = re.compile(r"^[ \t]*-[ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
+_METADATA = ("author", "date", "description", "keywords", "lang", "tags", "version")
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
@@ -58,12 +60,16 @@ def load(path: Path) -> ParsedDocument:
 def front_matter(content: str) -> tuple[dict[str, str], str]:
     """(`key: value` lines of the front matter in lower-case keys, the rest of the text).
 
-    Only plain values on one line are read; a title never needs more of YAML.
+    Plain values on one line are read, and lists of them with a line each, which
+    are joined by commas; a title and tags never need more of YAML.
     """
     found = _FRONT_MATTER.match(content)
     if not found:
         return {}, content
     stated = {key.lower(): one_line(_unquoted(text)) for key, text in _SCALAR.findall(found[1])}
+    for key, lines in _LIST.findall(found[1]):
+        items = [one_line(_unquoted(item)) for item in _LIST_ITEM.findall(lines)]
+        stated[key.lower()] = ", ".join(items)
     return stated, content[found.end() :]
 
 

@@ -1,0 +1,80 @@
+"""Bringing an older catalog up to date, in place and in one transaction.
+
+Nothing is read from the files again and nothing is embedded again: what is
+new follows from the stored pages and metadata. Schema 1 to 2 (filters and words
+by language) takes about 1 s for 1,000 chunks; whoever else opens the catalog
+meanwhile waits.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import time
+
+from storage.facts import facts_of, store_facts
+from storage.lexical import TOKENIZER, index_text
+from storage.names import name_terms, store_names
+
+log = logging.getLogger(__name__)
+
+_TO_2 = (
+    "ALTER TABLE versions ADD COLUMN kind TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE versions ADD COLUMN language TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE versions ADD COLUMN dated TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE versions ADD COLUMN dated_by TEXT NOT NULL DEFAULT ''",
+    "DROP INDEX versions_by_state",
+    "CREATE INDEX versions_by_facts ON versions (state, kind, language, dated, chunks)",
+    "CREATE TABLE tags (tag TEXT NOT NULL, version_id INTEGER NOT NULL,"
+    " PRIMARY KEY (tag, version_id)) WITHOUT ROWID",
+    "CREATE INDEX tags_by_version ON tags (version_id)",
+    "CREATE TABLE names (term TEXT NOT NULL, version_id INTEGER NOT NULL,"
+    " PRIMARY KEY (term, version_id)) WITHOUT ROWID",
+    "CREATE INDEX names_by_version ON names (version_id)",
+    "ALTER TABLE pages ADD COLUMN tokens INTEGER",
+    "ALTER TABLE chunks ADD COLUMN tokens INTEGER",
+    "DROP TABLE words",
+    f"CREATE VIRTUAL TABLE words USING fts5 (text, title, tokenize = '{TOKENIZER}')",
+)
+
+
+def upgrade(connection: sqlite3.Connection, found: int) -> None:
+    """Bring a catalog of schema `found` to the newest; the caller holds a write transaction."""
+    started = time.monotonic()
+    if found == 1:
+        _to_2(connection)
+    log.info("brought the catalog up to date in %.1f s", time.monotonic() - started)
+
+
+def _to_2(connection: sqlite3.Connection) -> None:
+    for statement in _TO_2:
+        connection.execute(statement)
+    versions = connection.execute(
+        "SELECT v.id, d.path, v.title, v.mtime_ns, v.metadata FROM versions v"
+        " JOIN documents d ON d.id = v.document_id WHERE v.state IN ('ready', 'current')"
+    ).fetchall()
+    for version_id, path, title, mtime_ns, metadata in versions:
+        pages = connection.execute(
+            "SELECT number, text FROM pages WHERE version_id = ? ORDER BY number", (version_id,)
+        ).fetchall()
+        texts = {page[0]: page[1] for page in pages}
+        facts = facts_of(path, mtime_ns, json.loads(metadata), texts.values())
+        store_facts(connection, version_id, facts)
+        store_names(connection, version_id, name_terms(path, title, facts.tags))
+        chunks = connection.execute(
+            "SELECT id, page, char_start, char_end, heading FROM chunks WHERE version_id = ?",
+            (version_id,),
+        ).fetchall()
+        connection.executemany(
+            "INSERT INTO words (rowid, text, title) VALUES (?, ?, ?)",
+            [
+                (
+                    chunk_id,
+                    index_text(texts[page][start:end], facts.language),
+                    index_text(f"{path} {title} {heading}", facts.language),
+                )
+                for chunk_id, page, start, end, heading in chunks
+            ],
+        )
+    connection.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
