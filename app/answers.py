@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from storage.records import Hit
+from storage.records import Hit, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Citation:
     place: str = ""
     """`page 12` or `§ Travel`, for people."""
     title: str = ""
+    also: tuple[Place, ...] = ()
+    """Where else the passage's words stand, the quote among them."""
 
     def to_json(self) -> dict[str, object]:
         """The citation as `hayloft ask --json` prints it."""
@@ -38,6 +40,7 @@ class Citation:
             "char_end": self.char_end,
             "place": self.place,
             "title": self.title,
+            "also": [place.to_json() for place in self.also],
         }
 
 
@@ -92,11 +95,14 @@ class Answer:
     """`stop`, `length` (the answer was cut at its reserve) or `stopped` (by the user)."""
     notice: str = ""
     """One sentence the user should see beside the answer; usually empty."""
+    searched: str = ""
+    """What was searched for where that was not the question: a follow-up, made complete."""
 
     def to_json(self) -> dict[str, object]:
         """The answer as `hayloft ask --json` prints it."""
         return {
             "question": self.question,
+            "searched": self.searched,
             "answer": self.text,
             "mode": self.mode,
             "model": self.model,
@@ -141,3 +147,5 @@ class Turn:
     question: str
     answer: str
     hits: tuple[Hit, ...] = field(default=())
+    searched: str = ""
+    """What was searched for where that was not the question itself."""

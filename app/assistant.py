@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -23,12 +22,16 @@ from app.chat import ChatModel, Usage
 from app.citations import citation_of, cite
 from app.extractive import MIN_SUPPORT, Extract, compose, extract
 from app.find import Finder
+from app.followup import FollowUp, follow_up
 from app.quotes import find_quote
+from app.reading import Reading, read, searched_for
 from app.settings import AppSettings
 from storage.library import Library
-from storage.records import Hit
+from storage.records import EVERYTHING, Hit, Scope
 
 NOTHING_FOUND = "The documents do not seem to say anything about this."
+NOTHING_IN_SCOPE = "The chosen documents do not seem to say anything about this."
+EMPTY_SCOPE = "No document meets all the filters. Take one of them away, then ask again."
 NO_CLEAR_ANSWER = "No sentence answers this clearly; these come closest."
 EMPTY_LIBRARY = "The library is empty. Fill it with `hayloft ingest FOLDER`, then ask again."
 
@@ -46,14 +49,6 @@ _NO_PROMPT = Receipt(
     cached_tokens=None,
     exact=True,
 )
-
-# Questions that lean on the one before: a few words, or words that point back.
-_LEANING = re.compile(
-    r"^(and|but|what about|how about|why|y|und|et)\b"
-    r"|\b(it|its|they|their|them|that|this|those|these|he|she|his|her|there|then|same)\b",
-    re.IGNORECASE,
-)
-_FEW_WORDS = 4
 
 
 class Assistant:
@@ -75,7 +70,7 @@ class Assistant:
         return f"{self._model.provider} {self._model.name}"
 
     def ask(
-        self, question: str, *, history: Sequence[Turn] = (), documents: Sequence[str] = ()
+        self, question: str, *, history: Sequence[Turn] = (), scope: Scope = EVERYTHING
     ) -> Iterator[AnswerEvent]:
         """Answer a question: sources first, then text as it comes, the whole answer last.
 
@@ -85,23 +80,38 @@ class Assistant:
         """
         started = time.perf_counter()
         limit = self._settings.passages if self._model else _EXTRACTIVE_PASSAGES
-        hits = self._finder.search(standalone(question, history), limit=limit, documents=documents)
+        asked = follow_up(
+            question,
+            history,
+            model=self._model,
+            how=self._settings.followups,
+            reserve=self._settings.reserve,
+        )
+        hits = self._finder.search(asked.query, limit=searched_for(limit), scope=scope)
+        most = self._settings.passage_characters
+        reading = read(self._library.catalog, hits, limit, most)
         found_s = time.perf_counter() - started
         if not hits:
-            yield from self._nothing(question, found_s)
+            yield from self._nothing(asked, scope, found_s)
         elif self._model is None:
-            yield from self._quote(question, hits, started, found_s)
+            yield from self._quote(asked, reading, scope, started, found_s)
         else:
-            yield from self._write(self._model, question, hits, history, started, found_s)
+            yield from self._write(self._model, asked, reading, history, started, found_s)
 
-    def _nothing(self, question: str, found_s: float) -> Iterator[AnswerEvent]:
-        empty = self._library.catalog.counts().documents == 0
-        text = EMPTY_LIBRARY if empty else NOTHING_FOUND
+    def _nothing(self, asked: FollowUp, scope: Scope, found_s: float) -> Iterator[AnswerEvent]:
+        text = NOTHING_FOUND
+        if self._library.catalog.counts().documents == 0:
+            text = EMPTY_LIBRARY
+        elif not scope.is_everything:
+            with self._library.catalog.snapshot() as snapshot:
+                within = snapshot.within(scope)
+            text = NOTHING_IN_SCOPE if within and within.versions else EMPTY_SCOPE
         yield SourcesFound((), "none", self.model_name)
         yield TextDelta(text)
         yield AnswerReady(
             Answer(
-                question=question,
+                question=asked.question,
+                searched=asked.searched,
                 text=text,
                 mode="none",
                 model=self.model_name,
@@ -113,22 +123,33 @@ class Assistant:
         )
 
     def _quote(
-        self, question: str, hits: Sequence[Hit], started: float, found_s: float
+        self,
+        asked: FollowUp,
+        reading: Reading,
+        scope: Scope,
+        started: float,
+        found_s: float,
     ) -> Iterator[AnswerEvent]:
         """The best-supported sentences, word for word."""
-        extracts = extract(question, hits, self._library.embedder)
+        hits = reading.passages
+        extracts = extract(asked.query, hits, self._library.embedder, running=reading.running)
         # Only the passages that are quoted are numbered, in order of their use.
         used = tuple(dict.fromkeys(item.hit for item in extracts))
         sources = tuple(hits[index] for index in used)
         yield SourcesFound(sources, EXTRACTIVE if sources else "none", self.model_name)
-        renumbered = [replace(item, hit=used.index(item.hit)) for item in extracts]
-        text = compose(renumbered, sources) if extracts else NOTHING_FOUND
+        renumbered = [
+            self._still_in_context(replace(item, hit=used.index(item.hit)), hits[item.hit])
+            for item in extracts
+        ]
+        nothing = NOTHING_FOUND if scope.is_everything else NOTHING_IN_SCOPE
+        text = compose(renumbered, sources) if extracts else nothing
         yield TextDelta(text)
         citations = tuple(self._extract_citation(item, sources[item.hit]) for item in renumbered)
         total_s = time.perf_counter() - started
         yield AnswerReady(
             Answer(
-                question=question,
+                question=asked.question,
+                searched=asked.searched,
                 text=text,
                 mode=EXTRACTIVE if sources else "none",
                 model=self.model_name,
@@ -143,8 +164,8 @@ class Assistant:
     def _write(
         self,
         model: ChatModel,
-        question: str,
-        hits: Sequence[Hit],
+        asked: FollowUp,
+        reading: Reading,
         history: Sequence[Turn],
         started: float,
         found_s: float,
@@ -152,8 +173,8 @@ class Assistant:
         """The model's own words, from as many passages as fit its window."""
         window, reserve = model.window(), self._settings.reserve
         built = prompt.build(
-            question,
-            hits,
+            asked.question,
+            reading.passages,
             history,
             room=model.room(reserve),
             count=model.count,
@@ -180,11 +201,15 @@ class Assistant:
         timings |= {name: seconds for name, seconds in told.items() if seconds is not None}
         yield AnswerReady(
             Answer(
-                question=question,
+                question=asked.question,
+                searched=asked.searched,
                 text=text,
                 mode="passages",
                 model=self.model_name,
-                citations=cite(text, built.hits, self._page_text),
+                citations=tuple(
+                    self._everywhere(citation, built.hits[citation.n - 1])
+                    for citation in cite(text, built.hits, self._page_text)
+                ),
                 receipt=Receipt(
                     window=window,
                     trusted_window=window,
@@ -197,7 +222,7 @@ class Assistant:
                 timings=timings,
                 hits=built.hits,
                 stop_reason=usage.stop_reason,
-                notice=_notice(usage, len(hits) - len(built.hits)),
+                notice=_notice(usage, built.left_out),
             )
         )
 
@@ -209,7 +234,22 @@ class Assistant:
         if page[extract.char_start : extract.char_end] != quote:
             # The page has changed since it was searched; the words may have moved.
             span = find_quote(quote, page)
-        return citation_of(hit, extract.hit + 1, quote, span)
+        return self._everywhere(citation_of(hit, extract.hit + 1, quote, span), hit)
+
+    def _still_in_context(self, extract: Extract, hit: Hit) -> Extract:
+        """The extract without its neighbours where the page has changed since it was searched."""
+        if self._page_text(hit)[hit.char_start : hit.char_end] == hit.text:
+            return extract
+        return replace(extract, before=None, after=None)
+
+    def _everywhere(self, citation: Citation, hit: Hit) -> Citation:
+        """The citation with the other places of its passage; with a quote, where that stands."""
+        also = []
+        for place in hit.also:
+            page = self._library.catalog.page(place.document_id, place.page)
+            if page is not None and (not citation.quote or find_quote(citation.quote, page.text)):
+                also.append(place)
+        return replace(citation, also=tuple(also))
 
     def _page_text(self, hit: Hit) -> str:
         """The page as the catalog has it now; the passage itself where the page is gone."""
@@ -219,14 +259,6 @@ class Assistant:
 
 def _only_close(extracts: Sequence[Extract]) -> bool:
     return bool(extracts) and extracts[0].support < MIN_SUPPORT
-
-
-def standalone(question: str, history: Sequence[Turn]) -> str:
-    """What to search for: a question that leans on the one before is searched with it."""
-    if not history:
-        return question
-    leans = len(question.split()) <= _FEW_WORDS or _LEANING.search(question)
-    return f"{history[-1].question} {question}" if leans else question
 
 
 def _notice(usage: Usage, left_out: int) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import reader_page, receipt_bar, rendering, resources, sidebar_page
+from app import reader_page, receipt_bar, rendering, resources, scope_page, sidebar_page
 from app.conversations import (
     DONE,
     FAILED,
@@ -66,6 +66,8 @@ def _draw() -> None:
     elif conversation_id is None:
         _welcome(counts)
 
+    if counts.documents:
+        scope_page.show_line(conversation_id)
     busy = answer is not None and not answer.settled
     asked = st.chat_input(
         "Answering…"
@@ -105,12 +107,17 @@ def _ask(conversation_id: str | None, question: str) -> None:
     try:
         store = resources.store()
         assistant = resources.assistant()
+        scope = scope_page.scope_of(conversation_id)
+        scope_page.check(scope)
         if conversation_id is None:
-            conversation_id = store.create(rendering.conversation_title(question))
+            conversation_id = store.create(rendering.conversation_title(question), scope)
+            scope_page.forget_draft()
             sidebar_page.open_conversation(conversation_id)
         history = store.history(conversation_id)
         resources.live_answers().start(
-            conversation_id, question, lambda: assistant.ask(question, history=history)
+            conversation_id,
+            question,
+            lambda: assistant.ask(question, history=history, scope=scope),
         )
     except HayloftError as error:
         st.session_state["refused"] = str(error)
@@ -141,13 +148,16 @@ def _conversation(conversation_id: str | None, answer: LiveAnswer | None) -> Non
             _live(conversation_id)
 
 
-def _question(question: str) -> None:
+def _question(question: str, searched: str = "") -> None:
     with st.chat_message("user", avatar=":material/person:"):
-        st.html(f'<div class="hl-question">{rendering.text_html(question)}</div>')
+        st.html(
+            f'<div class="hl-question">{rendering.text_html(question)}</div>'
+            f"{rendering.searched_html(searched)}"
+        )
 
 
 def _turn(turn: StoredTurn, *, last: bool) -> None:
-    _question(turn.question)
+    _question(turn.question, turn.searched)
     with st.chat_message("assistant", avatar=":material/auto_stories:"):
         if turn.state == STREAMING:
             _elsewhere(turn.turn_id)

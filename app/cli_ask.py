@@ -7,31 +7,30 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from app import cli_scope
+
 if TYPE_CHECKING:
     from app.answers import Answer
     from app.assistant import Assistant
+    from storage.records import Scope
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("question", metavar="QUESTION", help="what you want to know")
     parser.add_argument(
-        "--document",
-        metavar="PATH",
-        action="append",
-        default=[],
-        help="answer only from this document, or from below this folder; may be repeated",
-    )
-    parser.add_argument(
         "--model",
         metavar="MODEL",
         help="extractive, ollama:NAME or openai:NAME (HAYLOFT_MODEL; default: auto)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
+    cli_scope.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Answer one question."""
+    scope = cli_scope.scope_of(args)
+
     from app.assistant import Assistant
     from app.find import Finder
     from app.model_choice import choose_model
@@ -44,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         choice = choose_model(settings)
         assistant = Assistant(library, Finder(library), choice.model, settings)
-        answer = _follow(assistant, args)
+        answer = _follow(assistant, args, scope)
     finally:
         library.close()
     if args.json:
@@ -56,11 +55,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _follow(assistant: Assistant, args: argparse.Namespace) -> Answer:
+def _follow(assistant: Assistant, args: argparse.Namespace, scope: Scope) -> Answer:
     """Print the text as it comes (not with --json) and return the whole answer."""
     from app.answers import AnswerReady, TextDelta
 
-    for event in assistant.ask(args.question, documents=args.document):
+    for event in assistant.ask(args.question, scope=scope):
         if isinstance(event, AnswerReady):
             if not args.json:
                 print()
@@ -72,7 +71,9 @@ def _follow(assistant: Assistant, args: argparse.Namespace) -> Answer:
 
 
 def _print_foot(answer: Answer) -> None:
-    """Sources, proofs and the receipt."""
+    """What was searched for, sources, proofs and the receipt."""
+    if answer.searched:
+        print(f"\nSearched for: {answer.searched}")
     if answer.citations:
         print()
     for citation in answer.citations:
@@ -80,6 +81,9 @@ def _print_foot(answer: Answer) -> None:
         if not citation.quote:
             proof = "no quote to verify"
         print(f"  [{citation.n}] {citation.document}, {citation.place}  ({proof})")
+        if citation.also:
+            places = "; ".join(f"{place.document}, {place.place}" for place in citation.also)
+            print(f"      also in {places}")
     if answer.notice:
         print(f"\n{answer.notice}")
     print(f"\n{_receipt_line(answer)}")

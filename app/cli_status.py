@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from storage.library import Library
-    from storage.records import RunSummary
+    from storage.records import DocumentSummary, RunSummary
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--documents", action="store_true", help="list every document")
+    parser.add_argument(
+        "--documents",
+        action="store_true",
+        help="list every document with what it can be filtered by",
+    )
     parser.add_argument("--failures", action="store_true", help="list every file set aside")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs shown (default: 3)")
     parser.add_argument("--json", action="store_true", help="one JSON object")
@@ -43,6 +47,10 @@ def run(args: argparse.Namespace) -> int:
         services = {"chroma": chroma_line(library.settings), "chat model": model}
         facts = _facts(library, services, runs=args.runs)
         if args.json:
+            if args.documents:
+                facts["document_list"] = [
+                    _document_facts(item) for item in library.catalog.documents()
+                ]
             print(json.dumps(facts, ensure_ascii=False))
         else:
             _print(facts, library, documents=args.documents, failures=args.failures)
@@ -106,10 +114,37 @@ def _print(facts: dict[str, Any], library: Library, *, documents: bool, failures
     if documents:
         print()
         for document in library.catalog.documents():
-            unit = "pages" if document.paged else "sections"
-            print(f"  {document.document}  ({document.pages} {unit}, {document.chunks} chunks)")
+            print(f"  {document.document}  {_document_line(document)}")
     if not facts["documents"]:
         print("\nThe library is empty. Fill it with `hayloft ingest FOLDER`.")
+
+
+def _document_line(document: DocumentSummary) -> str:
+    unit = "pages" if document.paged else "sections"
+    parts = [
+        f"{document.pages} {unit}",
+        f"{document.chunks} chunks",
+        document.kind,
+        document.language or "language unknown",
+        f"{document.dated} (its file's date)" if document.dated_by == "file" else document.dated,
+        *(f"#{tag}" for tag in document.tags),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _document_facts(document: DocumentSummary) -> dict[str, Any]:
+    return {
+        "document": document.document,
+        "source": document.source_root,
+        "title": document.title,
+        "pages": document.pages,
+        "chunks": document.chunks,
+        "type": document.kind,
+        "language": document.language,
+        "date": document.dated,
+        "date_by": document.dated_by,
+        "tags": list(document.tags),
+    }
 
 
 def _run_line(run: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from app.answers import Answer, Citation, Receipt, Turn
 from storage.errors import StorageError
-from storage.records import Hit
+from storage.records import EVERYTHING, Hit, Place, Scope
 
 STREAMING = "streaming"
 DONE = "done"
@@ -39,14 +39,15 @@ SILENCE_S = 6.0
 UNDO_S = 600.0
 """A deleted conversation can be brought back for so long; then it is wiped."""
 
-_VERSION = 1
+_VERSION = 3
 _SCHEMA = """
 CREATE TABLE conversations (
     id TEXT PRIMARY KEY,
     title TEXT NOT NULL,
     created_at REAL NOT NULL,
     updated_at REAL NOT NULL,
-    deleted_at REAL
+    deleted_at REAL,
+    scope TEXT NOT NULL DEFAULT '{}'
 );
 CREATE INDEX conversations_by_time ON conversations (updated_at DESC);
 CREATE TABLE turns (
@@ -65,10 +66,16 @@ CREATE TABLE turns (
     timings TEXT NOT NULL DEFAULT '{}',
     stop_reason TEXT NOT NULL DEFAULT '',
     notice TEXT NOT NULL DEFAULT '',
-    error TEXT NOT NULL DEFAULT ''
+    error TEXT NOT NULL DEFAULT '',
+    searched TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX turns_by_conversation ON turns (conversation_id, id);
 """
+# Conversations cannot be made again: a file of an older version is brought up to date in place.
+_STEPS = {
+    1: "ALTER TABLE turns ADD COLUMN searched TEXT NOT NULL DEFAULT ''",
+    2: "ALTER TABLE conversations ADD COLUMN scope TEXT NOT NULL DEFAULT '{}'",
+}
 
 _Record = TypeVar("_Record")
 
@@ -105,6 +112,8 @@ class StoredTurn:
     notice: str
     error: str
     """The sentence of the fault that ended the answer; usually empty."""
+    searched: str = ""
+    """What was searched for where that was not the question itself."""
 
 
 class Conversations:
@@ -138,14 +147,15 @@ class Conversations:
         with self._lock:
             self._connection.close()
 
-    def create(self, title: str) -> str:
-        """Begin a conversation; its id cannot be guessed."""
+    def create(self, title: str, scope: Scope = EVERYTHING) -> str:
+        """Begin a conversation within a scope; its id cannot be guessed."""
         conversation_id = secrets.token_urlsafe(9)
         now = self._clock()
         with self._writing() as connection:
             connection.execute(
-                "INSERT INTO conversations (id, title, created_at, updated_at) VALUES (?, ?, ?, ?)",
-                (conversation_id, _writable(title), now, now),
+                "INSERT INTO conversations (id, title, created_at, updated_at, scope) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (conversation_id, _writable(title), now, now, json.dumps(scope.to_json())),
             )
         return conversation_id
 
@@ -157,6 +167,19 @@ class Conversations:
                 (conversation_id,),
             )
         )
+
+    def scope(self, conversation_id: str) -> Scope:
+        """What the next questions of a conversation are kept to."""
+        rows = self._rows("SELECT scope FROM conversations WHERE id = ?", (conversation_id,))
+        return Scope.from_json(json.loads(rows[0]["scope"])) if rows else EVERYTHING
+
+    def set_scope(self, conversation_id: str, scope: Scope) -> None:
+        """Keep the next questions of a conversation to some documents."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE conversations SET scope = ? WHERE id = ?",
+                (json.dumps(scope.to_json()), conversation_id),
+            )
 
     def summaries(self, limit: int = 1000) -> list[ConversationSummary]:
         """The conversations, the one last used first."""
@@ -236,7 +259,8 @@ class Conversations:
         with self._writing() as connection:
             connection.execute(
                 "UPDATE turns SET state = ?, beat_at = ?, text = ?, mode = ?, model = ?, hits = ?, "
-                "citations = ?, receipt = ?, timings = ?, stop_reason = ?, notice = ? WHERE id = ?",
+                "citations = ?, receipt = ?, timings = ?, stop_reason = ?, notice = ?, "
+                "searched = ? WHERE id = ?",
                 (
                     state,
                     now,
@@ -249,6 +273,7 @@ class Conversations:
                     json.dumps(answer.timings),
                     answer.stop_reason,
                     answer.notice,
+                    _writable(answer.searched),
                     turn_id,
                 ),
             )
@@ -285,7 +310,7 @@ class Conversations:
     def history(self, conversation_id: str) -> list[Turn]:
         """What the next prompt may look back on: the answers that were not cut short by a fault."""
         return [
-            Turn(turn.question, turn.text, turn.hits)
+            Turn(turn.question, turn.text, turn.hits, turn.searched)
             for turn in self.turns(conversation_id)
             if turn.state in (DONE, STOPPED) and turn.text and turn.mode != "none"
         ]
@@ -303,6 +328,9 @@ class Conversations:
             if version == 0:
                 for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
+            for step in range(version or _VERSION, _VERSION):
+                connection.execute(_STEPS[step])
+            if version < _VERSION:
                 connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute("COMMIT")
         finally:
@@ -398,6 +426,7 @@ def _turn(row: sqlite3.Row, silent_since: float) -> StoredTurn:
         stop_reason=row["stop_reason"],
         notice=row["notice"],
         error=row["error"],
+        searched=row["searched"],
     )
 
 
@@ -413,7 +442,16 @@ def _load(kind: type[_Record], items: Sequence[Mapping[str, Any] | None]) -> tup
         if item is None:
             continue
         try:
-            records.append(kind(**{name: value for name, value in item.items() if name in known}))
+            records.append(
+                kind(**{name: _whole(name, item[name]) for name in item if name in known})
+            )
         except TypeError:
             continue
     return tuple(records)
+
+
+def _whole(name: str, value: Any) -> Any:
+    """A field as its record has it: in JSON, tuples are lists and places are mappings."""
+    if name == "also":
+        return _load(Place, value)
+    return tuple(tuple(span) for span in value) if name == "found" else value

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from app.page_layout import header_of, tables
+from app.quote_context import neighbours_of
 from app.sentences import Span, is_row, sentences
 
 if TYPE_CHECKING:
@@ -50,6 +52,9 @@ _MAX_LENGTH = 1000
 """Longest extract in characters: a page without sentence marks is quoted in parts."""
 
 _PART_LENGTH = 600
+
+_MOST_HEADER = 200
+"""Characters of a table's header that lead a row of it."""
 
 _SCORE_MARGIN = 4.0
 """Further extracts this much worse than the first are left out."""
@@ -182,6 +187,10 @@ class Extract:
     score: float
     support: float
     """Compare with MIN_SUPPORT: below it the sentence only comes close."""
+    before: Span | None = None
+    """The sentence before it on the page, where it cannot be understood without."""
+    after: Span | None = None
+    """What follows on the page, where it leads in to something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +203,9 @@ class _Candidate:
     before: int | None
     """Index of the sentence before it in the same passage."""
     heading: bool
+    pieces: Sequence[Span]
+    """All sentences of the hit's text; this is the one at `place`."""
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,14 +230,21 @@ class _Scored(NamedTuple):
 
 
 def extract(
-    question: str, hits: Sequence[Hit], embedder: Embedder, *, limit: int = 3
+    question: str,
+    hits: Sequence[Hit],
+    embedder: Embedder,
+    *,
+    limit: int = 3,
+    running: Mapping[tuple[int, int], Sequence[Span]] | None = None,
 ) -> list[Extract]:
     """The sentences of the passages that best answer the question, best first.
 
-    At most `MAX_EMBEDDED` sentences are embedded. Empty where nothing even comes
-    close to an answer.
+    Of a passage that was widened, the sentences that the search found are
+    candidates, whole, and the others only their context. `running` are the
+    spans, by version and page, that are never quoted. At most `MAX_EMBEDDED`
+    sentences are embedded. Empty where nothing even comes close to an answer.
     """
-    candidates = _candidates(hits)
+    candidates = _candidates(hits, running or {})
     if not candidates or not terms(question):
         return []
     lexical = _lexical_scores(question, candidates, hits)
@@ -270,16 +289,28 @@ def extract(
 def compose(extracts: Sequence[Extract], hits: Sequence[Hit]) -> str:
     """The text of an extractive answer: each extract quoted, with its mark [n].
 
-    A table row or another fragment is led by its heading and header row. White
-    space is folded, and curly quotation marks within become single ones.
+    A table row or another fragment is led by its heading and header row. Its
+    neighbours follow, on lines of their own, where it needs them. White space
+    is folded, and curly quotation marks within become single ones.
     """
-    lines = []
+    paragraphs = []
     for item in extracts:
-        quote = " ".join(item.text.split()).replace("“", "‘").replace("”", "’")
-        context = _context(item, hits[item.hit])
+        hit = hits[item.hit]
+        mark = f"[{item.hit + 1}]"
+        context = _context(item, hit)
         lead = f"{context}: " if context else ""
-        lines.append(f"{lead}“{quote}” [{item.hit + 1}]")
-    return "\n\n".join(lines)
+        lines = [f"{lead}{_quoted(item.text)} {mark}"]
+        for name, span in (("Before it", item.before), ("After it", item.after)):
+            if span is not None:
+                words = hit.text[span.start - hit.char_start : span.end - hit.char_start]
+                lines.append(f"{name}: {_quoted(words)} {mark}")
+        paragraphs.append("\n".join(lines))
+    return "\n\n".join(paragraphs)
+
+
+def _quoted(words: str) -> str:
+    plain = " ".join(words.split()).replace("“", "‘").replace("”", "’")
+    return f"“{plain}”"
 
 
 def terms(text: str) -> list[str]:
@@ -290,11 +321,12 @@ def terms(text: str) -> list[str]:
         if "\u0e00" <= word[0] <= "\u0eff" or "\u3040" <= word[0] <= "\u9fff":
             found.extend([word[i : i + 2] for i in range(len(word) - 1)] or [word])
         else:
-            found.append(_stem(word))
+            found.append(stem(word))
     return found
 
 
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
+    """A word in small letters without its commonest endings."""
     if len(word) <= 3:
         return word
     for ending, instead in _ENDINGS:
@@ -305,30 +337,42 @@ def _stem(word: str) -> str:
     return word
 
 
-_COMMON_STEMS = _COMMON | {_stem(word) for word in _COMMON}
+_COMMON_STEMS = _COMMON | {stem(word) for word in _COMMON}
 
 
-def _candidates(hits: Sequence[Hit]) -> list[_Candidate]:
-    """Every sentence of the passages once, though passages may overlap."""
+def _candidates(
+    hits: Sequence[Hit], running: Mapping[tuple[int, int], Sequence[Span]]
+) -> list[_Candidate]:
+    """Every sentence that was found once, though passages may overlap."""
     found: list[_Candidate] = []
     taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for number, hit in enumerate(hits):
         page = taken.setdefault((hit.version_id, hit.page), [])
         earlier = list(page)
         before: int | None = None
-        for span in _pieces(hit.text):
+        aside = running.get((hit.version_id, hit.page), ())
+        pieces = [] if hit.beside else _pieces(hit.text)
+        for place, span in enumerate(pieces):
             start, end = hit.char_start + span.start, hit.char_start + span.end
-            if any(first <= start and end <= last for first, last in earlier):
+            if any(
+                first <= start and end <= last for first, last in (*earlier, *aside)
+            ) or not _was_found(hit, start, end):
                 before = None
                 continue
             text = hit.text[span.start : span.end]
             words = tuple(terms(text))
             if not words:
                 continue
-            found.append(_Candidate(number, span, text, words, before, _is_heading(hit, span)))
+            heading = _is_heading(hit, span)
+            found.append(_Candidate(number, span, text, words, before, heading, pieces, place))
             before = len(found) - 1
             page.append((start, end))
     return found
+
+
+def _was_found(hit: Hit, start: int, end: int) -> bool:
+    """Whether what the search found of a passage holds a sentence, or cuts it."""
+    return not hit.found or any(start < last and first < end for first, last in hit.found)
 
 
 def _pieces(text: str) -> list[Span]:
@@ -453,10 +497,24 @@ def _best(scored: list[_Scored], hits: Sequence[Hit], limit: int) -> list[Extrac
         seen.add(candidate.terms)
         offset = hits[candidate.hit].char_start
         start, end = candidate.span
+        beside = neighbours_of(hits[candidate.hit].text, candidate.pieces, candidate.place)
         extracts.append(
-            Extract(candidate.hit, offset + start, offset + end, candidate.text, score, support)
+            Extract(
+                candidate.hit,
+                offset + start,
+                offset + end,
+                candidate.text,
+                score,
+                support,
+                before=_moved(beside.before, offset),
+                after=_moved(beside.after, offset),
+            )
         )
     return extracts
+
+
+def _moved(span: Span | None, offset: int) -> Span | None:
+    return Span(span.start + offset, span.end + offset) if span else None
 
 
 def _context(item: Extract, hit: Hit) -> str:
@@ -465,13 +523,22 @@ def _context(item: Extract, hit: Hit) -> str:
         return ""
     parts = [hit.heading.split("›")[-1].strip()] if hit.heading else []
     start = item.char_start - hit.char_start
-    lines = hit.text[: hit.text.rfind("\n", 0, start) + 1].splitlines()
-    line = hit.text[: item.char_end - hit.char_start].splitlines()[-1]
-    header = ""
-    if is_row(line):
-        while lines and is_row(lines[-1]):
-            header = lines.pop()
-    header = " ".join(header.strip(" |\t").split())
-    if header and header not in item.text:
-        parts.append(header)
+    found = tables(hit.text)
+    header = header_of(hit.text, found, start)
+    if header is not None:
+        above = hit.text[header.start : header.end]
+    else:
+        at_top = bool(found) and found[0].start == 0 and start < found[0].end
+        above = hit.lead if at_top else ""
+    columns = _columns(above)
+    if columns and columns not in item.text:
+        parts.append(columns)
     return ", ".join(part for part in parts if part)
+
+
+def _columns(header: str) -> str:
+    """A table's header in one line, its last line alone where it is long."""
+    lines = [" ".join(line.strip(" |\t").split()) for line in header.splitlines()]
+    lines = [line for line in lines if any(map(str.isalnum, line))]
+    whole = " ".join(lines)
+    return whole if len(whole) <= _MOST_HEADER else lines[-1]

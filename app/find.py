@@ -3,41 +3,121 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from app.fusion import Ranked, fuse, reads_many_languages, weights_for
+from app.duplicates import copies_last
+from app.fusion import Ranked, Weights, fuse, spread, weights_for
+from app.rerank import Reranker, reranked, reranker_from
+from app.routing import BONUS, Route, route
 from storage.catalog import GRACE_S, IndexIdentity, Passage, Snapshot
 from storage.errors import UsageError
+from storage.lexical import query_language
 from storage.library import Library
-from storage.records import Hit
+from storage.model_languages import languages_of_index, reads
+from storage.nearest import nearest_within
+from storage.records import EVERYTHING, Hit, Scope
+from storage.scoping import Within
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from app.settings import AppSettings
+
 MAX_QUERY_CHARACTERS = 20_000
 
-_CANDIDATES = 100
+CANDIDATES = 100
 """How deep each arm is read before fusing; the same for every limit up to it."""
 
 _MAX_CANDIDATES = 2000
 
+_ENOUGH_NAMED = 20
+"""So many candidates out of the documents that a question names are enough to choose from."""
+
+_MOST_NAMED = 50
+"""Documents of one name that are searched on their own where the candidates hold too few."""
+
 _ATTEMPTS = 4
+
+_SEARCHES_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that a search saw, for people who want to know why."""
+
+    query: str
+    language: str
+    """The query's; '' where it has none or could not be told."""
+    weights: Weights
+    route: Route
+    dense: tuple[tuple[str, float], ...]
+    """(chunk id, cosine similarity), best first."""
+    lexical: tuple[tuple[str, float], ...]
+    """(chunk id, BM25), best first."""
+    ranked: tuple[Ranked, ...]
+    passages: dict[str, Passage]
+    floor: float | None = None
+    """The similarity that counts as nothing."""
+
+    def hits(self, limit: int) -> list[Hit]:
+        """The best passages."""
+        return [
+            _hit(rank, self.passages[item.chunk_id], item)
+            for rank, item in enumerate(self.ranked[:limit], start=1)
+        ]
 
 
 class Finder:
-    """Searches one library. Safe to share between threads."""
+    """Searches one library. Safe to share between threads.
 
-    def __init__(self, library: Library) -> None:
+    With settings that name a reranker, it orders the first candidates.
+    """
+
+    def __init__(self, library: Library, settings: AppSettings | None = None) -> None:
         self._library = library
+        self._pool = ThreadPoolExecutor(_SEARCHES_AT_ONCE, thread_name_prefix="hayloft-nearest")
+        self._reranker: Reranker | None = reranker_from(settings) if settings else None
+        self._rerank_candidates = settings.reranker_candidates if settings else 0
 
-    def search(self, query: str, *, limit: int = 10, documents: Sequence[str] = ()) -> list[Hit]:
+    def search(self, query: str, *, limit: int = 10, scope: Scope = EVERYTHING) -> list[Hit]:
         """The passages that answer a query best, at most `limit`, best first.
 
-        `documents` restricts the search to those paths, or to everything below
-        a folder. Raises UsageError for a query that is empty or too long and
-        for documents that are not there; IndexMismatch; ServiceUnavailable.
+        The second copy of a text comes behind the distinct ones. Only documents
+        in `scope` are looked at. Raises UsageError for a query that is empty or
+        too long and for a scope that names what is not there; IndexMismatch;
+        ServiceUnavailable.
+        """
+        found = self.findings(query, limit=limit, scope=scope)
+        return copies_last(self.ordered(found, limit)) if found is not None else []
+
+    @property
+    def reranker(self) -> str:
+        """The name of the reranker; empty where there is none."""
+        return self._reranker.name if self._reranker else ""
+
+    @property
+    def reranked(self) -> int:
+        """How many of the first passages the reranker reads."""
+        return self._rerank_candidates if self._reranker else 0
+
+    def ordered(self, found: Findings, limit: int) -> list[Hit]:
+        """The best passages of what was found, in the reranker's order where there is one."""
+        if self._reranker is None:
+            return found.hits(limit)
+        hits = found.hits(max(limit, self._rerank_candidates))
+        first = reranked(found.query, hits[: self._rerank_candidates], self._reranker)
+        return [*first, *hits[self._rerank_candidates :]][:limit]
+
+    def findings(
+        self, query: str, *, limit: int = 10, scope: Scope = EVERYTHING
+    ) -> Findings | None:
+        """What both arms found and how it was fused, before reranking; None in an empty library.
+
+        Raises as `search` does.
         """
         query = query.strip()
         if not query:
@@ -48,60 +128,116 @@ class Finder:
                 f"{MAX_QUERY_CHARACTERS:,} can be searched for. Ask in fewer words, or save the "
                 "text as a document and ingest it."
             )
+        self._check(scope)
         if self._library.readable_identity() is None:
-            return []
+            return None
         vector = self._library.embedder.embed_query(query)
         for _ in range(_ATTEMPTS):
             started = time.monotonic()
-            hits = self._search_once(query, vector, limit, documents)
+            found = self._search_once(query, vector, limit, scope)
             # The vectors of a replaced version stay in Chroma for the grace
             # time after the switch: within it, the snapshot and Chroma agree.
             if time.monotonic() - started < GRACE_S:
                 break
-        return hits
+        return found
+
+    def _check(self, scope: Scope) -> None:
+        """Refuse a scope that names what is not there before the model is loaded for it."""
+        if not scope.is_everything:
+            with self._library.catalog.snapshot() as snapshot:
+                if snapshot.identity() is not None:
+                    snapshot.within(scope)
 
     def _search_once(
-        self, query: str, vector: NDArray[np.float32], limit: int, documents: Sequence[str]
-    ) -> list[Hit]:
+        self, query: str, vector: NDArray[np.float32], limit: int, scope: Scope
+    ) -> Findings | None:
         with self._library.catalog.snapshot() as snapshot:
             identity = snapshot.identity()
             if identity is None:
-                return []
-            scope = None
-            if documents:
-                scope = snapshot.document_ids(documents)
-                if not scope:
-                    raise UsageError(
-                        f"No document is called {', '.join(documents)}. "
-                        "`hayloft status --documents` lists them."
-                    )
-            depth = max(_CANDIDATES, limit)
-            words = snapshot.lexical(query, depth, scope)
-            dense, passages = self._dense(snapshot, vector, identity, depth, scope)
+                return None
+            within = snapshot.within(scope)
+            depth = max(CANDIDATES, limit)
+            # Chroma searches meanwhile: waiting for it needs neither this thread nor SQLite.
+            nearest = self._pool.submit(self._nearest, identity, vector, depth, within)
+            routed = route(query, snapshot)
+            lexical = snapshot.lexical(query, depth, within)
+            dense = nearest.result()
+            if within is None:
+                dense, passages = self._visible(snapshot, dense, identity, vector, depth)
+            else:
+                # A scope is one of visible versions.
+                passages = snapshot.passages(chunk_id for chunk_id, _ in dense)
+            floor = dense[-1][1] if dense else None
+            named = self._named(snapshot, routed, within, [chunk_id for chunk_id, _ in dense])
+            if named is not None:
+                near = nearest_within(
+                    self._library.vectors, identity.collection, vector, CANDIDATES, named
+                )
+                dense = _merged(dense, near)
+                lexical = _merged(lexical, snapshot.lexical(query, CANDIDATES, named))
             passages |= snapshot.passages(
-                chunk_id for chunk_id, _ in words if chunk_id not in passages
+                chunk_id for chunk_id, _ in [*dense, *lexical] if chunk_id not in passages
             )
-            weights = weights_for(query, multilingual=reads_many_languages(identity.embedder))
-            ranked = fuse(dense, words, weights)
-            return [
-                _hit(rank, passages[item.chunk_id], item)
-                for rank, item in enumerate(ranked[:limit], start=1)
-            ]
+            dense = [hit for hit in dense if hit[0] in passages]
+            language = query_language(query, snapshot.languages())
+            weights = weights_for(language, partial(reads, languages_of_index(identity)))
+            ranked = fuse(
+                dense,
+                lexical,
+                weights,
+                floor=floor,
+                bonus=lambda chunk_id: routed.bonus(passages[chunk_id].version_id),
+                most_bonus=BONUS * routed.reliability,
+            )
+            groups = routed.groups()
+            if groups:
+                ranked = spread(ranked, partial(_group, groups, passages))
+            return Findings(
+                query=query,
+                language=language,
+                weights=weights,
+                route=routed,
+                dense=tuple(dense),
+                lexical=tuple(lexical),
+                ranked=tuple(ranked),
+                passages=passages,
+                floor=floor,
+            )
 
-    def _dense(
+    def _named(
+        self, snapshot: Snapshot, routed: Route, within: Within | None, near: list[str]
+    ) -> Within | None:
+        """The documents that the question names, where the nearest hold too little of them."""
+        if not 0 < len(routed.best) <= _MOST_NAMED:
+            return None
+        named = snapshot.within_versions(routed.best, within)
+        there = sum(named.holds(chunk_id) for chunk_id in near)
+        return named if there < min(_ENOUGH_NAMED, named.chunks) else None
+
+    def _nearest(
+        self,
+        identity: IndexIdentity,
+        vector: NDArray[np.float32],
+        depth: int,
+        within: Within | None,
+    ) -> list[tuple[str, float]]:
+        """The nearest chunks, visible or not."""
+        vectors = self._library.vectors
+        if within is not None:
+            return nearest_within(vectors, identity.collection, vector, depth, within)
+        return vectors.nearest(identity.collection, vector, depth)
+
+    def _visible(
         self,
         snapshot: Snapshot,
-        vector: NDArray[np.float32],
+        found: list[tuple[str, float]],
         identity: IndexIdentity,
+        vector: NDArray[np.float32],
         depth: int,
-        scope: list[int] | None,
     ) -> tuple[list[tuple[str, float]], dict[str, Passage]]:
-        """The nearest visible chunks; deeper where hits had to be dropped as not visible."""
+        """Those that may be seen; asked for deeper where too many had to be dropped."""
         ask, hidden = depth, list[int]()
         while True:
-            found = self._library.vectors.nearest(
-                identity.collection, vector, ask, scope, without_versions=hidden
-            )
             passages = snapshot.passages(chunk_id for chunk_id, _ in found)
             visible = [hit for hit in found if hit[0] in passages]
             if len(visible) >= depth or len(found) < ask or hidden:
@@ -113,6 +249,9 @@ class Finder:
                 ask, hidden = depth, snapshot.hidden_versions(identity.collection)
                 if not hidden:
                     return visible[:depth], passages
+            found = self._library.vectors.nearest(
+                identity.collection, vector, ask, without_versions=hidden
+            )
 
 
 def _hit(rank: int, passage: Passage, ranked: Ranked) -> Hit:
@@ -134,3 +273,17 @@ def _hit(rank: int, passage: Passage, ranked: Ranked) -> Hit:
         dense_rank=ranked.dense_rank,
         lexical_rank=ranked.lexical_rank,
     )
+
+
+def _merged(
+    one: list[tuple[str, float]], other: list[tuple[str, float]]
+) -> list[tuple[str, float]]:
+    """Two rankings with scores of one kind as one, best first."""
+    scores = dict(other) | dict(one)
+    return sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))
+
+
+def _group(groups: list[frozenset[int]], passages: dict[str, Passage], chunk_id: str) -> int | None:
+    """Which of the named groups of documents a chunk is in."""
+    version = passages[chunk_id].version_id
+    return next((number for number, group in enumerate(groups) if version in group), None)

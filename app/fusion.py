@@ -1,18 +1,18 @@
-"""One ranking out of the vector arm and the word arm.
+"""One ranking out of the vector arm, the word arm and the names in the question.
 
 Scores are brought to 0..1 within each arm's candidates and added with weights
 (a convex combination). Plain reciprocal rank fusion throws the scores away and
 trusts both arms alike, which hurts where one is weak: an English embedding
 model finds next to nothing in Chinese, and shared boilerplate drowns the words
 of a question about near-identical reports. The weights follow from what is
-known when a query comes, its script and language; they never depend on the
-library. docs/decisions/0005 has the figures and the alternatives.
+known when a query comes, its language and those of the embedding model; they
+never depend on the library. docs/decisions/0005 has the figures and the
+alternatives.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -24,65 +24,100 @@ class Weights:
     lexical: float
 
 
+READ = Weights(dense=0.7, lexical=0.3)
+"""For a language that the embedding model reads, and for names alone, which are of none."""
+
+NOT_READ = Weights(dense=0.1, lexical=0.9)
+"""From 0.05 to 0.15 the results are alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A chunk in the fused ranking, with its rank in each arm (from 1)."""
+    """A chunk in the fused ranking, with what each arm said of it."""
 
     chunk_id: str
     score: float
     dense_rank: int | None
+    """From 1; None where the arm did not have it among its candidates."""
     lexical_rank: int | None
+    dense_score: float | None = None
+    """Cosine similarity."""
+    lexical_score: float | None = None
+    """BM25."""
+    dense_share: float = 0.0
+    """0 at the arm's floor, 1 for its best."""
+    lexical_share: float = 0.0
+    bonus: float = 0.0
+    """For being in a document that the question names."""
 
 
-_ENGLISH_HINTS = frozenset(
-    "the of and to in is was what which who how did does do are were for on by with from at when "
-    "where why that this a an has have much many".split()
-)
-# Parts of the names of well-known models; where none fits, English is assumed.
-_MANY_LANGUAGES = ("multilingual", "bge-m3", "labse", "xlm", "qwen3", "gte-qwen", "jina-embeddings")
-
-_WORD = re.compile(r"[^\W\d_]+")
-
-
-def weights_for(query: str, *, multilingual: bool) -> Weights:
-    """Weights for a query, given whether the embedding model reads other languages than English."""
-    if multilingual or _looks_english(query):
-        return Weights(dense=0.7, lexical=0.3)
-    return Weights(dense=0.15, lexical=0.85)
-
-
-def reads_many_languages(embedder: str) -> bool:
-    """Whether an embedding model's name says that it was trained for more than English."""
-    name = embedder.casefold()
-    return any(hint in name for hint in _MANY_LANGUAGES)
+def weights_for(language: str, reads: Callable[[str], bool]) -> Weights:
+    """Weights for a query in a language ('' where it has none), given what the embedder reads."""
+    return READ if not language or reads(language) else NOT_READ
 
 
 def fuse(
     dense: Sequence[tuple[str, float]],
     lexical: Sequence[tuple[str, float]],
     weights: Weights,
+    *,
+    floor: float | None = None,
+    bonus: Callable[[str], float] = lambda _: 0.0,
+    most_bonus: float = 0.0,
 ) -> list[Ranked]:
     """Merge two rankings (id, score), each best first, into one, best first.
 
-    Scores of the result lie in 0..1: 1 is the best candidate of both arms.
+    `floor` is the similarity that counts as nothing (default: the last one's),
+    `bonus` what a chunk gains for its document's names, at most `most_bonus`.
+    Scores of the result lie in 0..1: 1 is the best candidate of both arms, in
+    a document that the question names where it names any.
     """
     dense_ranks = {chunk_id: i for i, (chunk_id, _) in enumerate(dense, start=1)}
     lexical_ranks = {chunk_id: i for i, (chunk_id, _) in enumerate(lexical, start=1)}
+    dense_scores, lexical_scores = dict(dense), dict(lexical)
     # Not found by its words means BM25 0. Not among the nearest vectors means
     # only: no nearer than the last of them.
-    dense_shares = _shares(dense, floor=dense[-1][1] if dense else 0.0)
+    if floor is None:
+        floor = dense[-1][1] if dense else 0.0
+    dense_shares = _shares(dense, floor=floor)
     lexical_shares = _shares(lexical, floor=0.0)
-    ranked = [
-        Ranked(
-            chunk_id,
-            weights.dense * dense_shares.get(chunk_id, 0.0)
-            + weights.lexical * lexical_shares.get(chunk_id, 0.0),
-            dense_ranks.get(chunk_id),
-            lexical_ranks.get(chunk_id),
+    ranked = []
+    for chunk_id in {**dense_ranks, **lexical_ranks}:
+        near = dense_shares.get(chunk_id, 0.0)
+        worded = lexical_shares.get(chunk_id, 0.0)
+        gain = bonus(chunk_id)
+        score = weights.dense * near + weights.lexical * worded + gain
+        ranked.append(
+            Ranked(
+                chunk_id=chunk_id,
+                score=score / (1.0 + most_bonus),
+                dense_rank=dense_ranks.get(chunk_id),
+                lexical_rank=lexical_ranks.get(chunk_id),
+                dense_score=dense_scores.get(chunk_id),
+                lexical_score=lexical_scores.get(chunk_id),
+                dense_share=near,
+                lexical_share=worded,
+                bonus=gain,
+            )
         )
-        for chunk_id in {**dense_ranks, **lexical_ranks}
-    ]
     return sorted(ranked, key=lambda item: (-item.score, item.chunk_id))
+
+
+def spread(ranked: Sequence[Ranked], group_of: Callable[[str], int | None]) -> list[Ranked]:
+    """The ranking with its groups in turn, for a question that compares several documents.
+
+    The best of each group come first, group by group; what belongs to none
+    takes a turn of its own. Within a group the order stays.
+    """
+    lanes: dict[int | None, list[Ranked]] = {}
+    for item in ranked:
+        lanes.setdefault(group_of(item.chunk_id), []).append(item)
+    if len(lanes) < 2:
+        return list(ranked)
+    found: list[Ranked] = []
+    for turn in range(max(map(len, lanes.values()))):
+        found.extend(lane[turn] for lane in lanes.values() if turn < len(lane))
+    return found
 
 
 def _shares(ranking: Sequence[tuple[str, float]], *, floor: float) -> dict[str, float]:
@@ -94,14 +129,3 @@ def _shares(ranking: Sequence[tuple[str, float]], *, floor: float) -> dict[str, 
         chunk_id: max(0.0, (score - floor) / span) if span > 0 else 1.0
         for chunk_id, score in ranking
     }
-
-
-def _looks_english(query: str) -> bool:
-    """Whether the query is in Latin letters, and in English as far as its small words tell."""
-    words = [word.casefold() for word in _WORD.findall(query)]
-    if not words:
-        return True
-    if sum(word.isascii() for word in words) < 0.7 * len(words):
-        return False
-    # Names alone ("Pfizer 2021") belong to no language: leave them to both arms.
-    return len(words) < 4 or any(word in _ENGLISH_HINTS for word in words)

@@ -27,15 +27,20 @@ _current: ContextVar[HangUp | None] = ContextVar("hayloft_hang_up", default=None
 
 
 class HangUp:
-    """The connections that one thread opens while it is inside the `with` block."""
+    """The connections that one thread opens while it is inside the `with` block.
+
+    Inside another one, that one shuts them down as well.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._done = False
         self._token: Token[HangUp | None] | None = None
+        self._outer: HangUp | None = None
 
     def __enter__(self) -> Self:
+        self._outer = _current.get()
         self._token = _current.set(self)
         return self
 
@@ -63,6 +68,8 @@ class HangUp:
             self._sockets.append(connection)
             if self._done:
                 _shut(connection)
+        if self._outer is not None:
+            self._outer.watch(connection)
 
 
 def watched(request: httpx.Request) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from app.settings import AppSettings
 from storage.chroma_server import running_server
-from storage.embedding import BUNDLED, embedder_name
+from storage.embedding import BUNDLED
 from storage.errors import HayloftError
 from storage.library import Library
+from storage.model_languages import reads_many
 from storage.settings import StorageSettings
 
 _LITTLE_SPACE = 2 * 1024**3
@@ -54,6 +55,8 @@ def examine(library: Library, app_settings: AppSettings) -> Iterator[Check]:
         yield _set_aside(library)
         yield _embedder(library)
         yield _vectors(library)
+    if app_settings.reranker:
+        yield _reranker(app_settings)
     yield _chat_model(app_settings)
 
 
@@ -169,24 +172,25 @@ def _set_aside(library: Library) -> Check:
 def _embedder(library: Library) -> Check:
     name = "embedding model"
     setting = library.settings.embedder
-    wanted = embedder_name(setting)
-    identity = library.catalog.identity()
-    if identity is not None and identity.embedder != wanted:
+    mismatch = library.mismatch()
+    if mismatch is not None:
         return Check(
             name,
             "wrong",
-            f"The index was built with {identity.embedder!r}; HAYLOFT_EMBEDDER names {wanted!r}.",
-            "Set HAYLOFT_EMBEDDER back, or: hayloft ingest --rebuild",
+            str(mismatch),
+            "Set it back, or: hayloft ingest --rebuild",
         )
     try:
         embedder = library.embedder
     except HayloftError as exc:
-        remedy = "make install" if setting == BUNDLED else "Name a folder that holds the model."
+        remedy = "make install" if setting == BUNDLED else "docs/models.md says how to fetch one."
         return Check(name, "wrong", str(exc), remedy)
     return Check(
         name,
         "ok",
-        f"{embedder.name}: {embedder.dimension} dimensions, reads {embedder.max_tokens} tokens.",
+        f"{embedder.name}: {embedder.dimension} dimensions, reads {embedder.max_tokens} tokens"
+        + (f" after {embedder.passage_prompt!r}" if embedder.passage_prompt else "")
+        + f" ({'many languages' if reads_many(embedder.languages) else embedder.languages[0]}).",
     )
 
 
@@ -228,6 +232,23 @@ def _vectors(library: Library) -> Check:
             "hayloft ingest",
         )
     return Check(name, "ok", f"Chroma answers; {len(expected)} chunks, each with its vector.")
+
+
+def _reranker(settings: AppSettings) -> Check:
+    from app.rerank import CrossEncoderReranker, reranker_from
+
+    name = "reranker"
+    reranker = reranker_from(settings)
+    try:
+        if isinstance(reranker, CrossEncoderReranker):
+            reranker.load()
+    except HayloftError as exc:
+        return Check(name, "wrong", str(exc), "Unset HAYLOFT_RERANKER, or see docs/models.md.")
+    return Check(
+        name,
+        "ok",
+        f"{settings.reranker} orders the first {settings.reranker_candidates} passages.",
+    )
 
 
 def _chat_model(settings: AppSettings) -> Check:

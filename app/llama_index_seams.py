@@ -27,22 +27,20 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from app.chat import Message, ModelCrashed, TokenCount, Usage
 from app.find import Finder
 from app.tokens import TokenCounter
-from storage.records import Hit
+from storage.records import EVERYTHING, Hit, Scope
 
 
 class HayloftRetriever(BaseRetriever):  # type: ignore[misc]
     """A LlamaIndex retriever over a library."""
 
-    def __init__(self, finder: Finder, *, limit: int = 10, documents: Sequence[str] = ()) -> None:
+    def __init__(self, finder: Finder, *, limit: int = 10, scope: Scope = EVERYTHING) -> None:
         super().__init__()
         self._finder = finder
         self._limit = limit
-        self._documents = tuple(documents)
+        self._scope = scope
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        hits = self._finder.search(
-            query_bundle.query_str, limit=self._limit, documents=self._documents
-        )
+        hits = self._finder.search(query_bundle.query_str, limit=self._limit, scope=self._scope)
         return [node_of(hit) for hit in hits]
 
 

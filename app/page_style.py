@@ -43,6 +43,8 @@ _STYLE = """
   --hl-rust-soft: light-dark(#fbe7dc, #3d2519);
 }
 .hl-small { font-size: 0.82rem; color: var(--hl-muted); }
+.hl-scope { overflow-wrap: anywhere; border-left: 3px solid var(--hl-straw);
+  padding-left: 0.6rem; }
 .hl-question { white-space: pre-wrap; overflow-wrap: anywhere; font-weight: 600; }
 .hl-answer { line-height: 1.6; overflow-wrap: anywhere; }
 .hl-answer p { margin: 0 0 0.7rem; }
@@ -168,7 +170,8 @@ dl.hl-facts, .hl-facts dt, .hl-facts dd { margin: 0 !important; padding: 0 !impo
 .hl-welcome { text-align: center; padding: 9vh 0 1rem; }
 .hl-welcome h1 { font-size: 1.7rem; font-weight: 700; padding: 0; margin: 0 0 0.4rem; }
 .hl-welcome p { color: var(--hl-muted); max-width: 34rem; margin: 0 auto; }
-[data-testid="stSidebar"] .stButton button, [data-testid="stSidebar"] .stButton button > div {
+[data-testid="stSidebar"] .stButton button, [data-testid="stSidebar"] .stButton button > div,
+[data-testid="stSidebar"] .stPopover button, [data-testid="stSidebar"] .stPopover button > div {
   justify-content: flex-start; text-align: left; width: 100%; }
 [data-testid="stSidebar"] .stButton button[kind="tertiary"] { padding-inline: 0.75rem; }
 [data-testid="stSidebar"] .stButton button[kind="tertiary"]:hover { background: var(--hl-line); }

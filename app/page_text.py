@@ -27,12 +27,19 @@ class PageView(NamedTuple):
     """Characters of the page that are not shown, because the page is very long."""
 
 
-def find_passage(page_text: str, hit: Hit) -> Span | None:
-    """Where a passage stands in its page now; None where the page has changed under it."""
-    if page_text[hit.char_start : hit.char_end] == hit.text:
-        return Span(hit.char_start, hit.char_end)
-    start = page_text.find(hit.text) if hit.text else -1
-    return Span(start, start + len(hit.text)) if start >= 0 else None
+def find_passage(page_text: str, hit: Hit) -> list[Span]:
+    """Where what was found of a passage stands in its page now, in order.
+
+    Empty where the page has changed under the passage.
+    """
+    start = hit.char_start
+    if page_text[start : hit.char_end] != hit.text:
+        start = page_text.find(hit.text) if hit.text else -1
+        if start < 0:
+            return []
+    moved = start - hit.char_start
+    found = hit.found or ((hit.char_start, hit.char_end),)
+    return [Span(first + moved, last + moved) for first, last in found]
 
 
 def find_quote(page_text: str, citation: Citation) -> Span | None:
@@ -44,19 +51,19 @@ def find_quote(page_text: str, citation: Citation) -> Span | None:
 
 
 def page_html(
-    page_text: str, passage: Span | None, quotes: Sequence[Span], *, limit: int = 12_000
+    page_text: str, passage: Sequence[Span], quotes: Sequence[Span], *, limit: int = 12_000
 ) -> PageView:
-    """A page's text with the passage shaded and the quotes marked.
+    """A page's text with the parts of the passage shaded and the quotes marked.
 
-    Of a page longer than `limit` characters, the part around the passage.
+    Of a page longer than `limit` characters, the part around the first of them.
     """
-    focus = quotes[0] if quotes else passage or Span(0, 0)
+    focus = next(iter([*quotes, *passage]), Span(0, 0))
     first, last = 0, len(page_text)
     if len(page_text) > limit:
         first = max(0, min(focus.start - limit // 2, len(page_text) - limit))
         last = first + limit
     cuts = {first, last}
-    for span in (*quotes, *((passage,) if passage else ())):
+    for span in (*quotes, *passage):
         cuts.update(min(max(edge, first), last) for edge in span)
     edges = sorted(cuts)
     pieces: list[str] = []
@@ -64,7 +71,7 @@ def page_html(
         piece = text_html(page_text[start:end])
         if any(quote.start <= start and end <= quote.end for quote in quotes):
             piece = f'<mark class="hl-quote">{piece}</mark>'
-        elif passage and passage.start <= start and end <= passage.end:
+        elif any(part.start <= start and end <= part.end for part in passage):
             piece = f'<span class="hl-passage">{piece}</span>'
         pieces.append(piece)
     gap = '<span class="hl-small"> […] </span>'

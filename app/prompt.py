@@ -7,11 +7,14 @@ the control tokens of chat templates inside it are made harmless.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 
 from app.answers import Turn
 from app.chat import Message, PromptTooLong, TokenCount
+from app.passages import narrow
 from storage.records import Hit
 
 RULES = """\
@@ -34,6 +37,9 @@ _MARKS = re.compile(r"\s*\[\d+(?:\s*,\s*\d+)*\]")
 _HISTORY_SHARE = 0.25
 """Earlier turns take at most this share of the room."""
 
+_PLACES_NAMED = 3
+"""Of the other places where a passage's words stand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -45,6 +51,8 @@ class Prompt:
     tokens: TokenCount
     parts: dict[str, int]
     """`rules`, `documents`, `history`, `question` and `template` add up to the prompt."""
+    left_out: int = 0
+    """Passages that were found and did not fit, even as they were found."""
 
 
 Count = Callable[[Sequence[Message]], TokenCount]
@@ -62,40 +70,64 @@ def build(
 ) -> Prompt:
     """The prompt with as many passages, best first, as fit into `room` tokens.
 
-    The prompt never has more than `room` tokens. Raises PromptTooLong when not
-    even the question with its best passage fits.
+    Where widened passages do not all fit, the worst ones shrink to what was
+    found of them before any is left out. The prompt never has more than `room`
+    tokens. Raises PromptTooLong when not even the question with its best
+    passage fits.
     """
-    earlier = _history(history, int(room * _HISTORY_SHARE), count_text)
+    earlier = opening(history, room=room, count_text=count_text)[1:]
     bare = count(_messages(question, [], earlier)).tokens
-    chosen: list[Hit] = []
-    used = bare
-    for hit in hits:
+
+    @cache
+    def tokens(hit: Hit) -> int:
         # A passage's marker counts too; joined text never takes more tokens
         # than its parts by more than one a seam.
-        cost = count_text(_passage(len(chosen) + 1, hit)).tokens + 1
-        if used + cost > room:
-            break
-        chosen.append(hit)
-        used += cost
-    while True:
+        return count_text(_passage(len(hits), hit)).tokens + 1
+
+    for chosen in _choices(hits):
+        if chosen and bare + sum(map(tokens, chosen)) > room:
+            continue
         ordered = document_order(chosen)
         messages = _messages(question, ordered, earlier)
         total = count(messages)
-        if total.tokens <= room and (chosen or not hits):
+        if total.tokens <= room:
             break
-        if not chosen:
-            raise PromptTooLong(
-                f"The question does not fit: the rules and the question take {bare:,} tokens, and "
-                f"with a passage they exceed the {max(room, 0):,} that the model's window leaves "
-                "beside the answer. Ask in fewer words, or raise HAYLOFT_WINDOW."
-            )
-        chosen.pop()
+    else:
+        raise PromptTooLong(
+            f"The question does not fit: the rules and the question take {bare:,} tokens, and "
+            f"with a passage they exceed the {max(room, 0):,} that the model's window leaves "
+            "beside the answer. Ask in fewer words, or raise HAYLOFT_WINDOW."
+        )
+    there = {hit.chunk_id for hit in ordered}
     return Prompt(
         messages=tuple(messages),
         hits=tuple(ordered),
         tokens=total,
         parts=_parts(question, ordered, earlier, total.tokens, count_text),
+        left_out=sum(not hit.beside and hit.chunk_id not in there for hit in hits),
     )
+
+
+def _choices(hits: Sequence[Hit]) -> Iterator[list[Hit]]:
+    """What could go in, the most first: all passages; the worst ones narrowed; ever fewer."""
+    yield list(hits)
+    narrowed = [narrow(hit) for hit in hits]
+    for wide in range(len(hits) - 1, -1, -1):
+        yield [*hits[:wide], *chain.from_iterable(narrowed[wide:])]
+    pieces = list(chain.from_iterable(narrowed))
+    for kept in range(len(pieces) - 1, 0, -1):
+        yield pieces[:kept]
+
+
+def opening(history: Sequence[Turn], *, room: int, count_text: CountText) -> list[Message]:
+    """What every prompt of a conversation begins with: the rules, and the turns that fit.
+
+    Another request that begins so, too, leaves the server's prefix cache of use.
+    """
+    return [
+        Message("system", RULES),
+        *_history(history, int(room * _HISTORY_SHARE), count_text),
+    ]
 
 
 def document_order(hits: Sequence[Hit]) -> list[Hit]:
@@ -119,8 +151,14 @@ def _messages(question: str, hits: Sequence[Hit], earlier: Sequence[Message]) ->
 
 
 def _passage(n: int, hit: Hit) -> str:
-    where = f"{hit.title}, {hit.place}".replace('"', "'")
-    return f'<passage n="{n}" from="{harmless(where)}">\n{harmless(hit.text)}\n</passage>'
+    where = f"{hit.title}, {hit.place}"
+    if hit.also:
+        places = [f"{place.title}, {place.place}" for place in hit.also[:_PLACES_NAMED]]
+        where += f"; also in {'; '.join(places)}"
+    where = where.replace('"', "'")
+    # The rows between a table's header and the passage are left out.
+    text = f"{hit.lead}\n[…]\n{hit.text}" if hit.lead else hit.text
+    return f'<passage n="{n}" from="{harmless(where)}">\n{harmless(text)}\n</passage>'
 
 
 def harmless(text: str) -> str:

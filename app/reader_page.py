@@ -115,7 +115,7 @@ def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
     noun = "page" if hit.paged else "section"
     st.html(
         f'<div class="hl-small"><bdi>{rendering.text_html(hit.document)}</bdi> · '
-        f"{rendering.text_html(hit.place)}</div>"
+        f"{rendering.text_html(hit.place)}</div>{rendering.also_html(hit.also)}"
         + "".join(page_text.quote_html(citation, noun) for citation in citations)
     )
     try:
@@ -129,14 +129,14 @@ def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
     if number == hit.page:
         _page_of_passage(hit, citations, page)
     elif page is not None:
-        _page_text(page_text.page_html(page.text, None, ()))
+        _page_text(page_text.page_html(page.text, (), ()))
     _component("hayloft.scroll", _SCROLL)(key="scroll", data=f"{hit.chunk_id}:{number}")
     _page_buttons(hit, number, following)
 
 
 def _page_of_passage(hit: Hit, citations: tuple[Citation, ...], page: Page | None) -> None:
-    passage = page_text.find_passage(page.text, hit) if page is not None else None
-    if page is None or passage is None:
+    passage = page_text.find_passage(page.text, hit) if page is not None else []
+    if page is None or not passage:
         st.html(
             rendering.notice_html(
                 "warn",
@@ -151,7 +151,7 @@ def _page_of_passage(hit: Hit, citations: tuple[Citation, ...], page: Page | Non
 
 
 def _passage_of_then(hit: Hit) -> None:
-    _page_text(page_text.page_html(hit.text, page_text.Span(0, len(hit.text)), ()))
+    _page_text(page_text.page_html(hit.text, [page_text.Span(0, len(hit.text))], ()))
 
 
 def _page_text(view: page_text.PageView) -> None:

@@ -17,7 +17,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from app.answers import Citation
-from storage.records import Hit
+from storage.records import Hit, Place
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -49,6 +49,10 @@ _AGES = (
 )
 _CHIPS = 12
 """Sources shown at once; the others wait behind "more"."""
+
+
+_PLACES = 2
+"""Other places of the same words that are named at once."""
 
 
 # --- text ---------------------------------------------------------------------------------------
@@ -249,7 +253,8 @@ def _by_document(
     return "".join(
         f'<div class="hl-source"><bdi class="hl-name" title="{text_html(document)}">'
         f"{text_html(name_of(found[0][1]))}</bdi>"
-        f"{''.join(_chip(hit, number, turn, states) for number, hit in found)}</div>"
+        f"{''.join(_chip(hit, number, turn, states) for number, hit in found)}"
+        f"{also_html(list(dict.fromkeys(place for _, hit in found for place in hit.also)))}</div>"
         for document, found in lines.items()
     )
 
@@ -269,11 +274,32 @@ def _chip(hit: Hit, number: int, turn: int, states: Mapping[int, str] | None) ->
     )
 
 
+def also_html(also: Sequence[Place]) -> str:
+    """Where else a passage's words stand; nothing where that is nowhere."""
+    if not also:
+        return ""
+    places = [f"{place.title or place.document}, {place.place}" for place in also]
+    words = "; ".join(places[:_PLACES])
+    if len(places) > _PLACES:
+        words += f" and {count_of(len(places) - _PLACES, 'more place')}"
+    return (
+        f'<span class="hl-also hl-small" title="{text_html("; ".join(places))}">'
+        f"also in {text_html(words)}</span>"
+    )
+
+
 def short_place(hit: Hit) -> str:
     """Where a passage stands, beside its document's name: the page, or the last heading."""
     if hit.paged or not hit.heading:
         return hit.place
     return f"§ {hit.heading.rsplit(' › ', 1)[-1]}"
+
+
+def searched_html(searched: str) -> str:
+    """What a follow-up question was searched as, in small; nothing where it stood alone."""
+    if not searched:
+        return ""
+    return f'<div class="hl-small hl-searched">Searched for: {text_html(searched)}</div>'
 
 
 # --- notices ------------------------------------------------------------------------------------

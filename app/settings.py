@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -44,6 +46,40 @@ class AppSettings(BaseSettings):
 
     passages: int = Field(default=8, ge=1, le=200)
     """How many passages a question is answered from, at most."""
+
+    passage_characters: int = Field(default=3000, ge=0, le=1_000_000)
+    """How far a passage that was found grows into the text around it; 0: not at all.
+
+    A page or section up to this length is read whole. At 3,000, eight passages
+    take some 6,000 tokens of the window's 32,768: of 12 annual reports four
+    pages in ten are read whole, of the others about the half.
+    """
+
+    followups: Literal["auto", "rules", "model", "off"] = "auto"
+    """How follow-up questions are completed before the search.
+
+    `rules`: names and periods are carried over; `model`: the chat model writes
+    the query; `auto`: the model only where the rules had to guess; `off`: the
+    question is searched as typed.
+    """
+
+    reranker: str = ""
+    """A cross-encoder by name or folder that orders the best passages anew; empty: none."""
+
+    reranker_candidates: int = Field(default=50, ge=1, le=500)
+    """How many of the passages found the reranker reads; its time grows with them."""
+
+    reranker_max_tokens: int = Field(default=512, ge=64, le=131_072)
+    """Tokens of question and passage it reads at once; longer passages are read in windows."""
+
+    reranker_device: str = ""
+    """A torch device (`cuda`, `mps`, `cpu`); empty: the best there is."""
+
+    reranker_dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Numbers the reranker computes with; float16 halves time and memory on a GPU."""
+
+    reranker_batch: int = Field(default=16, ge=1, le=4096)
+    """Pairs of question and passage a forward pass."""
 
     connect_timeout_s: float = Field(default=3.0, gt=0)
     """To connect to a chat model's server."""

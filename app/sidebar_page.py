@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import rendering, resources
+from app import rendering, resources, scope_page
 from app.conversations import ConversationSummary
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def show(conversation_id: str | None, counts: LibraryCounts) -> None:
     _deleted()
     _conversation_list(conversation_id)
     st.divider()
+    if counts.documents:
+        scope_page.show(conversation_id, counts.documents)
     _model_facts(counts)
 
 

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> Report:
             raise Failed(f"nothing is found in {args.data_dir}; it must hold documents")
         collection = bare_collection(library)
         common.say(f"search: {len(queries)} queries, {args.rounds} rounds")
-        samples = _measure(library, finder, collection, queries, args.rounds)
+        samples = measure(library, finder, collection, queries, args.rounds)
         counts = library.catalog.counts()
     finally:
         library.close()
@@ -76,7 +76,7 @@ def bare_collection(library: Any) -> Any:
     return client.get_collection(identity.collection, embedding_function=None)
 
 
-def _measure(
+def measure(
     library: Any, finder: Any, collection: Any, queries: list[str], rounds: int
 ) -> dict[str, list[float]]:
     """Seconds by what was measured: `search`, `bare`, and of the latter `embed`."""

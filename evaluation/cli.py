@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from storage.errors import StorageError, UsageError
+from evaluation import cli_answers, cli_compare
+from evaluation.reporting import cell, check_writable, count, cutoffs, named, progress, write
+from storage.errors import UsageError
 
 if TYPE_CHECKING:
-    from evaluation.questions import QuestionFile
+    from evaluation.questions import Question, QuestionFile
     from evaluation.retrieval import Searcher
     from storage.library import Library
 
 DEFAULT_CUTOFFS = (1, 3, 5, 10, 20)
-_LARGEST_CUTOFF = 1000
-_NAMED_AT_MOST = 5
 _BY_CUTOFF = ("hit", "recall", "ndcg")
 
 
@@ -59,40 +59,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
     retrieval.add_argument(
         "--out", type=Path, metavar="FILE", help="also write the whole result, as JSON, to FILE"
     )
-
-
-def cutoffs(text: str) -> tuple[int, ...]:
-    """Parse `1,3,5`: whole numbers from 1, sorted, each once."""
-    try:
-        values = {int(part) for part in text.split(",")}
-    except ValueError:
-        values = {0}
-    if min(values) < 1 or max(values) > _LARGEST_CUTOFF:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of whole numbers from 1 to {_LARGEST_CUTOFF} such as 1,5,10"
-        )
-    return tuple(sorted(values))
+    cli_answers.configure(evaluations)
+    cli_compare.configure(evaluations)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the evaluation that was asked for."""
+    evaluations = {"answers": cli_answers.run, "compare": cli_compare.run, "retrieval": _retrieval}
+    return evaluations[args.evaluation](args)
+
+
+def _retrieval(args: argparse.Namespace) -> int:
     # Before anything heavy is loaded: a wrong file or folder is told at once.
     from evaluation.questions import read_questions
 
     file = read_questions(args.questions)
-    _check_writable(args.out)
+    check_writable(args.out)
 
     from app.find import Finder
+    from app.settings import AppSettings
     from storage.library import Library
     from storage.settings import StorageSettings
 
     library = Library(StorageSettings())
     try:
-        result = evaluate_retrieval(library, Finder(library), file, args.k, _progress)
+        finder = Finder(library, AppSettings())
+        result = evaluate_retrieval(library, finder, file, args.k, progress)
     finally:
         library.close()
     if args.out is not None:
-        _write(args.out, result)
+        write(args.out, result)
     if args.json:
         print(json.dumps(result, ensure_ascii=False, indent=2))
         for warning in warnings(result):
@@ -105,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 def evaluate_retrieval(
     library: Library,
     searcher: Searcher,
-    file: QuestionFile,
+    file: QuestionFile[Question],
     k: Sequence[int],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
@@ -161,19 +157,19 @@ def table(result: dict[str, Any]) -> str:
     """The scores for people: a row per k, a column per metric."""
     scores, k = result["scores"], result["k"]
     lines = [
-        f"Retrieval, {_count(result['n'], 'question')} of {result['questions_file']['name']}, "
-        f"{_count(result['library']['documents'], 'document')}, "
-        f"{_count(result['library']['pages'], 'page')}, {result['index']['embedder']}",
+        f"Retrieval, {count(result['n'], 'question')} of {result['questions_file']['name']}, "
+        f"{count(result['library']['documents'], 'document')}, "
+        f"{count(result['library']['pages'], 'page')}, {result['index']['embedder']}",
         "",
         f"{'k':>5}" + "".join(f"{name:>21}" for name in _BY_CUTOFF),
     ]
     for cutoff in k:
-        cells = [_cell(scores[f"{name}@{cutoff}"]) for name in _BY_CUTOFF]
+        cells = [cell(scores[f"{name}@{cutoff}"]) for name in _BY_CUTOFF]
         lines.append(f"{cutoff:>5}" + "".join(f"{cell:>21}" for cell in cells))
     lines += [
         "",
-        f"mrr@{max(k)}: {_cell(scores[f'mrr@{max(k)}'])}    "
-        f"right document first: {_cell(scores['document_first@1'])}",
+        f"mrr@{max(k)}: {cell(scores[f'mrr@{max(k)}'])}    "
+        f"right document first: {cell(scores['document_first@1'])}",
         f"k counts distinct pages; in brackets the 95% interval for n = {result['n']}; "
         f"{result['seconds']:.1f} s",
     ]
@@ -186,51 +182,18 @@ def warnings(result: dict[str, Any]) -> list[str]:
     missing, beyond = result["missing_documents"], result["missing_pages"]
     if missing:
         found.append(
-            f"{_count(len(missing), 'relevant document')} not in the library "
-            f"({_named(missing)}); what they would answer counts as missed."
+            f"{count(len(missing), 'relevant document')} not in the library "
+            f"({named(missing)}); what they would answer counts as missed."
         )
     if beyond:
         places = [f"{place['document']} page {place['page']}" for place in beyond]
         found.append(
-            f"{_count(len(beyond), 'relevant page')} past the end of the document "
-            f"({_named(places)}); count as missed."
+            f"{count(len(beyond), 'relevant page')} past the end of the document "
+            f"({named(places)}); count as missed."
         )
     if result["short"]:
         found.append(
-            f"{_count(result['short'], 'question')} got fewer than {max(result['k'])} distinct "
+            f"{count(result['short'], 'question')} got fewer than {max(result['k'])} distinct "
             f"pages out of {result['chunks_asked']} passages; a smaller --k avoids this."
         )
     return found
-
-
-def _cell(score: dict[str, float]) -> str:
-    return f"{score['mean']:.3f} [{score['low']:.2f}, {score['high']:.2f}]"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _named(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED_AT_MOST]) + (", …" if len(names) > _NAMED_AT_MOST else "")
-
-
-def _progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-
-
-def _check_writable(out: Path | None) -> None:
-    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
-        raise UsageError(f"{out} cannot be written: name a file in a folder that exists.")
-
-
-def _write(path: Path, result: dict[str, Any]) -> None:
-    """Put the result in place at once, so that no half of it is ever read."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise StorageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc

@@ -6,15 +6,24 @@ One JSON object a line:
 
 `document` is the path relative to the source folder, as `hayloft search`
 prints it; `page` starts at 1 (a section number in formats without pages).
-Other fields (`answer`, say) are left to whoever put them there.
+Where answers are scored, a line says what is right, and `relevant` may be
+left out:
+
+    {"id": "q1", "question": "…", "answers": ["48 euros", "€48"]}
+    {"id": "q2", "question": "…", "unanswerable": true}
+
+`answer` with one text will do for `answers`. Other fields are left to whoever
+put them there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from storage.errors import UsageError
 
@@ -39,20 +48,65 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class QuestionFile:
+class AnswerQuestion:
+    """A question and what answers it."""
+
+    id: str
+    text: str
+    answers: tuple[str, ...]
+    """Any of them is right; empty where the documents do not hold the answer."""
+    relevant: tuple[Place, ...] = ()
+    """The pages that hold the answer, where they are known."""
+
+    @property
+    def unanswerable(self) -> bool:
+        """Whether the right answer is that the documents do not say it."""
+        return not self.answers
+
+
+class _Asked(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Asked = TypeVar("Asked", bound=_Asked)
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionFile(Generic[Asked]):
     """The questions of a file, and the SHA-256 of its bytes."""
 
     path: Path
     sha256: str
-    questions: tuple[Question, ...]
+    questions: tuple[Asked, ...]
 
 
 class _Fault(Exception):
     """What is wrong with one line."""
 
 
-def read_questions(path: Path) -> QuestionFile:
-    """Read a question file whole, or raise a UsageError naming every bad line."""
+def read_questions(path: Path) -> QuestionFile[Question]:
+    """Read a file of questions with their pages, or raise a UsageError naming every bad line."""
+    return _read(path, _question)
+
+
+def read_answer_questions(path: Path) -> QuestionFile[AnswerQuestion]:
+    """Read a file of questions with their answers, or raise a UsageError naming every bad line."""
+    return _read(path, _answer_question)
+
+
+def spread(questions: Sequence[Item], count: int | None) -> list[Item]:
+    """`count` of the questions, evenly spread over the file; all where None.
+
+    Neighbours often ask about the same page.
+    """
+    if count is None or count >= len(questions):
+        return list(questions)
+    return [questions[index * len(questions) // count] for index in range(count)]
+
+
+def _read(path: Path, parse: Callable[[str], Asked]) -> QuestionFile[Asked]:
     try:
         raw = path.read_bytes()
     except OSError as exc:
@@ -63,7 +117,7 @@ def read_questions(path: Path) -> QuestionFile:
     except UnicodeDecodeError as exc:
         line = raw.count(b"\n", 0, exc.start) + 1
         raise UsageError(f"{path}, line {line}: not UTF-8 text; save the file as UTF-8.") from exc
-    questions, faults = _parse_lines(text)
+    questions, faults = _parse_lines(text, parse)
     if faults:
         raise UsageError(_describe(path, faults))
     if not questions:
@@ -71,8 +125,10 @@ def read_questions(path: Path) -> QuestionFile:
     return QuestionFile(path, hashlib.sha256(raw).hexdigest(), tuple(questions))
 
 
-def _parse_lines(text: str) -> tuple[list[Question], list[tuple[int, str]]]:
-    questions: list[Question] = []
+def _parse_lines(
+    text: str, parse: Callable[[str], Asked]
+) -> tuple[list[Asked], list[tuple[int, str]]]:
+    questions: list[Asked] = []
     faults: list[tuple[int, str]] = []
     line_of: dict[str, int] = {}
     # Not splitlines(): JSON strings may hold U+2028 and the like unescaped.
@@ -80,7 +136,7 @@ def _parse_lines(text: str) -> tuple[list[Question], list[tuple[int, str]]]:
         if not line.strip():
             continue
         try:
-            question = _question(line)
+            question = parse(line)
             if question.id in line_of:
                 raise _Fault(f'the id "{question.id}" is taken by line {line_of[question.id]}')
         except _Fault as fault:
@@ -99,6 +155,39 @@ def _describe(path: Path, faults: list[tuple[int, str]]) -> str:
 
 
 def _question(line: str) -> Question:
+    value = _object(line, "id, question and relevant")
+    places = value.get("relevant")
+    if not isinstance(places, list) or not places:
+        raise _Fault('"relevant" must be a list of at least one {"document", "page"}')
+    return Question(_words(value, "id"), _words(value, "question"), _places(places))
+
+
+def _answer_question(line: str) -> AnswerQuestion:
+    value = _object(line, "id, question and answers")
+    unanswerable = value.get("unanswerable", False)
+    if not isinstance(unanswerable, bool):
+        raise _Fault('"unanswerable" must be true or false')
+    answers = _answers(value)
+    if unanswerable and answers:
+        raise _Fault('a question with answers cannot be "unanswerable"')
+    if not unanswerable and not answers:
+        raise _Fault('"answers" must be a list of at least one text, or "unanswerable" true')
+    places = value.get("relevant", [])
+    if not isinstance(places, list):
+        raise _Fault('"relevant" must be a list of {"document", "page"}')
+    return AnswerQuestion(_words(value, "id"), _words(value, "question"), answers, _places(places))
+
+
+def _answers(value: dict[str, object]) -> tuple[str, ...]:
+    if isinstance(value.get("answer"), str) and "answers" not in value:
+        return (_words(value, "answer"),)
+    answers = value.get("answers", [])
+    if not isinstance(answers, list):
+        raise _Fault('"answers" must be a list of texts')
+    return tuple(dict.fromkeys(_words({"answers": answer}, "answers") for answer in answers))
+
+
+def _object(line: str, fields: str) -> dict[str, object]:
     try:
         value = json.loads(line)
     except ValueError as exc:
@@ -106,12 +195,12 @@ def _question(line: str) -> Question:
     except RecursionError as exc:
         raise _Fault("not a question: nested too deeply") from exc
     if not isinstance(value, dict):
-        raise _Fault("not a JSON object with id, question and relevant")
-    places = value.get("relevant")
-    if not isinstance(places, list) or not places:
-        raise _Fault('"relevant" must be a list of at least one {"document", "page"}')
-    relevant = tuple(dict.fromkeys(_place(place) for place in places))
-    return Question(_words(value, "id"), _words(value, "question"), relevant)
+        raise _Fault(f"not a JSON object with {fields}")
+    return value
+
+
+def _places(places: Sequence[object]) -> tuple[Place, ...]:
+    return tuple(dict.fromkeys(_place(place) for place in places))
 
 
 def _place(value: object) -> Place:

@@ -25,7 +25,7 @@ from evaluation.metrics import (
     reciprocal_rank,
 )
 from evaluation.questions import Place, Question
-from storage.errors import IndexMismatch, UsageError
+from storage.errors import UsageError
 from storage.records import DocumentSummary, Hit
 
 CHUNKS_A_PAGE = 4
@@ -35,7 +35,7 @@ CHUNKS_A_PAGE = 4
 class Searcher(Protocol):
     """What is evaluated: `app.find.Finder`, or a test's double."""
 
-    def search(self, query: str, *, limit: int = 10, documents: Sequence[str] = ()) -> list[Hit]:
+    def search(self, query: str, *, limit: int = 10) -> list[Hit]:
         """The best `limit` chunks for the query, best first."""
         ...
 
@@ -71,6 +71,7 @@ class QuestionResult:
         ]
         return {
             "id": self.question.id,
+            "question": self.question.text,
             "first_rank": first_rank(self.found, set(self.question.relevant)),
             "document_first": self.document_first,
             "relevant": relevant,
@@ -105,9 +106,10 @@ def _ask(searcher: Searcher, question: Question, cutoffs: Sequence[int]) -> Ques
     started = time.perf_counter()
     try:
         hits = searcher.search(question.text, limit=limit)
-    except IndexMismatch:
-        raise
     except UsageError as exc:
+        if type(exc) is not UsageError:
+            # A setting or the index is at fault, and would be with any question.
+            raise
         raise UsageError(f'The question "{question.id}" cannot be asked. {exc}') from exc
     seconds = time.perf_counter() - started
     pages = distinct(Place(hit.document, hit.page) for hit in hits)

@@ -23,9 +23,9 @@ from app.answers import (
     Turn,
 )
 from app.chat import ModelUnreachable
-from app.resources import ModelAtHand
+from app.resources import ModelAtHand, ScopeChoices
 from storage.errors import ServiceUnavailable
-from storage.records import Hit, LibraryCounts, Page
+from storage.records import EVERYTHING, Facets, Hit, LibraryCounts, Page, Scope
 
 HOSTILE = (
     '<img src=x onerror="window.hacked=1">![p](http://127.0.0.1:1/pixel.png)[l](http://e.example)'
@@ -149,13 +149,15 @@ class ScriptedAssistant:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, tuple[Turn, ...]]] = []
+        self.scopes: list[Scope] = []
         self.closed = threading.Event()
         self.release = threading.Event()
 
     def ask(
-        self, question: str, *, history: Sequence[Turn] = (), documents: Sequence[str] = ()
+        self, question: str, *, history: Sequence[Turn] = (), scope: Scope = EVERYTHING
     ) -> Iterator[AnswerEvent]:
         self.asked.append((question, tuple(history)))
+        self.scopes.append(scope)
         word = question.split()[0].lower()
         if word == "away":
             raise ServiceUnavailable(
@@ -221,6 +223,7 @@ class ScriptedAssistant:
             receipt=receipt,
             timings={"find": 0.01, "first_token": 0.2, "total": 1.0},
             hits=hits,
+            searched="What is <b>the laptop budget?" if question == "And for laptops?" else "",
         )
 
 
@@ -231,6 +234,10 @@ class Fakes:
         self.library = FakeLibrary()
         self.assistant = ScriptedAssistant()
         self.model = ModelAtHand(object(), "fake qwen2", 32768)  # type: ignore[arg-type]
+        self.choices = ScopeChoices(
+            Facets({"pdf": 1, "md": 1}, {"en": 2}, {}, "", ""),
+            tuple(dict.fromkeys(hit.document for hit in HITS)),
+        )
 
 
 def install(put: Callable[[object, str, object], None] = setattr) -> Fakes:
@@ -242,4 +249,5 @@ def install(put: Callable[[object, str, object], None] = setattr) -> Fakes:
     put(resources, "model_at_hand", lambda: fakes.model)
     put(resources, "look_for_model_again", lambda: None)
     put(resources, "warm_up", lambda: None)
+    put(resources, "scope_choices", lambda: fakes.choices)
     return fakes

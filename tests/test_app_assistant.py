@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.answers import AnswerEvent, AnswerReady, SourcesFound, TextDelta, Turn
-from app.assistant import EMPTY_LIBRARY, NOTHING_FOUND, Assistant, standalone
+from app.assistant import EMPTY_LIBRARY, NOTHING_FOUND, Assistant
 from app.chat import ModelUnreachable, PromptTooLong
 from app.find import Finder
 from app.ollama_chat import OllamaChat
@@ -194,13 +194,68 @@ def test_search_syntax_in_a_question_is_only_text(library: Library, question: st
     assert isinstance(events[-1], AnswerReady)
 
 
-def test_leaning_question_is_searched_with_the_one_before() -> None:
-    """ "And in summer?" carries the question it follows; a whole question stands alone."""
-    before = [Turn("What does a crossing cost in winter?", "4.20 crowns [1].")]
+def test_follow_up_is_searched_and_quoted_as_a_whole_question(library: Library) -> None:
+    """ "And in winter?" finds the fares, quotes them, and says what was searched for."""
+    before = [Turn("What does a crossing cost in summer?", "The documents do not say.")]
+    asking = assistant(library, None)
 
-    assert "crossing" in standalone("And in summer?", before)
-    assert standalone("Which key opens the boat house door today?", before).startswith("Which")
-    assert standalone("And in summer?", []) == "And in summer?"
+    answer = list(asking.ask("And in winter?", history=before))[-1].answer
+    alone = _answer(asking, "Who keeps the spare key of the tower?")
+
+    assert answer.question == "And in winter?"
+    assert answer.searched == "What does a crossing cost in winter?"
+    assert answer.to_json()["searched"] == answer.searched
+    assert "4.20 crowns" in answer.text.splitlines()[0]
+    assert alone.searched == alone.to_json()["searched"] == ""
+
+
+def test_model_completes_only_what_the_rules_guess(library: Library) -> None:
+    """One short request more for a guess, none for a sure follow-up; the prompt keeps the words."""
+
+    def reply(messages: list[dict[str, str]], options: object) -> str:
+        if messages[-1]["content"].endswith("Search query:"):
+            return "What is the fare for a return crossing?"
+        return "It does not say."
+
+    before = [Turn("What does a single crossing cost?", "4.20 crowns [1].")]
+    with OllamaDouble(reply=reply) as double:
+        asking = assistant(library, double)
+        guessed = list(asking.ask("And a return fare?", history=before))[-1].answer
+        requests = len(double.chats())
+        sure = list(asking.ask("And in winter?", history=before))[-1].answer
+
+        assert guessed.searched == "What is the fare for a return crossing?"
+        assert (requests, len(double.chats())) == (2, 3)
+        assert "crossing" in sure.searched
+        assert (
+            double.chats()[1]
+            .body["messages"][-1]["content"]
+            .endswith("Question: And a return fare?")
+        )
+        assert double.same_window()
+
+
+def test_model_that_dies_while_completing_loses_no_answer(library: Library) -> None:
+    """The first request fails; the rules' query is searched and the answer comes."""
+    before = [Turn("What does a single crossing cost?", "4.20 crowns [1].")]
+    with OllamaDouble(reply="It does not say.") as double:
+        double.inject(Fault.RUNNER_STOPPED, count=1)
+        answer = list(assistant(library, double).ask("And a return fare?", history=before))[
+            -1
+        ].answer
+
+    assert answer.text == "It does not say."
+    assert "crossing" in answer.searched and "return fare" in answer.searched
+
+
+def test_follow_ups_can_be_switched_off(library: Library) -> None:
+    """With HAYLOFT_FOLLOWUPS=off the question is searched as typed."""
+    before = [Turn("What does a crossing cost in summer?", "4.20 crowns [1].")]
+    asking = assistant(library, None, followups="off")
+
+    answer = list(asking.ask("And in winter?", history=before))[-1].answer
+
+    assert answer.searched == ""
 
 
 def _answer(asking: Assistant, question: str):

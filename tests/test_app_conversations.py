@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from app.conversations import (
     Conversations,
 )
 from storage.errors import StorageError
+from storage.records import Scope
 from tests.chat_fakes import CITATIONS, HITS, RECEIPT
 
 
@@ -261,6 +263,61 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match="newer Hayloft"):
         Conversations(path)
+
+
+def test_what_a_follow_up_was_searched_as_is_kept(store: Conversations) -> None:
+    """The next question builds on it, and the page shows it."""
+    conversation = store.create("Travel")
+    turn_id = store.begin_turn(conversation, "and in winter?")
+    store.finish_turn(turn_id, replace(an_answer(), searched="What does it cost in winter?"))
+
+    assert store.turns(conversation)[0].searched == "What does it cost in winter?"
+    assert store.history(conversation)[0].searched == "What does it cost in winter?"
+
+
+def test_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """Its conversations stay, and new turns keep what the old ones could not."""
+    path = tmp_path / "conversations.db"
+    store = Conversations(path)
+    conversation = store.create("Travel")
+    store.finish_turn(store.begin_turn(conversation, "q"), an_answer())
+    store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE turns DROP COLUMN searched")
+        connection.execute("ALTER TABLE conversations DROP COLUMN scope")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+    store = Conversations(path)
+    turn_id = store.begin_turn(conversation, "and?")
+    store.finish_turn(turn_id, replace(an_answer(), searched="whole"))
+
+    assert [turn.searched for turn in store.turns(conversation)] == ["", "whole"]
+    assert Conversations(path).turns(conversation)[0].text == "48 euros [1]."
+    assert store.scope(conversation).is_everything
+
+
+def test_a_conversation_keeps_its_scope(tmp_path: Path) -> None:
+    """As it was begun with or set later, also after a restart; what is no scope filters nothing."""
+    path = tmp_path / "conversations.db"
+    store = Conversations(path)
+    plain = store.create("All")
+    kept = store.create("Some", Scope(documents=("contracts", "Ü*"), since="2021"))
+
+    store.set_scope(plain, Scope(kinds=("pdf",), languages=("de",), tags=("law",), until="2023-04"))
+
+    again = Conversations(path)
+    assert again.scope(kept) == Scope(documents=("contracts", "Ü*"), since="2021")
+    assert again.scope(plain).to_json() == {
+        "kinds": ["pdf"],
+        "languages": ["de"],
+        "tags": ["law"],
+        "until": "2023-04",
+    }
+    assert again.scope("nobody").is_everything
+    assert Scope.from_json({"kinds": "pdf", "tags": [1, "a"], "since": 3, "x": 1}) == Scope(
+        tags=("a",)
+    )
 
 
 def test_fields_of_another_version_are_left_out(store: Conversations) -> None:

@@ -12,6 +12,7 @@ from app.find import MAX_QUERY_CHARACTERS, Finder
 from storage.catalog_writer import CatalogWriter
 from storage.errors import UsageError
 from storage.library import Library
+from storage.records import Scope
 from tests.library_fixtures import FakeEmbedder, ingest, open_library, words, write_files
 
 FILES = {
@@ -76,11 +77,12 @@ def test_hits_come_best_first_and_not_more_than_asked(finder):
 
 def test_a_search_is_kept_to_documents_and_folders(finder):
     """By path or folder, several at once; a folder's name is not a prefix of others."""
-    assert set(names(finder.search("rent", documents=["contracts"]))) == {
+    assert set(names(finder.search("rent", scope=Scope(documents=("contracts",))))) == {
         "contracts/lease.md",
         "contracts/cable.md",
     }
-    assert set(names(finder.search("rent", documents=["contracts-old/", "zh.md"]))) == {
+    several = Scope(documents=("contracts-old/", "zh.md"))
+    assert set(names(finder.search("rent", scope=several))) == {
         "contracts-old/lease.md",
         "zh.md",
     }
@@ -89,7 +91,7 @@ def test_a_search_is_kept_to_documents_and_folders(finder):
 def test_a_document_that_is_not_there_is_an_error(finder):
     """A misspelt document is said, not searched for in vain."""
     with pytest.raises(UsageError, match=r"contract/lease\.md"):
-        finder.search("rent", documents=["contract/lease.md"])
+        finder.search("rent", scope=Scope(documents=("contract/lease.md",)))
 
 
 @pytest.mark.parametrize(

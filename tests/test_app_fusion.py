@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fusion import Weights, fuse, reads_many_languages, weights_for
+from app.fusion import Weights, fuse, spread, weights_for
 
 EVEN = Weights(0.5, 0.5)
 IDS = st.lists(st.sampled_from([f"1:{i}" for i in range(30)]), unique=True, max_size=30)
@@ -63,56 +63,58 @@ def test_fusing_loses_nothing_and_adds_nothing(dense, lexical, share):
     assert fused == fuse(ranking(*dense), ranking(*lexical), weights)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "What was the revenue of 3M in 2018?",
-        "Pfizer 2021",
-        "rent",
-        "$8,738",
-        "",
-        "What is the café's rent?",
-    ],
-)
-def test_english_leans_on_the_vectors(query):
-    """English, names and numbers: both arms, the vectors a little more."""
-    weights = weights_for(query, multilingual=False)
-
-    assert weights.dense > weights.lexical > 0
+def english(language: str) -> bool:
+    return language == "en"
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "净利润是多少",
-        "¿Cuál es la capital del país vecino?",
-        "Wie hoch ist die Miete heute",
-        "Какова прибыль",
-    ],
-)
-def test_other_languages_lean_on_the_words(query):
+def test_a_language_that_the_model_reads_leans_on_the_vectors():
+    """There, and where a query is of no language, the vectors count a little more."""
+    for weights in (weights_for("en", english), weights_for("", english)):
+        assert weights.dense > weights.lexical > 0
+        assert weights.dense + weights.lexical == pytest.approx(1.0)
+
+
+def test_another_language_leans_on_the_words():
     """An English model finds next to nothing there: its opinion counts little."""
-    weights = weights_for(query, multilingual=False)
+    weights = weights_for("zh", english)
 
     assert weights.lexical > 0.8 > weights.dense > 0
-
-
-def test_a_model_of_many_languages_is_trusted_in_all():
-    """With such a model, the language of the question does not matter."""
-    assert weights_for("净利润是多少", multilingual=True) == weights_for("rent", multilingual=True)
-
-
-@given(query=st.text())
-def test_weights_add_up(query):
-    """To one, for any query."""
-    weights = weights_for(query, multilingual=False)
-
     assert weights.dense + weights.lexical == pytest.approx(1.0)
 
 
-def test_a_models_name_tells_its_languages():
-    """An unknown model is taken for an English one, as the bundled model is."""
-    assert reads_many_languages("BAAI/bge-m3")
-    assert reads_many_languages("intfloat/multilingual-e5-base")
-    assert not reads_many_languages("bundled all-MiniLM-L6-v2")
-    assert not reads_many_languages("BAAI/bge-base-en-v1.5")
+def test_a_named_document_gains():
+    """The bonus lifts a chunk over one that fits a little better, and the scale stays 0 to 1."""
+    dense = [("other", 0.9), ("named", 0.8), ("last", 0.1)]
+
+    plain = fuse(dense, [], EVEN)
+    routed = fuse(
+        dense, [], EVEN, bonus=lambda chunk: 0.4 if chunk == "named" else 0.0, most_bonus=0.4
+    )
+
+    assert [r.chunk_id for r in plain][:2] == ["other", "named"]
+    assert [r.chunk_id for r in routed][:2] == ["named", "other"]
+    assert max(r.score for r in routed) <= 1.0
+
+
+def test_what_lies_under_the_floor_counts_nothing():
+    """Candidates that were asked for later do not make the ones before them look better."""
+    (a, b, c) = fuse([("a", 0.8), ("b", 0.4), ("c", 0.1)], [], Weights(1.0, 0.0), floor=0.4)
+
+    assert (a.score, b.score, c.score) == (1.0, 0.0, 0.0)
+
+
+def test_spread_gives_each_group_its_turn():
+    """Two documents that are compared: the best of each, then the second of each."""
+    ranked = fuse(ranking("a1", "a2", "a3", "b1", "x", "b2"), [], EVEN)
+    groups = {"a": 0, "b": 1}
+
+    taken = spread(ranked, lambda chunk: groups.get(chunk[0]))
+
+    assert [r.chunk_id for r in taken] == ["a1", "b1", "x", "a2", "b2", "a3"]
+
+
+def test_spread_leaves_a_single_group_alone():
+    """Nothing to take turns with: the order stays."""
+    ranked = fuse(ranking("a1", "a2"), [], EVEN)
+
+    assert spread(ranked, lambda _: 0) == ranked

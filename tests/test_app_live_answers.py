@@ -147,6 +147,24 @@ def test_hanging_up_first_shuts_a_connection_that_opens_later() -> None:
     there.close()
 
 
+def test_hanging_up_reaches_connections_of_a_line_inside() -> None:
+    """A request with a time limit of its own ends with the answer it belongs to, not before it."""
+    pairs = [socket.socketpair() for _ in range(2)]
+    with HangUp() as outer:
+        with HangUp() as inner:
+            inner.watch(pairs[0][0])
+        with HangUp() as other:
+            other.watch(pairs[1][0])
+        inner.now()
+
+        outer.now()
+
+    assert [there.recv(1) for _, there in pairs] == [b"", b""]
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
 def test_a_fault_of_the_model_keeps_the_text(live: LiveAnswers, store: Conversations) -> None:
     """The error's sentence stands beside what had arrived."""
     turn = ask(live, store, "broken")

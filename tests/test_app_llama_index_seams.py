@@ -14,7 +14,7 @@ from app.llama_index_seams import HayloftRetriever, LlamaIndexChat, rerank
 from app.tokens import EstimatingCounter
 from ingest.chunking import ChunkSizes
 from ingest.node_parser import PageNodeParser
-from storage.records import Hit
+from storage.records import EVERYTHING, Hit, Scope
 
 
 def hit(rank: int, text: str, score: float) -> Hit:
@@ -41,8 +41,8 @@ class CannedFinder:
         self.hits = list(hits)
         self.asked: list[tuple[str, int, tuple[str, ...]]] = []
 
-    def search(self, query: str, *, limit: int = 10, documents: Sequence[str] = ()) -> list[Hit]:
-        self.asked.append((query, limit, tuple(documents)))
+    def search(self, query: str, *, limit: int = 10, scope: Scope = EVERYTHING) -> list[Hit]:
+        self.asked.append((query, limit, scope))
         return self.hits[:limit]
 
 
@@ -50,9 +50,11 @@ def test_retriever_returns_nodes_with_page_and_span() -> None:
     """A LlamaIndex retriever over a library carries document, page, span and score."""
     finder = CannedFinder([hit(1, "Depth 3.40 m", 0.9), hit(2, "Other", 0.5)])
 
-    nodes = HayloftRetriever(finder, limit=1, documents=["reports"]).retrieve("how deep?")
+    scope = Scope(documents=("reports",))
 
-    assert finder.asked == [("how deep?", 1, ("reports",))]
+    nodes = HayloftRetriever(finder, limit=1, scope=scope).retrieve("how deep?")
+
+    assert finder.asked == [("how deep?", 1, scope)]
     assert [(n.node.node_id, n.score, n.text) for n in nodes] == [("3:1", 0.9, "Depth 3.40 m")]
     assert nodes[0].node.metadata["page"] == 7
     assert nodes[0].node.metadata["page_label"] == "vii"

@@ -287,7 +287,7 @@ def test_the_quote_is_marked_within_its_passage() -> None:
 
 def test_overlapping_quotes_are_each_marked_once() -> None:
     """No text is lost or doubled where quotes overlap or reach beyond the passage."""
-    view = page_text.page_html("abcdefghij", Span(2, 6), [Span(1, 4), Span(3, 8), Span(9, 10)])
+    view = page_text.page_html("abcdefghij", [Span(2, 6)], [Span(1, 4), Span(3, 8), Span(9, 10)])
 
     assert Tags(view.html).text == "abcdefghij"
     assert "".join(re.findall(r"<mark[^>]*>([^<]*)</mark>", view.html)) == "bcdefgh" + "j"
@@ -297,7 +297,7 @@ def test_page_text_is_escaped_inside_and_outside_highlights() -> None:
     """Highlighting is built from escaped text."""
     text = "<b>x</b> <i>y</i> & <u>z</u>"
 
-    seen = Tags(page_text.page_html(text, Span(0, 17), [Span(0, 8)]).html)
+    seen = Tags(page_text.page_html(text, [Span(0, 17)], [Span(0, 8)]).html)
 
     assert seen.text == text
     assert set(seen.tags) == {"div", "mark", "span"}
@@ -307,7 +307,7 @@ def test_of_a_very_long_page_the_part_around_the_passage_is_shown() -> None:
     """The quote is in the part, and how much is left out is said."""
     text = "x" * 50_000 + "the quote" + "y" * 50_000
 
-    view = page_text.page_html(text, None, [Span(50_000, 50_009)], limit=1000)
+    view = page_text.page_html(text, [], [Span(50_000, 50_009)], limit=1000)
 
     assert "the quote</mark>" in view.html
     assert view.left_out == len(text) - 1000
@@ -326,7 +326,7 @@ def test_a_quote_that_was_moved_is_found_again() -> None:
 
 def test_a_passage_that_is_gone_is_not_found() -> None:
     """A changed page has no place for the passage of then."""
-    assert page_text.find_passage("something else entirely", HITS[0]) is None
+    assert page_text.find_passage("something else entirely", HITS[0]) == []
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import bench_extractive, bench_ingest, common, datasets, run
+from benchmarks import bench_ingest, common, datasets, run
 from benchmarks.common import Figure, Report, Skipped, at_least, at_most, percentile
 from evaluation.questions import read_questions
 
@@ -90,54 +89,6 @@ def test_the_real_sets_convert_whole():
     assert len(asked) == 1190
     texts = {paragraph.document: paragraph.text for paragraph in paragraphs}
     assert all(one.answers[0] in texts[one.relevant[0][0]] for one in asked)
-
-
-@pytest.mark.parametrize(
-    ("sentence", "answers", "expected"),
-    [
-        ("They gave up 308 points.", ["308"], True),
-        ("They gave up 1308 points.", ["308"], False),
-        ("The  Denver\nBroncos won.", ["denver broncos"], True),
-        ("Nothing of it.", ["308", "Broncos"], False),
-        ("It cost $5.00 in all.", ["$5.00"], True),
-        ("丹佛野马队获胜", ["野马队"], True),
-        ("Any sentence.", [""], False),
-        ("Any sentence.", [], False),
-    ],
-)
-def test_a_sentence_holds_an_answer_as_whole_words(sentence, answers, expected):
-    """Case and white space do not matter; the inside of another number does."""
-    assert bench_extractive.holds_answer(sentence, answers) is expected
-
-
-def judged(quotes, hits):
-    answer = SimpleNamespace(
-        citations=[SimpleNamespace(quote=quote, document=name) for quote, name in quotes],
-    )
-    found = [SimpleNamespace(document=name, page=page) for name, page in hits]
-    known = datasets.Known("q", "Who?", (("right.txt", 1),), ("Ann",))
-    return bench_extractive.judge(answer, found, known, 0.1)
-
-
-def test_only_the_first_sentence_counts_as_answered():
-    """An answer further down is told apart from one that comes first."""
-    outcome = judged([("Bob.", "right.txt"), ("Ann.", "right.txt")], [("right.txt", 1)])
-
-    assert (outcome.first, outcome.anywhere, outcome.retrieved) == (False, True, True)
-
-
-def test_the_answers_words_in_a_wrong_document_are_told_apart():
-    """A chance match is an answer, but not in place."""
-    outcome = judged([("Ann.", "wrong.txt")], [("wrong.txt", 1), ("right.txt", 2)])
-
-    assert (outcome.first, outcome.first_in_place, outcome.retrieved) == (True, False, False)
-
-
-def test_an_answer_without_a_quote_is_a_miss():
-    """Nothing found is nothing answered."""
-    outcome = judged([], [])
-
-    assert (outcome.first, outcome.anywhere, outcome.quoted) == (False, False, "")
 
 
 def test_targets_are_met_at_their_limit():
@@ -234,19 +185,3 @@ def test_what_a_command_says_instead_of_a_report_is_told():
     with pytest.raises(common.Failed, match="ModuleNotFoundError"):
         common.last_json(common.Timed(1.0, "", "ModuleNotFoundError: no", 1))
     assert common.last_json(common.Timed(1.0, 'x\n{"a": 1}\n', "", 0)) == {"a": 1}
-
-
-def test_a_listening_finder_keeps_what_was_found():
-    """It passes the search on unchanged and remembers the hits."""
-    inner = SimpleNamespace(search=lambda query, *, limit: [query] * limit)
-    finder = bench_extractive.Listening(inner)
-
-    assert finder.search("a", limit=2) == ["a", "a"]
-    assert finder.found == ["a", "a"]
-
-
-def test_a_subset_of_questions_is_spread_over_the_set():
-    """The first questions of XQuAD all ask about one article."""
-    assert bench_extractive.spread(range(10), 3) == [0, 3, 6]
-    assert bench_extractive.spread(range(3), 5) == [0, 1, 2]
-    assert bench_extractive.spread(range(3), None) == [0, 1, 2]

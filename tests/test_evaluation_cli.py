@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from test_evaluation_retrieval import FakeSearcher, summary
 
-from evaluation import cli
+from evaluation import cli, reporting
 from evaluation.questions import read_questions
 from storage.catalog import IndexIdentity
 from storage.errors import StorageError, UsageError
@@ -129,7 +129,7 @@ def test_a_result_is_written_whole_or_not_at_all(tmp_path, result):
     folder = tmp_path / "results"
     folder.mkdir()
 
-    cli._write(folder / "run.json", result)
+    reporting.write(folder / "run.json", result)
 
     assert json.loads((folder / "run.json").read_text()) == json.loads(json.dumps(result))
     assert [path.name for path in folder.iterdir()] == ["run.json"]
@@ -138,7 +138,7 @@ def test_a_result_is_written_whole_or_not_at_all(tmp_path, result):
 def test_a_result_that_cannot_be_written_is_one_sentence(tmp_path, result):
     """The folder went away while the questions were asked."""
     with pytest.raises(StorageError, match="cannot be written"):
-        cli._write(tmp_path / "gone" / "run.json", result)
+        reporting.write(tmp_path / "gone" / "run.json", result)
 
 
 def test_bad_questions_and_bad_out_are_told_before_anything_is_loaded(tmp_path, file):

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from evaluation.questions import Place, read_questions
+from evaluation.questions import Place, read_questions, spread
 from storage.errors import UsageError
 
 GOOD = {"id": "q1", "question": "Who?", "relevant": [{"document": "a/b.pdf", "page": 3}]}
@@ -129,3 +129,10 @@ def test_an_absent_an_empty_and_a_binary_file_are_refused(tmp_path):
         read_questions(write(tmp_path / "empty", "\n"))
     with pytest.raises(UsageError, match="line 2: not UTF-8"):
         read_questions(binary)
+
+
+def test_a_subset_of_questions_is_spread_over_the_file():
+    """Neighbouring questions ask about the same page."""
+    assert spread(range(10), 3) == [0, 3, 6]
+    assert spread(range(3), 5) == [0, 1, 2]
+    assert spread(range(3), None) == [0, 1, 2]

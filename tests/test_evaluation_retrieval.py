@@ -40,7 +40,7 @@ class FakeSearcher:
         self.table = table
         self.asked: list[tuple[str, int]] = []
 
-    def search(self, query, *, limit=10, documents=()):
+    def search(self, query, *, limit=10, scope=None):
         self.asked.append((query, limit))
         places = self.table.get(query, [])[:limit]
         return [hit(rank, *place) for rank, place in enumerate(places, 1)]
@@ -150,7 +150,7 @@ class RefusingSearcher:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def search(self, query, *, limit=10, documents=()):
+    def search(self, query, *, limit=10, scope=None):
         raise self.error
 
 

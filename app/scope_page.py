@@ -1,0 +1,221 @@
+"""Which documents a conversation's questions are kept to: a control, and a line that says so.
+
+The choice is kept with the conversation. Before there is one it is kept in the
+session, and goes with the first question into the conversation that begins.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import streamlit as st
+
+from app import rendering, resources
+from app.language_names import language_name
+from storage.errors import UsageError
+from storage.records import EVERYTHING, Scope
+from storage.scoping import UNKNOWN_LANGUAGE
+
+_DRAFT = "scope-draft"
+
+_MOST_DOCUMENTS = 1000
+"""More than these are not listed one by one, only their folders; a name can always be typed."""
+
+_NAMES_SHOWN = 3
+"""So many values of a filter the line names."""
+
+
+def scope_of(conversation_id: str | None) -> Scope:
+    """What the next question is kept to."""
+    if conversation_id is not None:
+        return resources.store().scope(conversation_id)
+    draft: Mapping[str, object] = st.session_state.get(_DRAFT, {})
+    return Scope.from_json(draft)
+
+
+def forget_draft() -> None:
+    """The choice made before a conversation began belongs to that conversation now."""
+    st.session_state.pop(_DRAFT, None)
+
+
+def check(scope: Scope) -> None:
+    """Raises UsageError for a scope that cannot be searched."""
+    if not scope.is_everything:
+        with resources.library().catalog.snapshot() as snapshot:
+            snapshot.within(scope)
+
+
+def show(conversation_id: str | None, documents: int) -> None:
+    """Draw the control; `documents` is how many the library has."""
+    scope = scope_of(conversation_id)
+    with st.popover(
+        _button_label(scope, documents),
+        icon=":material/filter_alt:",
+        type="tertiary" if scope.is_everything else "secondary",
+        width="stretch",
+    ):
+        _widgets(scope, conversation_id)
+        if not scope.is_everything:
+            st.button(
+                "Search everything again",
+                key="scope-clear",
+                icon=":material/close:",
+                type="tertiary",
+                on_click=_keep,
+                args=(conversation_id, EVERYTHING),
+            )
+
+
+def show_line(conversation_id: str | None) -> None:
+    """What the next question is kept to, above the composer; nothing where it is everything."""
+    scope = scope_of(conversation_id)
+    if not scope.is_everything:
+        # Where Streamlit keeps the composer; it has no public name. Else at the page's end.
+        with getattr(st, "_bottom", None) or st.container():
+            _line(scope)
+
+
+def _line(scope: Scope) -> None:
+    try:
+        with resources.library().catalog.snapshot() as snapshot:
+            within = snapshot.within(scope)
+    except UsageError as error:
+        st.html(
+            rendering.notice_html("warn", "Nothing can be found with these filters", str(error))
+        )
+        return
+    count = rendering.count_of(len(within.versions) if within else 0, "document")
+    st.html(
+        '<div class="hl-small hl-scope" role="status">Only in '
+        f"{rendering.text_html(described(scope))} · {count}</div>"
+    )
+
+
+def described(scope: Scope) -> str:
+    """A scope in words: `contracts, report.pdf · PDF · German · since 2021`."""
+    parts = [
+        _some(scope.documents),
+        _some(kind.upper() for kind in scope.kinds),
+        _some(_language_name(code) for code in scope.languages),
+        _some(f"#{tag}" for tag in scope.tags),
+        f"since {scope.since}" if scope.since else "",
+        f"until {scope.until}" if scope.until else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def names_to_choose(paths: Iterable[str]) -> list[str]:
+    """Folders with a slash at their end, and documents unless there are very many."""
+    paths = list(paths)
+    folders: Counter[str] = Counter()
+    for path in paths:
+        parents = path.split("/")[:-1]
+        folders.update("/".join(parents[: depth + 1]) + "/" for depth in range(len(parents)))
+    return [*sorted(folders), *(paths if len(paths) <= _MOST_DOCUMENTS else [])]
+
+
+def _widgets(scope: Scope, conversation_id: str | None) -> None:
+    choices = resources.scope_choices()
+    facets = choices.facets
+    languages = {code or UNKNOWN_LANGUAGE: count for code, count in facets.languages.items()}
+    told: dict[str, Any] = {"on_change": _changed, "args": (conversation_id,)}
+    _show_in_widgets(scope, conversation_id)
+    st.multiselect(
+        "Documents and folders",
+        _with(names_to_choose(choices.paths), scope.documents),
+        key=_key("documents", conversation_id),
+        accept_new_options=True,
+        placeholder="All, or a pattern such as *2023*",
+        **told,
+    )
+    if len(facets.kinds) > 1 or scope.kinds:
+        st.pills(
+            "Types",
+            _with(facets.kinds, scope.kinds),
+            selection_mode="multi",
+            key=_key("kinds", conversation_id),
+            format_func=lambda kind: _counted(kind.upper(), facets.kinds.get(kind, 0)),
+            **told,
+        )
+    if len(languages) > 1 or scope.languages:
+        st.pills(
+            "Languages",
+            _with(languages, scope.languages),
+            selection_mode="multi",
+            key=_key("languages", conversation_id),
+            format_func=lambda code: _counted(_language_name(code), languages.get(code, 0)),
+            **told,
+        )
+    if facets.tags or scope.tags:
+        st.multiselect(
+            "Tags",
+            _with(facets.tags, scope.tags),
+            key=_key("tags", conversation_id),
+            placeholder="Any",
+            **told,
+        )
+    first, last = st.columns(2)
+    with first:
+        st.text_input("From", key=_key("since", conversation_id), placeholder="2021", **told)
+    with last:
+        st.text_input("To", key=_key("until", conversation_id), placeholder="2023-06", **told)
+    if facets.first_date:
+        span = f"from {facets.first_date[:4]} to {facets.last_date[:4]}"
+        st.html(f'<div class="hl-small">The documents are {span}.</div>')
+
+
+def _key(name: str, conversation_id: str | None) -> str:
+    return f"scope-{name}-{conversation_id or 'new'}"
+
+
+def _show_in_widgets(scope: Scope, conversation_id: str | None) -> None:
+    """What is kept is what the widgets show, also where another tab has changed it."""
+    for field in fields(scope):
+        value = getattr(scope, field.name)
+        shown = list(value) if isinstance(value, tuple) else value
+        st.session_state[_key(field.name, conversation_id)] = shown
+
+
+def _changed(conversation_id: str | None) -> None:
+    """Keep what the widgets say now."""
+    kept: dict[str, object] = {}
+    for field in fields(Scope):
+        value = st.session_state.get(_key(field.name, conversation_id))
+        kept[field.name] = value.strip() if isinstance(value, str) else value
+    _keep(conversation_id, Scope.from_json(kept))
+
+
+def _keep(conversation_id: str | None, scope: Scope) -> None:
+    if conversation_id is None:
+        st.session_state[_DRAFT] = scope.to_json()
+    else:
+        resources.store().set_scope(conversation_id, scope)
+
+
+def _button_label(scope: Scope, documents: int) -> str:
+    if scope.is_everything:
+        return f"Searching all {rendering.count_of(documents, 'document')}"
+    filters = replace(scope, since=scope.since or scope.until, until="").to_json()
+    return f"Searching with {rendering.count_of(len(filters), 'filter')}"
+
+
+def _counted(name: str, count: int) -> str:
+    return rendering.label(f"{name} · {count:,}")
+
+
+def _with(options: Iterable[str], chosen: Iterable[str]) -> list[str]:
+    """The options, and what was chosen before and is no longer among them."""
+    return list(dict.fromkeys([*options, *chosen]))
+
+
+def _some(values: Iterable[str]) -> str:
+    named = list(values)
+    more = f" and {len(named) - _NAMES_SHOWN} more" if len(named) > _NAMES_SHOWN else ""
+    return ", ".join(named[:_NAMES_SHOWN]) + more
+
+
+def _language_name(code: str) -> str:
+    return "not sure" if code == UNKNOWN_LANGUAGE else language_name(code)

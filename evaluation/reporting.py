@@ -1,0 +1,73 @@
+"""What the evaluations share: how figures are told, progress, and writing a result."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from storage.errors import StorageError, UsageError
+
+_NAMED_AT_MOST = 5
+_LARGEST_CUTOFF = 1000
+
+
+def cutoffs(text: str) -> tuple[int, ...]:
+    """Parse `1,3,5`: whole numbers from 1, sorted, each once."""
+    try:
+        values = {int(part) for part in text.split(",")}
+    except ValueError:
+        values = {0}
+    if min(values) < 1 or max(values) > _LARGEST_CUTOFF:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of whole numbers from 1 to {_LARGEST_CUTOFF} such as 1,5,10"
+        )
+    return tuple(sorted(values))
+
+
+def positive(text: str) -> int:
+    """Parse a whole number from 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def cell(score: Mapping[str, float]) -> str:
+    """A mean with its interval: `0.606 [0.44, 0.75]`."""
+    return f"{score['mean']:.3f} [{score['low']:.2f}, {score['high']:.2f}]"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 page`, `1,116 pages`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def named(names: Sequence[str]) -> str:
+    """The first few of the names."""
+    return ", ".join(names[:_NAMED_AT_MOST]) + (", …" if len(names) > _NAMED_AT_MOST else "")
+
+
+def progress(done: int, total: int) -> None:
+    """Show people at a terminal how far an evaluation is."""
+    if sys.stderr.isatty():
+        print(f"\r{done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+
+def check_writable(out: Path | None) -> None:
+    """Refuse a file that cannot be written, before anything is measured for it."""
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        raise UsageError(f"{out} cannot be written: name a file in a folder that exists.")
+
+
+def write(path: Path, result: Mapping[str, Any]) -> None:
+    """Put the result in place at once, so that no half of it is ever read."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
