@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     library = Library(StorageSettings())
     try:
         choice = choose_model(settings)
-        assistant = Assistant(library, Finder(library), choice.model, settings)
+        assistant = Assistant(library, Finder(library, settings), choice.model, settings)
         answer = _follow(assistant, args, scope)
     finally:
         library.close()

@@ -58,7 +58,7 @@ def finder() -> Finder:
     """Search over the library."""
     from app.find import Finder
 
-    return Finder(library())
+    return Finder(library(), app_settings())
 
 
 @st.cache_resource(show_spinner=False)

@@ -199,7 +199,10 @@ class CatalogWriter:
         words = [
             (
                 index_text(chunk.text, facts.language),
-                index_text(f"{file.path} {document.title} {chunk.heading}", facts.language),
+                index_text(
+                    " ".join((file.path, document.title, chunk.heading, *facts.names)),
+                    facts.language,
+                ),
             )
             for chunk in chunks
         ]
@@ -225,9 +228,7 @@ class CatalogWriter:
                 ),
             )
             store_facts(connection, version_id, facts)
-            store_names(
-                connection, version_id, name_terms(file.path, document.title, facts.tags)
-            )
+            store_names(connection, version_id, name_terms(file.path, document.title, facts.names))
             connection.executemany(
                 "INSERT INTO pages (version_id, number, label, heading, text)"
                 " VALUES (?, ?, ?, ?, ?)",

@@ -61,6 +61,13 @@ class Facts:
     dated_by: str
     """`stated` or `file`."""
     tags: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    """Other names of what it is about, as its author wrote them."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it goes by besides its path and title."""
+        return (*self.tags, *self.aliases)
 
 
 def facts_of(path: str, mtime_ns: int, metadata: Mapping[str, str], texts: Iterable[str]) -> Facts:
@@ -73,6 +80,11 @@ def facts_of(path: str, mtime_ns: int, metadata: Mapping[str, str], texts: Itera
         dated=dated or local_date(mtime_ns / 1e9),
         dated_by=STATED if dated else FROM_FILE,
         tags=tags_in(metadata.get("tags", ""), metadata.get("keywords", "")),
+        aliases=tuple(
+            alias
+            for part in _SEPARATORS.split(metadata.get("aliases", ""))
+            if (alias := " ".join(part.split()).strip(_AROUND_TAGS))
+        )[:MOST_TAGS],
     )
 
 

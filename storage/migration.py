@@ -61,7 +61,7 @@ def _to_2(connection: sqlite3.Connection) -> None:
         texts = {page[0]: page[1] for page in pages}
         facts = facts_of(path, mtime_ns, json.loads(metadata), texts.values())
         store_facts(connection, version_id, facts)
-        store_names(connection, version_id, name_terms(path, title, facts.tags))
+        store_names(connection, version_id, name_terms(path, title, facts.names))
         chunks = connection.execute(
             "SELECT id, page, char_start, char_end, heading FROM chunks WHERE version_id = ?",
             (version_id,),
@@ -72,7 +72,7 @@ def _to_2(connection: sqlite3.Connection) -> None:
                 (
                     chunk_id,
                     index_text(texts[page][start:end], facts.language),
-                    index_text(f"{path} {title} {heading}", facts.language),
+                    index_text(" ".join((path, title, heading, *facts.names)), facts.language),
                 )
                 for chunk_id, page, start, end, heading in chunks
             ],

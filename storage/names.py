@@ -28,11 +28,14 @@ _ACRONYM = "="
 """Leads the initials of a name, so that "IT" is not taken for the word "it"."""
 
 
-def name_terms(path: str, title: str, tags: Iterable[str] = ()) -> list[str]:
-    """The terms a document is known by; the nearest to its file name first."""
+def name_terms(path: str, title: str, others: Iterable[str] = ()) -> list[str]:
+    """The terms a document is known by, the nearest to its file name first.
+
+    `others` are its tags and aliases.
+    """
     found: dict[str, None] = {}
     parts = PurePosixPath(path)
-    for source in (parts.stem, title, *reversed(parts.parent.parts), *tags):
+    for source in (parts.stem, title, *reversed(parts.parent.parts), *others):
         found.update(dict.fromkeys(terms_in(source)))
         initials = acronym(source)
         if initials:

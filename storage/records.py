@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,14 @@ class Place:
         return {"document": self.document, "page": self.page}
 
 
+class Found(NamedTuple):
+    """A chunk that the search found, as a span of its page."""
+
+    start: int
+    end: int
+    rank: int
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found for a query, best first.
@@ -99,8 +108,8 @@ class Hit:
     dense_rank: int | None = None
     """Rank in the vector search, from 1; None where that arm missed it."""
     lexical_rank: int | None = None
-    found: tuple[tuple[int, int], ...] = ()
-    """Of a passage that was widened: the spans of the page that the search found. Empty: all."""
+    found: tuple[Found, ...] = ()
+    """What the search found of a passage that was widened, in page order. Empty: all of it."""
     lead: str = ""
     """The header, further up on the page, of the table that the text begins in."""
     beside: bool = False

@@ -29,7 +29,7 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)",
 _SCALAR = re.compile(r"^([A-Za-z][\w-]*):[ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
 _LIST = re.compile(r"^([A-Za-z][\w-]*):[ \t]*\n((?:[ \t]*-[ \t]+\S.*(?:\n|\Z))+)", re.MULTILINE)
 _LIST_ITEM = re.compile(r"^[ \t]*-[ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
-_METADATA = ("author", "date", "description", "keywords", "lang", "tags", "version")
+_METADATA = ("aliases", "author", "date", "description", "keywords", "lang", "tags", "version")
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
