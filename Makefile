@@ -11,7 +11,7 @@ DEV_INSTALLED := $(VENV)/.installed-dev
 BROWSER_INSTALLED := $(VENV)/.installed-browser
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help install start test check test-browser test-faults test-engine bench clean
+.PHONY: help install start test check test-browser test-faults test-engine bench bench-retrieval clean
 
 help:
 	@echo "make start         install, ingest the sample library, answer a first question, serve the page"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-browser  the page in a real headless Chromium"
 	@echo "make test-faults   processes killed at random moments"
 	@echo "make bench         the benchmarks"
+	@echo "make bench-retrieval  search beside its peers' defaults (ARGS=--help lists choices)"
 	@echo "make clean         remove the virtual environment; documents and data stay"
 
 $(BIN)/python:
@@ -67,6 +68,9 @@ test-faults: $(DEV_INSTALLED)
 
 bench: $(DEV_INSTALLED)
 	$(BIN)/python -m benchmarks.run
+
+bench-retrieval: $(DEV_INSTALLED)
+	$(BIN)/python -m benchmarks.bench_retrieval $(ARGS)
 
 clean:
 	rm -rf $(VENV)

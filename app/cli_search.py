@@ -13,8 +13,8 @@ from app import cli_scope
 from storage.errors import UsageError
 
 if TYPE_CHECKING:
+    from app.find import Finder
     from app.standing import Target
-    from app.why import Search
     from storage.library import Library
     from storage.records import Hit, Scope
 
@@ -56,7 +56,6 @@ def run(args: argparse.Namespace) -> int:
 
     from app.find import Finder
     from app.settings import AppSettings
-    from app.why import Search
     from storage.library import Library
     from storage.settings import StorageSettings
 
@@ -68,11 +67,14 @@ def run(args: argparse.Namespace) -> int:
                 hits = finder.search(line["query"], limit=args.limit, scope=scope)
                 _print_json({"id": line["id"], "query": line["query"], "hits": _plain(hits)})
             return 0
-        search = Search.of(finder, args.query, limit=args.limit, scope=given)
+        if args.explain or target:
+            _look_into(library, finder, args, given, target)
+            return 0
+        hits = finder.search(args.query, limit=args.limit, scope=given)
         if args.json:
-            _print_json(_object(library, search, args, target))
+            _print_json({"query": args.query, "hits": _plain(hits)})
         else:
-            _print(library, search, args, target)
+            _print_hits(hits, library, given)
     finally:
         library.close()
     return 0
@@ -105,38 +107,30 @@ def _target(text: str | None) -> Target | None:
     return target_of(text)
 
 
-def _object(
-    library: Library, search: Search, args: argparse.Namespace, target: Target | None
-) -> dict[str, Any]:
-    """What `--json` prints."""
-    found: dict[str, Any] = {"query": args.query, "hits": _plain(search.hits)}
-    if args.explain:
-        explanation = search.explanation()
-        found["explain"] = explanation.to_json() if explanation else None
-    if target is not None:
-        from app.why import why
-
-        found["why"] = why(library, search, target).to_json()
-    return found
-
-
-def _print(
-    library: Library, search: Search, args: argparse.Namespace, target: Target | None
+def _look_into(
+    library: Library, finder: Finder, args: argparse.Namespace, scope: Scope, target: Target | None
 ) -> None:
-    """The hits, or why they are the hits, or why a page is none of them."""
+    """Print why the hits are the hits, and why a page is one of them or none."""
     from app.explain_text import explanation_lines, standing_lines
-    from app.why import why
+    from app.why import Search, why
 
+    search = Search.of(finder, args.query, limit=args.limit, scope=scope)
     explanation = search.explanation() if args.explain else None
-    if explanation is not None and search.hits:
-        print("\n".join(explanation_lines(explanation)))
-    elif target is None:
-        empty = library.catalog.counts().documents == 0
-        _print_hits(search.hits, empty=empty, filtered=not search.scope.is_everything)
-    if target is not None:
+    standing = why(library, search, target) if target else None
+    if args.json:
+        found: dict[str, Any] = {"query": args.query, "hits": _plain(search.hits)}
         if args.explain:
-            print()
-        print("\n".join(standing_lines(why(library, search, target))))
+            found["explain"] = explanation.to_json() if explanation else None
+        if standing:
+            found["why"] = standing.to_json()
+        _print_json(found)
+        return
+    if explanation and search.hits:
+        print("\n".join(explanation_lines(explanation)))
+    elif not standing:
+        _print_hits(search.hits, library, scope)
+    if standing:
+        print("\n" * args.explain + "\n".join(standing_lines(standing)))
 
 
 def _plain(hits: list[Hit]) -> list[dict[str, object]]:
@@ -147,11 +141,12 @@ def _print_json(value: dict[str, Any]) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
-def _print_hits(hits: list[Hit], *, empty: bool, filtered: bool) -> None:
-    if empty:
+def _print_hits(hits: list[Hit], library: Library, scope: Scope) -> None:
+    if library.catalog.counts().documents == 0:
         print("The library is empty. Fill it with `hayloft ingest FOLDER`.")
     elif not hits:
-        print("Nothing was found in what the filters leave." if filtered else "Nothing was found.")
+        kept = "" if scope.is_everything else " in what the filters leave"
+        print(f"Nothing was found{kept}.")
     for hit in hits:
         print(f"{hit.rank:>3}. {hit.document}, {hit.place}   ({hit.score:.3f})")
         text = " ".join(hit.text.split())

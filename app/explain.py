@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.fusion import Ranked
@@ -76,6 +76,8 @@ class Reason:
     """The names in the question that its document goes by."""
     reranked: float | None
     """The reranker's score, where it read the passage."""
+    copy_of: int | None = None
+    """The rank of a better hit with the same text."""
 
     def to_json(self) -> dict[str, object]:
         """The reason as `--explain --json` prints it."""
@@ -92,6 +94,7 @@ class Reason:
             "reranker": None
             if self.reranked is None
             else {"score": rounded(self.reranked), "from_rank": self.fused_rank},
+            "copy_of": self.copy_of,
             "sentence": sentence(self),
         }
 
@@ -149,6 +152,9 @@ def explained(
     `reranker` is the name of the one that ordered the first `reranked` of them anew.
     """
     fused = {item.chunk_id: (rank, item) for rank, item in enumerate(found.ranked, start=1)}
+    first: dict[str, int] = {}
+    for hit in hits:
+        first.setdefault(_folded(hit.text), hit.rank)
     names = names_in(found.query, found.route)
     return Explanation(
         language=found.language,
@@ -160,7 +166,13 @@ def explained(
         worded=len(found.lexical),
         candidates=len(found.ranked),
         reranker=reranker,
-        reasons=tuple(_reason(found, hit, *fused[hit.chunk_id], names, reranked) for hit in hits),
+        reasons=tuple(
+            replace(
+                _reason(found, hit, *fused[hit.chunk_id], names, reranked),
+                copy_of=rank if (rank := first[_folded(hit.text)]) < hit.rank else None,
+            )
+            for hit in hits
+        ),
     )
 
 
@@ -197,9 +209,11 @@ def sentence(reason: Reason) -> str:
     if reason.names and reason.named > 0:
         parts.append(f"Its document goes by {listed(reason.names)}, which the question names.")
     if reason.reranked is not None:
-        before, after = reason.fused_rank, reason.hit.rank
-        moved = "left it there" if before == after else f"moved it from {ordinal(before)}"
-        parts.append(f"The reranker {moved}.")
+        stayed = reason.fused_rank == reason.hit.rank
+        before = f"Before the reranker it stood {ordinal(reason.fused_rank)}."
+        parts.append("The reranker left it there." if stayed else before)
+    if reason.copy_of is not None:
+        parts.append(f"It is the same text as the {ordinal(reason.copy_of)}.")
     return " ".join(parts)
 
 
@@ -241,6 +255,10 @@ def _spans(matches: Iterable[Match]) -> list[tuple[int, int, list[Match]]]:
         else:
             found.append((match.start, match.end, [match]))
     return found
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split())
 
 
 def rounded(number: float | None) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.explain import Explanation, Opinion, sentence
 from app.language_names import language_name
-from app.phrases import listed, ordinal
+from app.phrases import listed, ordinal, where
 from app.standing import Place, Ranks, Standing
 
 _WORDS_SHOWN = 12
@@ -66,7 +66,7 @@ def _table(explanation: Explanation) -> list[str]:
         if reason.reranked is not None:
             row += f"  reranker {reason.reranked:.3f}"
         found += [
-            f"{row.rstrip()}  {reason.hit.document}, {reason.hit.place}",
+            f"{row.rstrip()}  {where(reason.hit)}",
             f"     {sentence(reason)}",
         ]
     return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -44,6 +46,9 @@ _ATTEMPTS = 4
 
 _SEARCHES_AT_ONCE = 8
 
+_SAMPLE = 10
+"""Passages whose language is taken for that of a query which has no small words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -51,7 +56,7 @@ class Findings:
 
     query: str
     language: str
-    """The query's; '' where it has none or could not be told."""
+    """The query's, or of the passages with its words where it has none of its own; or ''."""
     weights: Weights
     route: Route
     dense: tuple[tuple[str, float], ...]
@@ -179,7 +184,9 @@ class Finder:
                 chunk_id for chunk_id, _ in [*dense, *lexical] if chunk_id not in passages
             )
             dense = [hit for hit in dense if hit[0] in passages]
-            language = query_language(query, snapshot.languages())
+            language = query_language(query, snapshot.languages()) or _language_of(
+                [passages[chunk_id] for chunk_id, _ in lexical[:_SAMPLE]]
+            )
             weights = weights_for(language, partial(reads, languages_of_index(identity)))
             ranked = fuse(
                 dense,
@@ -273,6 +280,15 @@ def _hit(rank: int, passage: Passage, ranked: Ranked) -> Hit:
         dense_rank=ranked.dense_rank,
         lexical_rank=ranked.lexical_rank,
     )
+
+
+def _language_of(passages: Sequence[Passage]) -> str:
+    """The language that most passages with the query's words are in.
+
+    "Umsatz 2018" has no small word to tell it by; where its words stand does.
+    """
+    counted = Counter(passage.language for passage in passages if passage.language)
+    return counted.most_common(1)[0][0] if counted else ""
 
 
 def _merged(

@@ -1,7 +1,7 @@
 """Reading both arms of a search on until they come to one page.
 
-Slower than a search by intent. Measured with 20,000 chunks of 384 dimensions:
-0.2 s to rank all vectors.
+Slower than a search, which stops at its candidates. Measured with chromadb
+1.5.9 and 384 dimensions: 0.2 s to rank all of 20,000 vectors, 1.4 s of 100,000.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.duplicates import same_words
 from app.explain import names_in
 from app.fusion import Ranked, fuse, spread
 from app.language_names import language_name
-from app.phrases import listed, ordinal
+from app.phrases import listed, ordinal, where
 from app.routing import BONUS
 from app.standing import Cause, Place, Ranks
 from storage.errors import UsageError
@@ -129,7 +129,7 @@ class Inquiry:
             if same_words(hit.text) in texts:
                 return Cause(
                     "duplicate",
-                    f"{hit.document}, {hit.place} says the same in the same words, and stands "
+                    f"{where(hit)} says the same in the same words, and stands "
                     f"{ordinal(hit.rank)}.",
                 )
         return None
@@ -206,7 +206,8 @@ class Inquiry:
             above.append(f"{ranks.dense.rank - 1:,} are nearer in meaning")
         if ranks.lexical and ranks.lexical.rank > 1:
             above.append(f"{ranks.lexical.rank - 1:,} hold the words better")
-        return Cause("fit", f"Other passages fit the question better: {listed(above)}.")
+        which = f": {listed(above)}" if above else ", both taken together"
+        return Cause("fit", f"Other passages fit the question better{which}.")
 
     def _place(self, ranking: Ranking, of: int, *, exact: bool) -> Place | None:
         rank = _first(self.own, (chunk_id for chunk_id, _ in ranking))

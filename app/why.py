@@ -13,7 +13,7 @@ from app.duplicates import copies_last
 from app.explain import Explanation, explained
 from app.inquiry import Inquiry
 from app.language_names import language_name
-from app.phrases import listed, ordinal
+from app.phrases import listed, ordinal, page_words, where
 from app.standing import (
     EMPTY,
     FILTERED,
@@ -49,14 +49,15 @@ class Search:
     found: Findings | None
     """None in a library that was never filled."""
     ordered: tuple[Hit, ...]
-    """All candidates, best first, reranked."""
+    """All candidates as the search ranks them, those beyond its limit too."""
 
     @classmethod
     def of(cls, finder: Finder, query: str, *, limit: int, scope: Scope = EVERYTHING) -> Search:
         """Search. Raises as `Finder.search` does."""
         found = finder.findings(query, limit=limit, scope=scope)
         ordered = finder.ordered(found, len(found.ranked)) if found else []
-        return cls(finder, query, limit, scope, found, tuple(ordered))
+        shown = copies_last(ordered[:limit])
+        return cls(finder, query, limit, scope, found, (*shown, *ordered[limit:]))
 
     @property
     def hits(self) -> list[Hit]:
@@ -149,7 +150,8 @@ def _of_document(
             NO_SUCH_PAGE,
             f"it has no {what} {target.page}, but {many}.",
         )
-    answer = partial(Standing, document.document, page.number, _place_of(document, page))
+    place = page_words(page.number, paged=document.paged, label=page.label, heading=page.heading)
+    answer = partial(Standing, document.document, page.number, place)
     with library.catalog.snapshot() as snapshot:
         chunks = snapshot.page_chunks(document.document_id, page.number)
         filters = _filters(snapshot, search.scope, document, chunks)
@@ -180,7 +182,7 @@ def _ranked(search: Search, inquiry: Inquiry, answer: Callable[..., Standing]) -
         if ranks.shown is not None
         else f"none of the {ranks.candidates:,} candidates is from it"
     )
-    first = "".join(f"; first stands {hit.document}, {hit.place}" for hit in search.hits[:1])
+    first = "".join(f"; first stands {where(hit)}" for hit in search.hits[:1])
     return answer(
         OUTRANKED,
         f"not among {shown}: {stands}{first}.",
@@ -201,13 +203,6 @@ def _page(library: Library, target: Target, document: DocumentSummary) -> Page |
         f"{document.document} has no {what} called {target.page!r}. Its {what}s count from 1 to "
         f"{document.pages:,}: write --why {document.document}:1."
     )
-
-
-def _place_of(document: DocumentSummary, page: Page) -> str:
-    if document.paged:
-        label = page.label if page.label != str(page.number) else ""
-        return f"page {page.number}" + (f" (labelled {label})" if label else "")
-    return f"section {page.number}" + (f" (§ {page.heading})" if page.heading else "")
 
 
 def _without_text(document: DocumentSummary) -> str:

@@ -31,6 +31,7 @@ def embedded_texts(data_dir: Path) -> tuple[str, list[str]]:
             ingest.chunk_overlap,
         )
         texts: dict[str, None] = {}
+        digests = set()
         for summary in catalog.documents():
             document = ParsedDocument(
                 title=summary.title,
@@ -39,7 +40,11 @@ def embedded_texts(data_dir: Path) -> tuple[str, list[str]]:
                 parser="",
             )
             chunks = chunk_document(document, sizes, embedder.token_spans, path=summary.document)
-            texts.update((chunk.embedded_text, None) for chunk in chunks)
+            for chunk in chunks:
+                # A page's head is embedded beside its chunks and mixed into their vectors.
+                texts.update(dict.fromkeys(filter(None, (chunk.embedded_text, chunk.head))))
+                pair = f"{chunk.embedded_text}\0{chunk.head}"
+                digests.add(hashlib.sha256(pair.encode()).digest())
         with catalog.database.snapshot() as connection:
             stored = {
                 row[0]
@@ -50,7 +55,7 @@ def embedded_texts(data_dir: Path) -> tuple[str, list[str]]:
             }
     finally:
         library.close()
-    if {hashlib.sha256(text.encode()).digest() for text in texts} != stored:
+    if digests != stored:
         raise Failed(f"the texts embedded in {data_dir} are not those that its pages give now")
     return model_folder(settings.embedder), list(texts)
 

@@ -11,6 +11,7 @@ same numbers give the same library; a larger one begins with the smaller.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -162,10 +163,12 @@ def fill(library: Any, maker: Maker, chunks: int) -> None:
         library.vectors.create(collection)
         writer.set_identity(identity)
     source = writer.source("/synthetic", whole=False)
-    common.say(f"  making {(wanted - there) * CHUNKS_A_DOCUMENT:,} chunks")
+    started = time.perf_counter()
     for start in range(there, wanted, _TOGETHER):
         numbers = range(start, min(start + _TOGETHER, wanted))
         _add(library, writer, maker, source, identity.collection, numbers)
+    made = (wanted - there) * CHUNKS_A_DOCUMENT
+    common.say(f"  made {made:,} chunks in {time.perf_counter() - started:.0f} s")
 
 
 def _add(

@@ -298,10 +298,21 @@ def table(found: Comparison, both: Both) -> Iterator[str]:
             yield from (f"  {_line(change, found)}" for change in changes[:_LISTED])
             if len(changes) > _LISTED:
                 yield f"  … and {len(changes) - _LISTED} more (--json names all)"
+    for name, (_, result) in zip("AB", both, strict=True):
+        yield from (f"Warning ({name}): {warning}" for warning in _warnings(result))
     apart = len(found.only_a) + len(found.only_b)
     if apart:
         yield f"Warning: {count(apart, 'question')} left out, which only one of the two has."
     yield sentence(found)
+
+
+def _warnings(result: Result) -> list[str]:
+    """What makes one side's scores lower than its search deserves."""
+    if result["evaluation"] != "retrieval":
+        return []
+    from evaluation.cli import warnings
+
+    return warnings(result)
 
 
 def _differing(found: Comparison) -> Iterator[str]:

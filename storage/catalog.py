@@ -89,6 +89,8 @@ class Passage:
     char_start: int
     char_end: int
     text: str
+    language: str = ""
+    """The document's, as an ISO 639-1 code; empty where it is not sure."""
 
 
 class Snapshot:
@@ -248,7 +250,7 @@ class Snapshot:
                 f"WITH wanted (version_id, ordinal) AS (VALUES {', '.join(['(?, ?)'] * len(part))})"
                 " SELECT c.version_id, c.ordinal, c.page, c.char_start, c.char_end, c.heading,"
                 " substr(p.text, c.char_start + 1, c.char_end - c.char_start) AS text, p.label,"
-                " d.id AS document_id, d.path, v.title, v.paged"
+                " d.id AS document_id, d.path, v.title, v.paged, v.language"
                 " FROM wanted JOIN chunks c USING (version_id, ordinal)"
                 " JOIN documents d ON d.version_id = c.version_id"
                 " JOIN versions v ON v.id = c.version_id"
@@ -270,6 +272,7 @@ class Snapshot:
                     char_start=row["char_start"],
                     char_end=row["char_end"],
                     text=row["text"],
+                    language=row["language"],
                 )
         return found
 

@@ -57,6 +57,18 @@ def test_the_passage_with_the_words_comes_first(finder):
     assert hit.score == pytest.approx(1.0)
 
 
+def test_a_second_copy_of_a_text_comes_last_and_is_not_dropped(tmp_path):
+    """Two files with the same words: one of them behind every other hit."""
+    same = "# Keys\n\nThe spare key of the tower is in the blue tin."
+    files = {"a.md": same, "b.md": same, "c.md": "# Locks\n\nThe key of the shed is lost."}
+    with open_library(tmp_path / "data") as library:
+        ingest(library, write_files(tmp_path / "docs", files))
+        found = Finder(library).search("Where is the spare key of the tower?")
+
+    assert [hit.document for hit in found][1:] in (["c.md", "a.md"], ["c.md", "b.md"])
+    assert [hit.rank for hit in found] == [1, 2, 3]
+
+
 def test_a_hit_is_a_span_of_its_page(library, finder):
     """Every hit's text is what its page holds from start to end."""
     for hit in finder.search("rent cable " + words("long", 5), limit=50):
@@ -187,3 +199,19 @@ def test_threads_share_a_finder(finder):
         "table.txt",
     ]
     assert all(found[n] == found[n % 4] for n in range(len(queries)))
+
+
+def test_a_query_without_small_words_is_in_the_language_its_words_stand_in(tmp_path):
+    """ "Umsatz 2018" could be any language; the passages that hold it are German."""
+    german = (
+        "# Bericht\n\nDer Umsatz der Gesellschaft stieg im Jahr 2018 auf drei Millionen Euro, und "
+        "der Vorstand erwartet auch für das nächste Jahr einen weiteren Anstieg."
+    )
+    docs = write_files(tmp_path / "docs", {"bericht.md": german})
+    with open_library(tmp_path / "data") as library:
+        ingest(library, docs)
+
+        found = Finder(library).findings("Umsatz 2018")
+
+    assert found.language == "de"
+    assert found.weights.lexical > found.weights.dense

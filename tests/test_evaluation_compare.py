@@ -46,6 +46,9 @@ def retrieval(ranks, *, k=(1, 10), seconds=0.1, changed=(), page=1, **more):
         "versions": {},
         "commit": "abc",
         "questions_file": {"sha256": "1"},
+        "missing_documents": [],
+        "missing_pages": [],
+        "short": 0,
         **more,
     }
 
@@ -193,6 +196,15 @@ def test_two_kept_results_are_compared(files, capsys):
     assert "  q32 (rank 5 → -): Question 32?" in lines
     assert any(line.startswith("hit@10") and line.endswith("0.035") for line in lines)
     assert max(map(len, lines[2:])) <= 100
+
+
+def test_a_document_that_one_library_lacks_is_told(files, capsys):
+    """A half-filled trial library would otherwise look like a bad setting."""
+    files[1].write_text(json.dumps({**AFTER, "missing_documents": ["a.pdf"]}))
+
+    cli.run(parse(*files))
+
+    assert "Warning (B): 1 relevant document not in the library (a.pdf)" in capsys.readouterr().out
 
 
 def test_a_comparison_is_json_and_keeps_both_results(files, tmp_path, capsys):
