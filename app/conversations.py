@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from app.answers import Answer, Citation, Receipt, Turn
 from storage.errors import StorageError
-from storage.records import EVERYTHING, Hit, Place, Scope
+from storage.records import EVERYTHING, Found, Hit, Place, Scope
 
 STREAMING = "streaming"
 DONE = "done"
@@ -454,4 +454,4 @@ def _whole(name: str, value: Any) -> Any:
     """A field as its record has it: in JSON, tuples are lists and places are mappings."""
     if name == "also":
         return _load(Place, value)
-    return tuple(tuple(span) for span in value) if name == "found" else value
+    return tuple(Found(*chunk) for chunk in value) if name == "found" else value

@@ -32,11 +32,9 @@ _TOKEN = re.compile(
     rf"|[{_UNSPACED}]|[^\W_]+"
 )
 _DIGITS = re.compile(r"\d+")
-# In small letters: "Schedule A" is not "Schedule L".
-_ARTICLES = frozenset(
-    "a an the el la los las un una der die das dem den des ein eine einen einem einer eines "
-    "le les l du".split()
-)
+# English alone: "die" and "un" are articles in one language and words in another. And "A" may
+# be a name: "Schedule A".
+_ARTICLES = frozenset(("a", "an", "An", "the", "The", "THE"))
 
 Key = tuple[int, int]
 

@@ -10,13 +10,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.page_layout import header_of, tables
 from app.quote_context import neighbours_of
 from app.sentences import Span, is_row, sentences
+from storage.records import Found
 
 if TYPE_CHECKING:
     from storage.embedding import Embedder
@@ -206,6 +207,8 @@ class _Candidate:
     pieces: Sequence[Span]
     """All sentences of the hit's text; this is the one at `place`."""
     place: int
+    rank: int
+    """Of the chunk that it stands in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,8 @@ class _Scored(NamedTuple):
     score: float
     support: float
     candidate: _Candidate
+    says: bool
+    """Whether it is a statement: neither a heading nor an echo of the question."""
 
 
 def extract(
@@ -255,7 +260,8 @@ def extract(
     row = {candidate: place for place, candidate in enumerate(chosen)}
     passages: dict[int, float] = {}
     for i, cosine in zip(chosen, cosines, strict=True):
-        passages[candidates[i].hit] = max(cosine, passages.get(candidates[i].hit, -1.0))
+        passages[candidates[i].rank] = max(cosine, passages.get(candidates[i].rank, -1.0))
+    ranks = {rank: place for place, rank in enumerate(sorted({one.rank for one in candidates}))}
 
     scored: list[_Scored] = []
     kind, known = _kind(question), set(terms(question)) | _COMMON_STEMS
@@ -274,15 +280,17 @@ def extract(
             + _WEIGHTS["share_by_count"] * lexical[i].by_count
             + _WEIGHTS["pairs"] * lexical[i].pairs
             + _WEIGHTS["share_in_context"] * lexical[i].in_context
-            + _WEIGHTS["passage_cosine"] * passages[candidate.hit]
-            + _WEIGHTS["passage_rank"] / (1 + candidate.hit)
+            + _WEIGHTS["passage_cosine"] * passages[candidate.rank]
+            + _WEIGHTS["passage_rank"] / (1 + ranks[candidate.rank])
             + _CUE_WEIGHTS.get(kind, 0.0) * _cue(kind, question, candidate.text)
         )
-        if _only_asks(candidate, known):
+        asks = _only_asks(candidate, known)
+        if asks:
             score -= _ECHO_PENALTY
         elif candidate.heading:
             score -= _HEADING_PENALTY
-        scored.append(_Scored(score, cosine + 0.55 * lexical[i].by_count, candidate))
+        says = not asks and not candidate.heading
+        scored.append(_Scored(score, cosine + 0.55 * lexical[i].by_count, candidate, says))
     return _best(scored, hits, limit)
 
 
@@ -351,12 +359,11 @@ def _candidates(
         earlier = list(page)
         before: int | None = None
         aside = running.get((hit.version_id, hit.page), ())
-        pieces = [] if hit.beside else _pieces(hit.text)
+        pieces = [] if hit.beside else _body_pieces(hit, aside)
         for place, span in enumerate(pieces):
             start, end = hit.char_start + span.start, hit.char_start + span.end
-            if any(
-                first <= start and end <= last for first, last in (*earlier, *aside)
-            ) or not _was_found(hit, start, end):
+            rank = _rank_of(hit, start, end)
+            if rank is None or any(first <= start and end <= last for first, last in earlier):
                 before = None
                 continue
             text = hit.text[span.start : span.end]
@@ -364,15 +371,36 @@ def _candidates(
             if not words:
                 continue
             heading = _is_heading(hit, span)
-            found.append(_Candidate(number, span, text, words, before, heading, pieces, place))
+            found.append(
+                _Candidate(number, span, text, words, before, heading, pieces, place, rank)
+            )
             before = len(found) - 1
             page.append((start, end))
     return found
 
 
-def _was_found(hit: Hit, start: int, end: int) -> bool:
-    """Whether what the search found of a passage holds a sentence, or cuts it."""
-    return not hit.found or any(start < last and first < end for first, last in hit.found)
+def _rank_of(hit: Hit, start: int, end: int) -> int | None:
+    """The rank of the best chunk that holds a sentence, or cuts it; None where none does."""
+    chunks = hit.found or (Found(hit.char_start, hit.char_end, hit.rank),)
+    ranks = [chunk.rank for chunk in chunks if start < chunk.end and chunk.start < end]
+    return min(ranks, default=None)
+
+
+def _body_pieces(hit: Hit, running: Sequence[Span]) -> list[Span]:
+    """The sentences of a passage, running headers and footers cut away."""
+    found: list[Span] = []
+    for start, end in _pieces(hit.text):
+        for span in running:
+            first, last = span.start - hit.char_start, span.end - hit.char_start
+            if first <= start < last:
+                start = min(last, end)
+            if first < end <= last:
+                end = max(first, start)
+        bare = hit.text[start:end].strip()
+        if bare:
+            first = start + hit.text[start:end].index(bare)
+            found.append(Span(first, first + len(bare)))
+    return found
 
 
 def _pieces(text: str) -> list[Span]:
@@ -489,10 +517,10 @@ def _best(scored: list[_Scored], hits: Sequence[Hit], limit: int) -> list[Extrac
         return []
     extracts: list[Extract] = []
     seen: set[tuple[str, ...]] = set()
-    for score, support, candidate in ranked:
+    for score, support, candidate, says in ranked:
         if len(extracts) >= limit or score < ranked[0].score - _SCORE_MARGIN:
             break
-        if support < least or candidate.terms in seen:
+        if support < least or candidate.terms in seen or (extracts and not says):
             continue
         seen.add(candidate.terms)
         offset = hits[candidate.hit].char_start
@@ -510,7 +538,20 @@ def _best(scored: list[_Scored], hits: Sequence[Hit], limit: int) -> list[Extrac
                 after=_moved(beside.after, offset),
             )
         )
-    return extracts
+    return _each_once(extracts)
+
+
+def _each_once(extracts: Sequence[Extract]) -> list[Extract]:
+    """The extracts without neighbours that are quoted anyway."""
+    quoted = {(item.hit, item.char_start) for item in extracts}
+
+    def news(item: Extract, span: Span | None) -> Span | None:
+        return None if span is None or (item.hit, span.start) in quoted else span
+
+    return [
+        replace(item, before=news(item, item.before), after=news(item, item.after))
+        for item in extracts
+    ]
 
 
 def _moved(span: Span | None, offset: int) -> Span | None:
@@ -522,6 +563,7 @@ def _context(item: Extract, hit: Hit) -> str:
     if item.text[-1] in ".!?。！？।؟" or item.text.endswith((".”", ".’", '."')):
         return ""
     parts = [hit.heading.split("›")[-1].strip()] if hit.heading else []
+    parts = [part for part in parts if part not in item.text]
     start = item.char_start - hit.char_start
     found = tables(hit.text)
     header = header_of(hit.text, found, start)

@@ -22,6 +22,7 @@ from storage.model_languages import languages_of_index, reads
 from storage.nearest import nearest_within
 from storage.records import EVERYTHING, Hit, Scope
 from storage.scoping import Within
+from storage.stopwords import is_known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -286,9 +287,11 @@ def _language_of(passages: Sequence[Passage]) -> str:
     """The language that most passages with the query's words are in.
 
     "Umsatz 2018" has no small word to tell it by; where its words stand does.
+    Tables and codes are now and then taken for a rare language: those do not count.
     """
-    counted = Counter(passage.language for passage in passages if passage.language)
-    return counted.most_common(1)[0][0] if counted else ""
+    counted = Counter(passage.language for passage in passages if is_known(passage.language))
+    language, count = counted.most_common(1)[0] if counted else ("", 0)
+    return language if count > len(passages) / 2 else ""
 
 
 def _merged(

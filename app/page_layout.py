@@ -171,21 +171,29 @@ def running_spans(number: int, edges: Mapping[int, Edge]) -> list[Span]:
     """The running headers and footers of a page: lines that its neighbours share.
 
     `edges` are those of the same document by page number, this page's among
-    them. A line counts where it stands, from the edge inwards, at the edge of
-    three pages and a third of those given, a number that grows with the page aside.
+    them; at most one span at the top and one at the bottom. A line counts where
+    it stands, from the edge inwards, at the edge of a third of the pages given:
+    of three at least, or of two where there are no more or where a number in
+    it grows with the page.
     """
     seen: Counter[str] = Counter()
     for edge in edges.values():
         seen.update({key for lines in edge for _, keys in lines for key in keys})
     pages = sum(bool(edge.top or edge.bottom) for edge in edges.values())
-    least = max(_LEAST_PAGES, _LEAST_SHARE * pages)
-    spans: set[Span] = set()
+    spans: list[Span] = []
     for lines in edges.get(number, Edge((), ())):
-        for line, keys in lines:
-            if max(seen[key] for key in keys) < least:
+        running: list[_Line] = []
+        for line, (as_it_stands, *with_number) in lines:
+            # A number that grows with the page is proof in itself: two pages are enough.
+            same, growing = seen[as_it_stands], max((seen[key] for key in with_number), default=0)
+            often = growing >= 2 or same >= min(_LEAST_PAGES, max(2, pages))
+            if not often or max(same, growing) < _LEAST_SHARE * pages:
                 break
-            spans.add(Span(line.start, line.end))
-    return sorted(spans)
+            running.append(line)
+        if running:
+            first, last = sorted((running[0], running[-1]))
+            spans.append(Span(first.start, last.end))
+    return spans
 
 
 def body_of(text: str, running: Sequence[Span]) -> Span:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from app.answers import Citation
 from app.quotes import PageIndex
 from app.rendering import text_html
-from storage.records import Hit
+from storage.records import Found, Hit
 
 
 class Span(NamedTuple):
@@ -38,8 +38,8 @@ def find_passage(page_text: str, hit: Hit) -> list[Span]:
         if start < 0:
             return []
     moved = start - hit.char_start
-    found = hit.found or ((hit.char_start, hit.char_end),)
-    return [Span(first + moved, last + moved) for first, last in found]
+    found = hit.found or (Found(hit.char_start, hit.char_end, hit.rank),)
+    return [Span(chunk.start + moved, chunk.end + moved) for chunk in found]
 
 
 def find_quote(page_text: str, citation: Citation) -> Span | None:

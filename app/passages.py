@@ -20,7 +20,7 @@ from app.page_layout import (
     tables,
 )
 from app.sentences import Span, sentences
-from storage.records import Hit, Page
+from storage.records import Found, Hit, Page
 
 CLOSE = 200
 """Characters. What is found on one page with less than this between is one passage."""
@@ -93,7 +93,7 @@ def narrow(passage: Hit) -> list[Hit]:
     offset = passage.char_start
     inside = tables(passage.text)
     chunks = []
-    for start, end in _joined(passage.found, gap=0):
+    for start, end in _joined([chunk[:2] for chunk in passage.found], gap=0):
         header = header_of(passage.text, inside, start - offset)
         lead = passage.text[header.start : header.end] if header else ""
         chunks.append(
@@ -138,7 +138,7 @@ def _passage(group: Sequence[Hit], page: Page, span: Span, lead: str) -> Hit:
         text=page.text[span.start : span.end],
         char_start=span.start,
         char_end=span.end,
-        found=tuple(sorted({(hit.char_start, hit.char_end) for hit in group})),
+        found=tuple(sorted(Found(hit.char_start, hit.char_end, hit.rank) for hit in group)),
         lead=lead,
     )
 
@@ -224,7 +224,7 @@ def _neighbours(
     here = page.text[body.start : body.end]
     length = int(most * _NEIGHBOUR_SHARE)
     found: list[Hit] = []
-    first, last = passage.found[0][0], max(end for _, end in passage.found)
+    first, last = passage.found[0].start, max(chunk.end for chunk in passage.found)
     for number, reached in (
         (page.number - 1, first <= body.start + CLOSE and passage.char_start <= body.start),
         (page.number + 1, last >= body.end - CLOSE and passage.char_end >= body.end),

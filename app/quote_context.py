@@ -35,6 +35,7 @@ _LEANING_SIGNS = re.compile(
 _OPENING = re.compile(r"[\"'“”„«‹‘(\[¿¡「『（*_]*([^\W\d_]+)")
 _ITEM = re.compile(r"\s*(?:[-*+•◦▪‣·]\s|\(?(?:\d{1,3}|[a-zA-Z])[.)]\s|[①-⑳])")
 _COLON = (":", "：")
+_ENDS = ".!?…:;。！？：；\"'”’»)"
 
 
 class Neighbours(NamedTuple):
@@ -78,7 +79,8 @@ def _before(text: str, pieces: Sequence[Span], index: int) -> Span | None:
     words = text[found.start : found.end]
     if "\n\n" in between or is_row(_line_of(text, found)) or len(words) > _MOST:
         return None
-    is_heading = "\n" in between and words[-1] not in ".!?…:;。！？：；\"'”’»)"
+    opens_small = text[pieces[index].start].islower()
+    is_heading = "\n" in between and words[-1] not in _ENDS and not opens_small
     return None if is_heading else found
 
 
@@ -96,14 +98,15 @@ def _next(text: str, pieces: Sequence[Span], index: int) -> Span | None:
 
 
 def _lead_in(text: str, pieces: Sequence[Span], index: int) -> Span | None:
-    """The line with a colon that a list hangs on."""
+    """The line that a list hangs on: it ends in a colon, or its items in small letters go on."""
+    item = _ITEM.sub("", text[pieces[index].start : pieces[index].end], count=1)
+    goes_on = item[:1].islower()
     for position in range(index - 1, max(-1, index - 1 - _ITEMS_BACK), -1):
         piece = pieces[position]
         words = text[piece.start : piece.end]
-        if words.endswith(_COLON):
-            return piece if len(words) <= _MOST else None
         if not _is_item(text, piece):
-            return None
+            leads = words.endswith(_COLON) or (goes_on and words[-1] not in _ENDS)
+            return piece if leads and len(words) <= _MOST else None
     return None
 
 

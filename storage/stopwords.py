@@ -181,6 +181,11 @@ def stop_words(languages: Iterable[str]) -> frozenset[str]:
     return frozenset().union(*(_sets().get(language, ()) for language in languages))
 
 
+def is_known(language: str) -> bool:
+    """Whether there is a list for a language, or its script alone tells it."""
+    return language in _LISTS or language in ("ja", "ko", "th", "zh")
+
+
 @cache
 def _sets() -> dict[str, frozenset[str]]:
     return {

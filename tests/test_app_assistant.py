@@ -15,7 +15,7 @@ from app.ollama_chat import OllamaChat
 from app.settings import AppSettings
 from storage.errors import UsageError
 from storage.library import Library
-from tests.library_fixtures import ingest, open_library, write_files
+from tests.library_fixtures import FakeEmbedder, ingest, open_library, write_files
 from tests.ollama_double import Fault, OllamaDouble
 
 FILES = {
@@ -256,6 +256,91 @@ def test_follow_ups_can_be_switched_off(library: Library) -> None:
     answer = list(asking.ask("And in winter?", history=before))[-1].answer
 
     assert answer.searched == ""
+
+
+RULES = "# Rules of the house\n\n" + "\n\n".join(
+    f"Rule {n} is about matter {n} and its keeping, and every guest keeps to it." for n in range(40)
+)
+SAME = "Guests hand the iron key back before noon on the day they leave."
+
+
+def test_the_model_reads_the_section_around_what_was_found(tmp_path: Path) -> None:
+    """A short section whole; what was found of it stays known; 0 switches that off."""
+    notes = "# Notes\n\nThe gauge reads three metres.\n\nIt stands by the pier."
+    with open_library(tmp_path / "data", FakeEmbedder(max_tokens=24)) as library:
+        ingest(library, write_files(tmp_path / "docs", {"notes.md": notes}))
+        with OllamaDouble() as double:
+            wide = _answer(assistant(library, double), "What does the gauge read?")
+            sent = double.chats()[-1].body["messages"][-1]["content"]
+            bare = _answer(
+                assistant(library, double, passage_characters=0), "What does the gauge read?"
+            )
+
+    assert "three metres.\n\nIt stands by the pier.\n</passage>" in sent
+    assert len(wide.hits) == 1
+    assert wide.hits[0].found
+    assert all(not hit.found for hit in bare.hits)
+
+
+def test_long_sections_are_read_in_part(tmp_path: Path) -> None:
+    """Around what was found, to paragraphs; the passage is a slice of the page."""
+    with open_library(tmp_path / "data") as library, OllamaDouble() as double:
+        ingest(library, write_files(tmp_path / "docs", {"rules.md": RULES}))
+        asking = assistant(library, double, passages=1, passage_characters=400)
+        (hit,) = _answer(asking, "What is rule 17 about?").hits
+        page = library.catalog.page(hit.document_id, hit.page)
+
+    assert page is not None
+    assert page.text[hit.char_start : hit.char_end] == hit.text
+    assert len(hit.text) <= 400
+    assert hit.text.endswith(".") and hit.text.startswith(("Rule", "#"))
+
+
+def test_the_same_words_in_two_documents_are_read_once_and_cited_in_both(tmp_path: Path) -> None:
+    """The model gets one passage that names both; the citation has the other place."""
+    files = {"house.md": f"# House\n\n{SAME}", "annex.md": f"# House\n\n{SAME}\n"}
+    with open_library(tmp_path / "data") as library:
+        ingest(library, write_files(tmp_path / "docs", files))
+        with OllamaDouble(reply=f'As it says, "{SAME}" [1].') as double:
+            written = _answer(assistant(library, double), "When do guests hand the key back?")
+            sent = double.chats()[-1].body["messages"][-1]["content"]
+        quoted = _answer(assistant(library, None), "When do guests hand the iron key back?")
+
+    assert sent.count(SAME) == 1
+    assert "; also in " in sent
+    for answer in (written, quoted):
+        (citation,) = answer.citations
+        (place,) = answer.to_json()["citations"][0]["also"]
+        assert citation.verified
+        assert {citation.document, place["document"]} == set(files)
+        assert place["page"] == 1
+
+
+def test_two_reports_that_differ_in_a_digit_are_both_read(tmp_path: Path) -> None:
+    """Nothing is collapsed that a figure tells apart."""
+    line = "# Report\n\nThe ferry carried {} passengers over the river in the year."
+    files = {"2023.md": line.format(87214), "2024.md": line.format(87215)}
+    with open_library(tmp_path / "data") as library, OllamaDouble() as double:
+        ingest(library, write_files(tmp_path / "docs", files))
+        answer = _answer(assistant(library, double), "How many passengers did the ferry carry?")
+
+    assert {hit.document for hit in answer.hits} == set(files)
+    assert all(not hit.also for hit in answer.hits)
+
+
+def test_copies_make_room_for_other_passages(tmp_path: Path) -> None:
+    """Of two passages asked for, the second is not the first one's copy."""
+    files = {f"copy{n}.md": f"# House\n\n{SAME}" for n in range(3)}
+    files["other.md"] = "# Fees\n\nA lost iron key costs the guests 40 crowns."
+    with open_library(tmp_path / "data") as library, OllamaDouble() as double:
+        ingest(library, write_files(tmp_path / "docs", files))
+        asking = assistant(library, double, passages=2)
+        answer = _answer(asking, "When do guests hand the iron key back?")
+
+    assert "other.md" in {hit.document for hit in answer.hits}
+    assert len(answer.hits) == 2
+    copies = next(hit for hit in answer.hits if hit.document != "other.md")
+    assert len(copies.also) == 2
 
 
 def _answer(asking: Assistant, question: str):

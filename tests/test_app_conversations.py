@@ -24,7 +24,7 @@ from app.conversations import (
     Conversations,
 )
 from storage.errors import StorageError
-from storage.records import Scope
+from storage.records import Found, Place, Scope
 from tests.chat_fakes import CITATIONS, HITS, RECEIPT
 
 
@@ -76,6 +76,20 @@ def test_a_finished_answer_comes_back_whole(store: Conversations, tmp_path: Path
     assert (turn.state, turn.question, turn.text) == (DONE, "How much?", "48 euros [1].")
     assert (turn.hits, turn.citations, turn.receipt) == (HITS, CITATIONS, RECEIPT)
     assert (turn.timings, turn.model, turn.mode) == ({"total": 1.5}, "ollama qwen2:7b", "passages")
+
+
+def test_places_and_found_chunks_of_a_passage_come_back(store: Conversations) -> None:
+    """As the records that they were, not as the lists that JSON knows."""
+    places = (Place("b.pdf", 4, "page 4", "Report B", 2),)
+    hits = (replace(HITS[0], found=(Found(8, 12, 1),), lead="2019 2020", also=places),)
+    citations = (replace(CITATIONS[0], also=places),)
+    turn_id = store.begin_turn(store.create("Travel"), "How much?")
+
+    store.finish_turn(turn_id, replace(an_answer(), hits=hits, citations=citations))
+
+    turn = store.turn(turn_id)
+    assert turn is not None
+    assert (turn.hits, turn.citations) == (hits, citations)
 
 
 def test_a_growing_answer_is_kept_as_far_as_it_got(store: Conversations, clock: Clock) -> None:

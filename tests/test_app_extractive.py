@@ -7,6 +7,7 @@ import os
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import pytest
 
 from app.citations import cite
 from app.extractive import MAX_EMBEDDED, Extract, compose, extract
-from storage.records import Hit
+from app.sentences import Span
+from storage.records import Found, Hit
 
 
 class WordEmbedder:
@@ -214,6 +216,95 @@ def test_a_table_row_is_led_by_its_heading_and_header() -> None:
     text = compose([row], [hit(page, heading="Travel › Hotels")])
 
     assert text == "Hotels, Grade | Cap: “Manager | 120 EUR” [1]"
+
+
+def wide(page: str, *found: str, heading: str = "") -> Hit:
+    """A page of which parts were found, the best first."""
+    chunks = [
+        Found(page.index(text), page.index(text) + len(text), rank)
+        for rank, text in enumerate(found, start=1)
+    ]
+    return replace(hit(page, heading=heading), found=tuple(sorted(chunks)))
+
+
+def test_only_what_was_found_of_a_passage_is_quoted() -> None:
+    """What stands around it is there to be read, not to answer."""
+    page = "The hotel cap is 100 EUR. Many words stand between. The hotel cap is 120 EUR."
+
+    extracts = extract(
+        "How much is the hotel cap?", [wide(page, "The hotel cap is 120 EUR.")], WordEmbedder()
+    )
+
+    assert [item.text for item in extracts] == ["The hotel cap is 120 EUR."]
+
+
+def test_a_sentence_that_the_chunk_cuts_is_quoted_whole() -> None:
+    """A chunk may end in mid-sentence; the page knows how the sentence goes on."""
+    page = "The hotel cap is 120 EUR a night and 150 EUR abroad. Ask first."
+
+    (best, *_) = extract(
+        "How much is the hotel cap?", [wide(page, "The hotel cap is 120 EUR")], WordEmbedder()
+    )
+
+    assert best.text == "The hotel cap is 120 EUR a night and 150 EUR abroad."
+
+
+def test_running_lines_are_never_quoted() -> None:
+    """Neither alone nor at the beginning or the end of a sentence."""
+    header, footer = "Hotel cap rules 2025", "Hotel cap: page 4"
+    page = f"{header}\nthe hotel cap is 120 EUR a\n{footer}"
+    running = {
+        (1, 1): [
+            Span(0, len(header)),
+            Span(page.index(footer), len(page)),
+        ]
+    }
+
+    extracts = extract("How much is the hotel cap?", [hit(page)], WordEmbedder(), running=running)
+
+    assert [item.text for item in extracts] == ["the hotel cap is 120 EUR a"]
+
+
+def test_a_sentence_that_leans_on_the_one_before_is_quoted_with_it() -> None:
+    """The answer comes first; the neighbour follows, in the page's own words."""
+    page = "The hotel cap was set in 2019. It is 120 EUR a night for a hotel. Ask first."
+
+    extracts = extract("How much a night is it for a hotel?", [hit(page)], WordEmbedder(), limit=1)
+    text = compose(extracts, [hit(page)])
+
+    assert text == (
+        "“It is 120 EUR a night for a hotel.” [1]\nBefore it: “The hotel cap was set in 2019.” [1]"
+    )
+    assert all(item.verified for item in cite(text, [hit(page)], lambda _: page))
+
+
+def test_a_neighbour_that_is_quoted_anyway_is_not_repeated() -> None:
+    """Two extracts in a row explain each other."""
+    page = "The hotel cap was set by Maria in 2019. It is a hotel cap of 120 EUR, so Maria set it."
+
+    extracts = extract("What is the hotel cap set by Maria?", [hit(page)], WordEmbedder())
+
+    assert {item.text[:3] for item in extracts} == {"The", "It "}
+    assert all(item.before is None for item in extracts)
+
+
+def test_headings_and_echoes_are_no_further_extracts() -> None:
+    """Behind an answer they say nothing."""
+    text = "The hotel cap\n\nThe cap for a hotel night is 120 EUR.\n\nWhat is the hotel cap?"
+
+    extracts = extract("What is the hotel cap?", [hit(text)], WordEmbedder())
+
+    assert [item.text for item in extracts] == ["The cap for a hotel night is 120 EUR."]
+
+
+def test_a_row_below_a_passage_that_begins_in_its_table_has_the_header() -> None:
+    """The header stands further up on the page; the passage carries it."""
+    row = "Hotel cap 120 130\nHotel tax 10 12"
+    found = replace(hit(row), lead="Travel (EUR) 2024 2025")
+
+    (best, *_) = extract("How much is the hotel cap?", [found], WordEmbedder())
+
+    assert compose([best], [found]) == "Travel (EUR) 2024 2025: “Hotel cap 120 130” [1]"
 
 
 @pytest.mark.slow

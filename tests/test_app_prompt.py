@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from app.answers import Turn
 from app.chat import Message, PromptTooLong, TokenCount
 from app.prompt import RULES, build, document_order, harmless
-from storage.records import Hit
+from storage.records import Found, Hit, Place
 
 
 def hit(rank: int, text: str, *, document: int = 1, page: int = 1, start: int = 0) -> Hit:
@@ -175,3 +176,62 @@ def test_document_order_keeps_every_passage():
     hits = [hit(n, "x", document=n % 3, page=9 - n) for n in range(1, 9)]
 
     assert sorted(h.rank for h in document_order(hits)) == list(range(1, 9))
+
+
+PAGE = "Before it stands this. " * 30 + "The rent is 1,200 euros. " + "After it stands that. " * 30
+
+
+def widened(rank: int, *, page: int = 1) -> Hit:
+    """A page of which one sentence was found."""
+    start = PAGE.index("The rent")
+    chunk = Found(start, start + len("The rent is 1,200 euros."), rank)
+    return replace(hit(rank, PAGE, page=page), found=(chunk,))
+
+
+def test_widened_passages_shrink_before_any_is_left_out():
+    """The worst ones first, to what was found of them; the best ones keep their page."""
+    passages = [widened(rank, page=rank) for rank in range(1, 9)]
+
+    built = prompt(hits=passages, room=1000)
+
+    assert [found.page for found in built.hits] == list(range(1, 9))
+    shrunk = [found.text == "The rent is 1,200 euros." for found in built.hits]
+    assert shrunk == sorted(shrunk)
+    assert 0 < sum(shrunk) < 8
+    assert built.left_out == 0
+
+
+def test_where_all_have_shrunk_the_worst_are_left_out():
+    """And how many is said."""
+    passages = [widened(rank, page=rank) for rank in range(1, 30)]
+
+    built = prompt(hits=passages, room=400)
+
+    assert {found.text for found in built.hits} == {"The rent is 1,200 euros."}
+    assert built.left_out == 29 - len(built.hits) > 0
+
+
+def test_a_neighbour_goes_first_and_is_not_missed():
+    """It was never found itself."""
+    beside = replace(hit(1, "runs on here " * 300, page=2), beside=True)
+
+    built = prompt(hits=[widened(1), beside], room=1200)
+
+    assert [found.page for found in built.hits] == [1]
+    assert built.left_out == 0
+
+
+def test_a_table_is_led_by_its_header_and_a_copy_by_its_places():
+    """The model reads the columns' names, and in which documents the words stand."""
+    row = replace(
+        hit(1, "Debt 12 14"),
+        lead="(Millions) 2019 2020",
+        also=(Place("b.pdf", 4, "page 4", 'Report "B"', 2),),
+    )
+
+    text = prompt(hits=[row]).messages[-1].content
+
+    assert (
+        """<passage n="1" from="Report 1, page 1; also in Report 'B', page 4">"""
+        "\n(Millions) 2019 2020\n[…]\nDebt 12 14\n</passage>"
+    ) in text

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app import page_text, receipt_bar, rendering
 from app.answers import Citation, Receipt
 from app.page_text import Span
+from storage.records import Found, Place
 from tests.chat_fakes import CITATIONS, HITS, HOSTILE, NO_PROMPT, PER_DIEM, RECEIPT, TRAVEL
 
 ALLOWED_TAGS = {
@@ -193,6 +194,20 @@ def test_sources_name_document_and_place() -> None:
     assert "img" not in seen.tags
 
 
+def test_sources_name_the_other_places_of_their_words() -> None:
+    """Two of them, the number of the rest, and all of them in the tooltip; escaped."""
+    places = tuple(
+        Place(f"{n}.pdf", n, f"page {n}", HOSTILE if n == 1 else "", n) for n in range(1, 5)
+    )
+    html = rendering.sources_html([dataclasses.replace(HITS[0], also=places), *HITS[1:]], 7)
+
+    seen = Tags(html)
+    assert f"also in {HOSTILE}, page 1; 2.pdf, page 2 and 2 more places" in seen.text
+    assert any("4.pdf, page 4" in (value or "") for _, value in seen.attributes)
+    assert "img" not in seen.tags
+    assert "also in" not in rendering.sources_html(HITS, 7)
+
+
 def test_many_sources_are_folded() -> None:
     """The first dozen stand in the row, the others behind a fold."""
     html = rendering.sources_html(HITS * 6, 7)
@@ -283,6 +298,22 @@ def test_the_quote_is_marked_within_its_passage() -> None:
     assert f'<mark class="hl-quote">{PER_DIEM}</mark>' in view.html
     assert Tags(view.html).text == TRAVEL
     assert view.left_out == 0
+
+
+def test_of_a_widened_passage_the_parts_that_were_found_are_shaded() -> None:
+    """They tell why the passage is here, also where the page has moved."""
+    hit = dataclasses.replace(
+        HITS[0], text=TRAVEL, char_start=0, found=(Found(0, 6, 1), Found(8, 30, 2))
+    )
+
+    here = page_text.find_passage(TRAVEL, hit)
+    moved = page_text.find_passage(f"New.\n{TRAVEL}", hit)
+
+    assert here == [Span(0, 6), Span(8, 30)]
+    assert moved == [Span(5, 11), Span(13, 35)]
+    view = page_text.page_html(TRAVEL, here, [])
+    assert f'<span class="hl-passage">{TRAVEL[:6]}</span>' in view.html
+    assert Tags(view.html).text == TRAVEL
 
 
 def test_overlapping_quotes_are_each_marked_once() -> None:

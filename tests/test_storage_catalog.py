@@ -74,6 +74,17 @@ def test_a_document_is_found_by_its_path(catalog):
     assert catalog.document_named("contracts/%") is None
 
 
+def test_many_pages_are_read_at_once(catalog):
+    """By version and number, each once; what is not there is left out."""
+    with catalog.snapshot() as snapshot:
+        version = snapshot.passages(["1:0"])["1:0"].version_id
+        found = snapshot.pages([(version, 2), (version, 1), (version, 2), (version, 9), (77, 1)])
+        none = snapshot.pages([])
+
+    assert found == {(version, 1): PAGES[0], (version, 2): PAGES[1]}
+    assert none == {}
+
+
 def test_pages_come_back_as_they_were(catalog):
     """Text, label and heading, in order; None for a page that is not there."""
     document_id = catalog.documents()[0].document_id
