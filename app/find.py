@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from app.duplicates import copies_last
 from app.fusion import Ranked, Weights, fuse, spread, weights_for
 from app.rerank import Reranker, reranked, reranker_from
-from app.routing import BONUS, Route, route
+from app.routing import Route, route
 from storage.catalog import GRACE_S, IndexIdentity, Passage, Snapshot
 from storage.errors import UsageError
 from storage.lexical import query_language
@@ -195,7 +195,7 @@ class Finder:
                 weights,
                 floor=floor,
                 bonus=lambda chunk_id: routed.bonus(passages[chunk_id].version_id),
-                most_bonus=BONUS * routed.reliability,
+                most_bonus=routed.most_bonus,
             )
             groups = routed.groups()
             if groups:

@@ -147,7 +147,9 @@ def _last_run(library: Library) -> Check:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started_at))
     if run.outcome in ("interrupted", "error", "brake"):
         why = run.message or "It was stopped before its end; nothing half-written is visible."
-        return Check(name, "wrong", f"{when}: {why}", "hayloft ingest")
+        # A run that an older index stopped would be stopped by it again.
+        rebuild = " --rebuild" if "--rebuild" in why else ""
+        return Check(name, "wrong", f"{when}: {why}", f"hayloft ingest{rebuild}")
     if run.outcome == "running":
         return Check(name, "note", f"One has been at work since {when}.")
     if time.time() - (run.finished_at or run.started_at) > _STALE_AFTER_S:

@@ -16,7 +16,6 @@ from app.explain import names_in
 from app.fusion import Ranked, fuse, spread
 from app.language_names import language_name
 from app.phrases import listed, ordinal, where
-from app.routing import BONUS
 from app.standing import Cause, Place, Ranks
 from storage.errors import UsageError
 from storage.lexical import query_terms
@@ -222,7 +221,7 @@ class Inquiry:
             self.found.weights,
             floor=self.found.floor,
             bonus=(lambda chunk_id: route.bonus(_version(chunk_id))) if names else (lambda _: 0.0),
-            most_bonus=BONUS * route.reliability if names else 0.0,
+            most_bonus=route.most_bonus if names else 0.0,
         )
         groups = route.groups()
         if names and groups:

@@ -74,7 +74,16 @@ class Route:
 
     def bonus(self, version_id: int) -> float:
         """What a passage of that version gains."""
-        return BONUS * self.reliability * self.shares.get(version_id, 0.0)
+        return self.most_bonus * self.shares.get(version_id, 0.0)
+
+    @property
+    def most_bonus(self) -> float:
+        """What a passage gains whose document fits the names best.
+
+        By the square: a half sure name ("power" where power.md is a file) must
+        not outweigh a passage that both arms put first.
+        """
+        return BONUS * self.reliability**2
 
     @property
     def best(self) -> list[int]:

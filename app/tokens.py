@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from app.chat import Message, TokenCount
-from app.vocabulary import build_tokenizer, read_gguf, vocabulary_of
+from app.gguf_file import read_gguf
+from app.vocabulary import build_tokenizer, vocabulary_of
 from storage.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -78,7 +79,14 @@ def why(library: Library, search: Search, target: Target) -> Standing:
     Raises UsageError for a label that no page of the document has, and as a
     search does.
     """
-    named = [item for item in library.catalog.documents() if item.document == target.document]
+    wanted = unicodedata.normalize("NFC", target.document)
+    same = [
+        item
+        for item in library.catalog.documents()
+        if unicodedata.normalize("NFC", item.document) == wanted
+    ]
+    # Two files may differ in nothing but the form of an accent: the one as written is meant.
+    named = [item for item in same if item.document == target.document] or same
     if not named:
         return _not_there(library, target)
     standings = [_of_document(library, search, target, document) for document in named]

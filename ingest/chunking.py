@@ -71,6 +71,10 @@ class ChunkSizes:
         """Changes when the same page would be cut differently."""
         return f"{_VERSION}/{self.limit}/{self.overlap}"
 
+    def same_recipe(self, fingerprint: str) -> bool:
+        """Whether only settings tell that fingerprint from this one."""
+        return fingerprint.partition("/")[0] == _VERSION
+
 
 def chunk_document(
     document: ParsedDocument, sizes: ChunkSizes, token_spans: TokenSpans, *, path: str = ""

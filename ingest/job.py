@@ -279,6 +279,12 @@ class IngestJob:
         """The index to write into: the one there is, or a new one."""
         if identity is not None and not rebuild:
             self._library.readable_identity()  # raises, with its sentence, for another model
+            if not sizes.same_recipe(identity.chunking):
+                raise IndexMismatch(
+                    "The index was built by an earlier Hayloft, which cut or embedded texts "
+                    f"otherwise ({identity.chunking}, now {sizes.fingerprint}). It can be searched "
+                    "as it is; to take files in, run `hayloft ingest --rebuild`."
+                )
             if identity.chunking != sizes.fingerprint:
                 raise IndexMismatch(
                     "The index was built with other chunk settings "

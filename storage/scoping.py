@@ -173,6 +173,8 @@ def _named(connection: sqlite3.Connection, name: str) -> list[int]:
     ).fetchall()
     if rows:
         return [row[0] for row in rows]
+    if found := _written_otherwise(connection, name):
+        return found
     if not any(mark in name for mark in "*?["):
         raise UsageError(f"No document is called {name}. `hayloft status --documents` lists them.")
     pattern = pattern_of(name)
@@ -186,6 +188,21 @@ def _named(connection: sqlite3.Connection, name: str) -> list[int]:
     if not found:
         raise UsageError(f"No document matches {name}. `hayloft status --documents` lists them.")
     return found
+
+
+def _written_otherwise(connection: sqlite3.Connection, name: str) -> list[int]:
+    """Those whose path or folder is that name in another Unicode form: é for e with an accent."""
+    if name.isascii():
+        return []
+    wanted = unicodedata.normalize("NFC", name)
+    folder = wanted.rstrip("/") + "/"
+    paths = connection.execute(
+        "SELECT path, version_id FROM documents WHERE version_id IS NOT NULL"
+    )
+    composed = ((unicodedata.normalize("NFC", path), version_id) for path, version_id in paths)
+    return [
+        version_id for path, version_id in composed if path == wanted or path.startswith(folder)
+    ]
 
 
 def pattern_of(glob: str) -> re.Pattern[str]:

@@ -32,6 +32,7 @@ from tests.ollama_double_records import Request, generating, prefix_lengths
 from tests.ollama_double_replies import quoting_reply
 from tests.ollama_double_routes import Service
 from tests.ollama_double_runners import Scheduler
+from tests.ollama_double_store import Store
 from tests.ollama_double_wire import Handler, Listener, reserved_socket
 
 __all__ = [
@@ -126,6 +127,13 @@ class OllamaDouble:
         self.requests: list[Request] = []
         self.failures: list[BaseException] = []
         self.scheduler = Scheduler(self)
+        self.store = Store(self)
+        self.disk_full = False
+        """Uploads and creations fail for want of room."""
+        self.pull_error = ""
+        """What a pull fails with, half-way."""
+        self.pulled: dict[str, int] = {}
+        """Quarters of each blob that interrupted pulls have brought."""
         self._service = Service(self)
         self._listener: Listener | None = None
         self._closed_listeners: list[Listener] = []

@@ -87,7 +87,7 @@ class Injection:
     seconds: float | None = None
     """How long a stall lasts; None: until it is cleared."""
     paths: frozenset[str] | None = None
-    """Only on these paths; None: where the fault is at home."""
+    """Only on these paths and what lies below them; None: where the fault is at home."""
     struck: int = field(default=0, init=False)
 
     def hits(self, path: str) -> bool:
@@ -95,7 +95,7 @@ class Injection:
         if self.count is not None and self.struck >= self.count:
             return False
         if self.paths is not None:
-            return path in self.paths
+            return path in self.paths or any(path.startswith(f"{one}/") for one in self.paths)
         if self.fault is Fault.MODEL_MISSING and path == "/api/show":
             return True
         home = ANSWERING_PATHS if self.fault in MID_STREAM else WORKING_PATHS

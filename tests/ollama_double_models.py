@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -56,10 +57,16 @@ class DoubleModel:
     merges: Sequence[str] | None = None
     token_types: Sequence[int] | None = None
     modified_at: str = "2026-08-20T09:30:00.123456789Z"
+    file: str = ""
+    """Where its weights lie, as the FROM line of `/api/show` says; empty: a bare digest."""
+    file_digest: str = ""
+    """SHA-256 of a file that was uploaded or lies in a store; empty: one made up."""
 
     @property
     def blob(self) -> str:
         """Digest of the weights: the key of a runner."""
+        if self.file_digest:
+            return self.file_digest
         return hashlib.sha256(f"weights {self.weights or self.name}".encode()).hexdigest()
 
     @property
@@ -148,13 +155,18 @@ class DoubleModel:
 
     def show(self, *, verbose: bool, capabilities: bool) -> Json:
         """The body of `/api/show`; empty fields are left out, as the server does."""
-        parameters = "\n".join(f"{key:<30} {value}" for key, value in self.options.items())
-        modelfile = [f"FROM sha256-{self.blob}"]
+        options = [
+            (key, one)
+            for key, value in self.options.items()
+            for one in (value if isinstance(value, list) else [value])
+        ]
+        parameters = "\n".join(f"{key:<30} {json.dumps(value)}" for key, value in options)
+        modelfile = [f"FROM {self.file or f'sha256-{self.blob}'}"]
         if self.template:
             modelfile.append(f'TEMPLATE """{self.template}"""')
         if self.system:
             modelfile.append(f'SYSTEM """{self.system}"""')
-        modelfile += [f"PARAMETER {key} {value}" for key, value in self.options.items()]
+        modelfile += [f"PARAMETER {key} {json.dumps(value)}" for key, value in options]
         body: Json = {"license": "Apache License Version 2.0", "modelfile": "\n".join(modelfile)}
         for key, text in (
             ("parameters", parameters),

@@ -35,7 +35,9 @@ class Service:
             "/api/generate": {"POST": self.generate},
             "/api/embed": {"POST": self.embed},
             "/api/embeddings": {"POST": self.embeddings},
-            "/api/pull": {"POST": self.pull},
+            "/api/pull": {"POST": double.store.pull},
+            "/api/create": {"POST": double.store.create},
+            "/api/blobs": {"HEAD": double.store.blob, "POST": double.store.blob},
             "/api/copy": {"POST": self.copy},
             "/api/delete": {"DELETE": self.delete},
         }
@@ -55,7 +57,8 @@ class Service:
             request.body = None
         handler.request_record = request
         self.double.record(request)
-        methods = self.routes.get(path)
+        below = path.startswith("/api/blobs/")
+        methods = self.routes.get("/api/blobs" if below else path)
         try:
             if strike_early(self.double, handler, request):
                 return
@@ -137,36 +140,6 @@ class Service:
         if not self.double.remove(name):
             raise ApiError(404, f"model '{name}' not found")
         handler.reply(200, content_type="")
-
-    def pull(self, handler: Handler, request: Request) -> None:
-        """`POST /api/pull`: progress lines; an unknown model fails in a later line."""
-        body = parsed_body(request.raw, "PullRequest")
-        name = str(body.get("model") or body.get("name") or "")
-        stream = body.get("stream") is not False
-        model = self.double.pullable(name)
-        if not stream:
-            if model is None:
-                raise ApiError(500, "pull model manifest: file does not exist")
-            self.double.install(model)
-            handler.reply_json(200, {"status": "success"})
-            return
-        handler.line({"status": "pulling manifest"})
-        if model is None:
-            raise ApiError(500, "pull model manifest: file does not exist")
-        step = {
-            "status": f"pulling {model.blob[:12]}",
-            "digest": f"sha256:{model.blob}",
-            "total": model.size,
-        }
-        handler.line(step)
-        for quarter in range(1, 5):
-            handler.wait(self.double.pull_s / 4)
-            handler.line({**step, "completed": model.size * quarter // 4})
-        for status in ("verifying sha256 digest", "writing manifest", "success"):
-            if status == "success":
-                self.double.install(model)
-            handler.line({"status": status})
-        handler.end_stream()
 
     # --- chat and generate --------------------------------------------------------------------
 

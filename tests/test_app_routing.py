@@ -92,6 +92,23 @@ def test_a_word_that_happens_to_be_a_file_name_is_not_sure(library):
     assert 0 < plain.reliability < 0.5 < name.reliability
 
 
+def test_a_word_that_happens_to_be_a_file_name_outweighs_no_passage_that_answers(tmp_path):
+    """Of a half sure name both arms' best passage wins, a sure one still leads."""
+    files = {
+        "power.md": "# Power\n\nNotes of a book club on the power of habit.",
+        "policy.md": "# Policy\n\nServers: the power consumption of servers is 3.2 kW.",
+    } | {f"other/{n}.md": f"# Item {n}\n\nThe gate {n} is painted green." for n in range(12)}
+    with open_library(tmp_path / "data") as library:
+        ingest(library, write_files(tmp_path / "docs", files))
+
+        found = Finder(library).findings("Power consumption of servers")
+
+    assert found is not None
+    assert found.route.reliability > 0.5
+    assert found.passages[found.ranked[0].chunk_id].document == "policy.md"
+    assert found.route.most_bonus < 0.5
+
+
 def test_a_library_of_one_document_needs_no_names(tmp_path):
     """There is nothing to tell apart."""
     docs = write_files(tmp_path / "docs", {"Birch_2022.md": "# Birch\n\nTurnover rose."})

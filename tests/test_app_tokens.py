@@ -17,6 +17,7 @@ from gguf import GGUFWriter
 
 from app import cli_tokens
 from app.chat import Message
+from app.gguf_file import read_gguf
 from app.tokens import (
     DEFAULT_SYSTEM,
     EstimatingCounter,
@@ -28,7 +29,7 @@ from app.tokens import (
     render_chat,
     save_tokenizer,
 )
-from app.vocabulary import Vocabulary, build_tokenizer, read_gguf, vocabulary_of
+from app.vocabulary import Vocabulary, build_tokenizer, vocabulary_of
 from storage.errors import SettingsError, UsageError
 from tests.canned_server import free_port
 

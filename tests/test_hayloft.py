@@ -156,6 +156,18 @@ def test_search_prints_the_contract(filled, capsys):
     assert best["char_end"] - best["char_start"] == len(best["text"])
 
 
+def test_an_empty_query_stops_a_batch_before_it_begins(filled, tmp_path, capsys):
+    """Nothing is printed that would look like a whole answer; the line is named."""
+    place = tmp_path / "q.jsonl"
+    place.write_text('{"query": "rent"}\n{"query": " "}\n', encoding="utf-8")
+
+    assert hayloft.main(["search", "--batch", str(place)]) == 2
+
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "line 2: the query is empty" in err
+
+
 def test_a_batch_prints_an_object_a_line_with_its_id(filled, tmp_path, capsys):
     """In the order of the lines; a line may name its document; ids are kept as they are."""
     lines = [

@@ -480,6 +480,20 @@ def test_other_chunk_sizes_are_refused_until_a_rebuild(library, docs):
     assert counts(run(library, chunk_tokens=24)) == {"unchanged": 5}
 
 
+def test_an_index_of_an_earlier_hayloft_is_refused_without_blaming_the_settings(
+    library, docs, monkeypatch
+):
+    """No setting brings the former way of cutting back: the sentence names the rebuild alone."""
+    run(library, docs)
+    write_files(docs, {"lease.md": "# Lease\n\nchanged text"})
+    monkeypatch.setattr("ingest.chunking._VERSION", "99")
+
+    with pytest.raises(IndexMismatch, match=r"earlier Hayloft.*--rebuild") as raised:
+        run(library)
+
+    assert "HAYLOFT_CHUNK" not in str(raised.value)
+
+
 def test_chunks_too_small_for_a_word_are_refused(library, docs):
     """A setting that cannot work is named, not looped over."""
     with pytest.raises(SettingsError, match="HAYLOFT_CHUNK_TOKENS"):

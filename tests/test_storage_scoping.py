@@ -71,6 +71,7 @@ def found(catalog: Catalog, scope: Scope) -> set[str]:
         (["*201[!8]*"], {"contracts/old/Lease-2019.pdf"}),
         (["reports/Übersicht [alt].html"], {"reports/Übersicht [alt].html"}),
         (["u\u0308bersicht*"], {"reports/Übersicht [alt].html"}),
+        (["reports/U\u0308bersicht [alt].html"], {"reports/Übersicht [alt].html"}),
         (["100?.txt"], {"100%.txt"}),
     ],
     ids=str,

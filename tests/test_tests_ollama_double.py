@@ -25,6 +25,7 @@ from tests.ollama_double import (
     OllamaDouble,
 )
 from tests.ollama_double_prompts import pieces, spelled_pieces
+from tests.toy_gguf import write_toy
 
 FRAME = len(pieces("<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n"))
 """Tokens of the template around one message."""
@@ -237,6 +238,26 @@ def test_pull_reports_progress_and_installs(double: OllamaDouble) -> None:
     assert json.loads(last) == {"error": "pull model manifest: file does not exist"}
     refused = post(double, "/api/pull", {"model": "nothing", "stream": False})
     assert refused.status_code == 500
+
+
+def test_a_model_is_made_from_an_uploaded_file(double: OllamaDouble, tmp_path: Path) -> None:
+    """As Ollama's own client does it; the window is the file's, a wrong digest is refused."""
+    file = write_toy(tmp_path / "toy.gguf", window=8192)
+    client = official(double)
+
+    digest = client.create_blob(file)
+    steps = client.create("mine:toy", files={"toy.gguf": digest}, template="{{ .Prompt }}")
+
+    assert steps.status == "success"
+    shown = client.show("mine:toy")
+    assert (shown.modelinfo or {})["qwen2.context_length"] == 8192
+    assert shown.template == "{{ .Prompt }}"
+    assert HTTP.head(f"{double.url}/api/blobs/{digest}").status_code == 200
+    wrong = f"{double.url}/api/blobs/sha256:{'0' * 64}"
+    assert HTTP.head(wrong).status_code == 404
+    refused = HTTP.post(wrong, content=b"other")
+    assert refused.status_code == 400
+    assert "digest mismatch" in refused.json()["error"]
 
 
 # --- windows and reloads ----------------------------------------------------------------------
