@@ -47,6 +47,9 @@ _ATTEMPTS = 4
 
 _SEARCHES_AT_ONCE = 8
 
+_LEAST_SPAN = 0.3
+"""Of cosines between the best and what counts as nothing, in a small library or scope."""
+
 _SAMPLE = 10
 """Passages whose language is taken for that of a query which has no small words."""
 
@@ -173,7 +176,7 @@ class Finder:
             else:
                 # A scope is one of visible versions.
                 passages = snapshot.passages(chunk_id for chunk_id, _ in dense)
-            floor = dense[-1][1] if dense else None
+            floor = _floor(dense, depth)
             named = self._named(snapshot, routed, within, [chunk_id for chunk_id, _ in dense])
             if named is not None:
                 near = nearest_within(
@@ -281,6 +284,18 @@ def _hit(rank: int, passage: Passage, ranked: Ranked) -> Hit:
         dense_rank=ranked.dense_rank,
         lexical_rank=ranked.lexical_rank,
     )
+
+
+def _floor(dense: list[tuple[str, float]], depth: int) -> float | None:
+    """The similarity that counts as nothing: the last candidate's.
+
+    Where there are fewer candidates than were asked for, the last one is no
+    measure: of two chunks the nearer one would count fully, the other nothing.
+    """
+    if not dense:
+        return None
+    best, last = dense[0][1], dense[-1][1]
+    return last if len(dense) >= depth else min(last, best - _LEAST_SPAN)
 
 
 def _language_of(passages: Sequence[Passage]) -> str:

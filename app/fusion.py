@@ -24,7 +24,7 @@ class Weights:
     lexical: float
 
 
-READ = Weights(dense=0.7, lexical=0.3)
+READ = Weights(dense=0.65, lexical=0.35)
 """For a language that the embedding model reads, and for names alone, which are of none."""
 
 NOT_READ = Weights(dense=0.1, lexical=0.9)
