@@ -69,10 +69,15 @@ class Entity:
         return " ".join(words)
 
 
-def entities(text: str, known: Iterable[str] = ()) -> list[Entity]:
-    """The names in a text, in order; they do not overlap, and no period is among them."""
+def entities(
+    text: str, known: Iterable[str] = (), *, spans: Sequence[Period] | None = None
+) -> list[Entity]:
+    """The names in a text, in order; they do not overlap, and no period is among them.
+
+    `spans` are the text's periods, where the caller has them already.
+    """
     taken = bytearray(len(text))
-    for period in periods(text):
+    for period in periods(text) if spans is None else spans:
         taken[period.start : period.end] = b"\x01" * (period.end - period.start)
     found: list[Entity] = []
     for candidates in (

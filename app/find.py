@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from app.duplicates import copies_last
-from app.fusion import Ranked, Weights, fuse, spread, weights_for
+from app.fusion import Ranked, Weights, weights_for
 from app.rerank import Reranker, reranked, reranker_from
 from app.routing import Route, route
 from storage.catalog import GRACE_S, IndexIdentity, Passage, Snapshot
@@ -192,17 +192,6 @@ class Finder:
                 [passages[chunk_id] for chunk_id, _ in lexical[:_SAMPLE]]
             )
             weights = weights_for(language, partial(reads, languages_of_index(identity)))
-            ranked = fuse(
-                dense,
-                lexical,
-                weights,
-                floor=floor,
-                bonus=lambda chunk_id: routed.bonus(passages[chunk_id].version_id),
-                most_bonus=routed.most_bonus,
-            )
-            groups = routed.groups()
-            if groups:
-                ranked = spread(ranked, partial(_group, groups, passages))
             return Findings(
                 query=query,
                 language=language,
@@ -210,7 +199,7 @@ class Finder:
                 route=routed,
                 dense=tuple(dense),
                 lexical=tuple(lexical),
-                ranked=tuple(ranked),
+                ranked=tuple(routed.ranked(dense, lexical, weights, floor=floor)),
                 passages=passages,
                 floor=floor,
             )
@@ -219,9 +208,10 @@ class Finder:
         self, snapshot: Snapshot, routed: Route, within: Within | None, near: list[str]
     ) -> Within | None:
         """The documents that the question names, where the nearest hold too little of them."""
-        if not 0 < len(routed.best) <= _MOST_NAMED:
+        best = routed.best
+        if not 0 < len(best) <= _MOST_NAMED:
             return None
-        named = snapshot.within_versions(routed.best, within)
+        named = snapshot.within_versions(best, within)
         there = sum(named.holds(chunk_id) for chunk_id in near)
         return named if there < min(_ENOUGH_NAMED, named.chunks) else None
 
@@ -315,9 +305,3 @@ def _merged(
     """Two rankings with scores of one kind as one, best first."""
     scores = dict(other) | dict(one)
     return sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))
-
-
-def _group(groups: list[frozenset[int]], passages: dict[str, Passage], chunk_id: str) -> int | None:
-    """Which of the named groups of documents a chunk is in."""
-    version = passages[chunk_id].version_id
-    return next((number for number, group in enumerate(groups) if version in group), None)

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from app.duplicates import same_words
 from app.explain import names_in
-from app.fusion import Ranked, fuse, spread
 from app.language_names import language_name
 from app.phrases import listed, ordinal, where
+from app.routing import Route
 from app.standing import Cause, Place, Ranks
 from storage.errors import UsageError
 from storage.lexical import query_terms
 from storage.model_languages import languages_of_index, reads
-from storage.records import DocumentSummary, Hit
+from storage.records import DocumentSummary, Hit, version_of
 from storage.scoping import Within
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Inquiry:
     def _names(self, ranks: Ranks, limit: int) -> Cause | None:
         """Whether the names in the question lead elsewhere."""
         route = self.found.route
-        share = route.shares.get(_version(self.own[0]), 0.0)
+        share = route.shares.get(version_of(self.own[0]), 0.0)
         if route.reliability == 0.0 or share > 0.99:
             return None
         without = self._fused(names=False)
@@ -152,11 +152,11 @@ class Inquiry:
     def _other_names(self) -> list[Cause]:
         """The names in the question that the document lacks, where they are not what decides."""
         route = self.found.route
-        elsewhere = route.best and _version(self.own[0]) not in route.best
+        elsewhere = route.best and version_of(self.own[0]) not in route.best
         return [Cause("names", f"{self._named_otherwise()}.")] if elsewhere else []
 
     def _named_otherwise(self) -> str:
-        version = _version(self.own[0])
+        version = version_of(self.own[0])
         names = names_in(self.found.query, self.found.route)
         missing = [name.text for name in names if version not in name.versions]
         goes_by = f"does not go by {listed(missing, 'or')}" if missing else "fits them less well"
@@ -214,23 +214,13 @@ class Inquiry:
 
     def _fused(self, *, names: bool) -> int:
         """The page's rank where both arms are read to their ends."""
-        route = self.found.route
-        ranked: Sequence[Ranked] = fuse(
-            self.dense,
-            self.lexical,
-            self.found.weights,
-            floor=self.found.floor,
-            bonus=(lambda chunk_id: route.bonus(_version(chunk_id))) if names else (lambda _: 0.0),
-            most_bonus=route.most_bonus if names else 0.0,
-        )
-        groups = route.groups()
-        if names and groups:
-            ranked = spread(ranked, partial(_group, groups))
+        route = self.found.route if names else Route()
+        ranked = route.ranked(self.dense, self.lexical, self.found.weights, floor=self.found.floor)
         return _first(self.own, (item.chunk_id for item in ranked)) or len(ranked) + 1
 
     def _words_there(self) -> dict[str, bool]:
         """Each word that was looked for, with whether the page holds it."""
-        here = self.snapshot.within_versions([_version(self.own[0])], None)
+        here = self.snapshot.within_versions([version_of(self.own[0])], None)
         own = set(self.own)
         return {
             word: any(chunk_id in own for chunk_id, _ in self.snapshot.lexical(word, 10**6, here))
@@ -267,7 +257,7 @@ def _nearest(
     ranking = {
         chunk_id: score
         for chunk_id, score in near
-        if (_version(chunk_id) not in hidden if within is None else within.holds(chunk_id))
+        if (version_of(chunk_id) not in hidden if within is None else within.holds(chunk_id))
     }
     # A walk through the graph may pass by the very ones that are asked for.
     found = scores | ranking
@@ -281,12 +271,3 @@ def _unread(known: Sequence[str], *codes: str) -> str:
 def _first(own: Collection[str], ranking: Iterable[str]) -> int | None:
     """The rank of the first of a page's chunks, from 1."""
     return next((rank for rank, chunk_id in enumerate(ranking, start=1) if chunk_id in own), None)
-
-
-def _version(chunk_id: str) -> int:
-    return int(chunk_id.partition(":")[0])
-
-
-def _group(groups: Sequence[frozenset[int]], chunk_id: str) -> int | None:
-    version = _version(chunk_id)
-    return next((number for number, group in enumerate(groups) if version in group), None)

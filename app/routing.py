@@ -13,13 +13,16 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from app.entities import Entity, entities
+from app.fusion import Ranked, Weights, fuse, spread
 from app.periods import Period, periods
 from storage.catalog import Snapshot
 from storage.folding import fold, normalise
 from storage.lexical import index_text
 from storage.names import acronym_term, period_terms, terms_in
+from storage.records import version_of
 from storage.stopwords import languages_of, stop_words
 
 BONUS = 0.8
@@ -92,6 +95,26 @@ class Route:
             return []
         return [version for version, share in self.shares.items() if share > 0.99]
 
+    def ranked(
+        self,
+        dense: Sequence[tuple[str, float]],
+        lexical: Sequence[tuple[str, float]],
+        weights: Weights,
+        *,
+        floor: float | None,
+    ) -> list[Ranked]:
+        """Both arms fused, with what the names add; documents that are compared take turns."""
+        fused = fuse(
+            dense,
+            lexical,
+            weights,
+            floor=floor,
+            bonus=lambda chunk_id: self.bonus(version_of(chunk_id)),
+            most_bonus=self.most_bonus,
+        )
+        groups = self.groups()
+        return spread(fused, partial(_group, groups)) if groups else fused
+
     def groups(self) -> list[frozenset[int]]:
         """The documents of each name, where the question names several that are told apart."""
         found: list[frozenset[int]] = []
@@ -147,7 +170,8 @@ def _part_of_another(match: Match, matches: Sequence[Match]) -> bool:
 
 
 def _matches(query: str, snapshot: Snapshot, documents: int, chunks: int) -> list[Match]:
-    names, spans = entities(query), periods(query)
+    spans = periods(query)
+    names = entities(query, spans=spans)
     words = list(_WORD.finditer(query))
     found: list[Match] = []
     plain = [fold(normalise(word[0]).casefold()) for word in words]
@@ -156,7 +180,7 @@ def _matches(query: str, snapshot: Snapshot, documents: int, chunks: int) -> lis
         if folded in small or _inside(word.start(), spans) or folded.isdigit():
             continue
         certainty = _certainty(word, names)
-        for text, end, weight in _readings(words, index, folded, certainty):
+        for text, end, weight in _readings(words, plain, index, certainty):
             versions, share = _versions(snapshot, text, certainty=certainty)
             telling = _telling(snapshot, folded, len(versions), documents, chunks)
             found.append(
@@ -173,17 +197,17 @@ def _matches(query: str, snapshot: Snapshot, documents: int, chunks: int) -> lis
 
 
 def _readings(
-    words: Sequence[re.Match[str]], index: int, folded: str, certainty: float
+    words: Sequence[re.Match[str]], plain: Sequence[str], index: int, certainty: float
 ) -> list[tuple[str, int, float]]:
     """(term, end, weight) of what a word may be in a name: itself, or one with the next word."""
     word = words[index]
     found = [(term, word.end(), certainty) for term in terms_in(word[0])] or [
-        (folded, word.end(), certainty)
+        (plain[index], word.end(), certainty)
     ]
     if sum(letter.isupper() for letter in word[0]) > 1:
         found.append((acronym_term(word[0]), word.end(), certainty))
     if index + 1 < len(words) and words[index + 1].start() - word.end() == 1:
-        glued = folded + fold(normalise(words[index + 1][0]).casefold())
+        glued = plain[index] + plain[index + 1]
         if glued.isalpha():
             found.append((glued, words[index + 1].end(), certainty))
     return found
@@ -221,6 +245,12 @@ def _period_terms(period: Period) -> list[str]:
     if period.unit in ("quarter", "half") and period.part:
         terms.append(f"{period.unit[0]}{period.part}")
     return terms or period_terms(period.text.casefold())
+
+
+def _group(groups: Sequence[frozenset[int]], chunk_id: str) -> int | None:
+    """Which of the named groups of documents a chunk is in."""
+    version = version_of(chunk_id)
+    return next((number for number, group in enumerate(groups) if version in group), None)
 
 
 def _inside(position: int, spans: Sequence[Period]) -> bool:

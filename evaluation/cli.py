@@ -141,12 +141,7 @@ def evaluate_retrieval(
         "short": sum(result.short for result in results),
         "missing_documents": missing,
         "missing_pages": [asdict(place) for place in beyond],
-        "library": {
-            "documents": len(documents),
-            "pages": sum(document.pages for document in documents),
-            "chunks": sum(document.chunks for document in documents),
-            "fingerprint": provenance.library_fingerprint(documents),
-        },
+        "library": provenance.library(documents),
         "index": asdict(identity),
         **provenance.describe([library.settings, AppSettings(), IngestSettings()]),
         "results": [result.to_json() for result in results],

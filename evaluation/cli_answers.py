@@ -149,12 +149,7 @@ def evaluate_answers(
         "model": model,
         "scores": {name: asdict(value) for name, value in score(results).items()},
         "questions_file": {"name": file.path.name, "sha256": file.sha256},
-        "library": {
-            "documents": len(documents),
-            "pages": sum(document.pages for document in documents),
-            "chunks": sum(document.chunks for document in documents),
-            "fingerprint": provenance.library_fingerprint(documents),
-        },
+        "library": provenance.library(documents),
         "index": asdict(identity),
         **provenance.describe([library.settings, settings, IngestSettings()]),
         "results": [result.to_json() for result in results],

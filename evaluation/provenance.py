@@ -6,7 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -143,6 +143,16 @@ def library_fingerprint(documents: Iterable[DocumentSummary]) -> str:
         fields = (one.document, one.size, one.pages, one.characters, one.chunks)
         digest.update(repr(fields).encode())
     return digest.hexdigest()
+
+
+def library(documents: Sequence[DocumentSummary]) -> dict[str, object]:
+    """What a result says of the library that was asked."""
+    return {
+        "documents": len(documents),
+        "pages": sum(document.pages for document in documents),
+        "chunks": sum(document.chunks for document in documents),
+        "fingerprint": library_fingerprint(documents),
+    }
 
 
 def describe(

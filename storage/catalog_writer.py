@@ -23,7 +23,7 @@ from storage.catalog import Catalog, IndexIdentity
 from storage.dates import local_date
 from storage.facts import FROM_FILE, facts_of, store_facts
 from storage.lexical import index_text
-from storage.names import name_terms, store_names
+from storage.names import name_terms, store_names, title_text
 from storage.records import Chunk, Page, ParsedDocument
 
 
@@ -200,7 +200,7 @@ class CatalogWriter:
             (
                 index_text(chunk.text, facts.language),
                 index_text(
-                    " ".join((file.path, document.title, chunk.heading, *facts.names)),
+                    title_text(file.path, document.title, chunk.heading, facts.names),
                     facts.language,
                 ),
             )

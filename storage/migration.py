@@ -15,7 +15,7 @@ import time
 
 from storage.facts import facts_of, store_facts
 from storage.lexical import TOKENIZER, index_text
-from storage.names import name_terms, store_names
+from storage.names import name_terms, store_names, title_text
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def _to_2(connection: sqlite3.Connection) -> None:
                 (
                     chunk_id,
                     index_text(texts[page][start:end], facts.language),
-                    index_text(" ".join((path, title, heading, *facts.names)), facts.language),
+                    index_text(title_text(path, title, heading, facts.names), facts.language),
                 )
                 for chunk_id, page, start, end, heading in chunks
             ],

@@ -90,6 +90,11 @@ def acronym_term(word: str) -> str:
     return _ACRONYM + re.sub(r"(?<=[A-Z])[&n](?=[A-Z])", "", word).casefold()
 
 
+def title_text(path: str, title: str, heading: str, others: Iterable[str]) -> str:
+    """What the word index holds beside a chunk's text: what its document and section are called."""
+    return " ".join((path, title, heading, *others))
+
+
 def store_names(connection: sqlite3.Connection, version_id: int, terms: Iterable[str]) -> None:
     """Note what a version is called."""
     connection.executemany(

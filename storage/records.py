@@ -83,6 +83,11 @@ class Found(NamedTuple):
     rank: int
 
 
+def version_of(chunk_id: str) -> int:
+    """The version that a chunk ("<version>:<ordinal>") belongs to."""
+    return int(chunk_id.partition(":")[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A passage found for a query, best first.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from storage.dates import first_day, last_day
 from storage.errors import UsageError
 from storage.facts import kind_of, language_code, tag_of
-from storage.records import Scope
+from storage.records import Scope, version_of
 
 UNKNOWN_LANGUAGE = "unknown"
 """How a filter names the documents whose language is not sure."""
@@ -41,7 +41,7 @@ class Within:
 
     def holds(self, chunk_id: str) -> bool:
         """Whether a chunk ("<version>:<ordinal>") is in scope."""
-        return int(chunk_id.partition(":")[0]) in self.versions
+        return version_of(chunk_id) in self.versions
 
     def chunk_ids(self) -> Iterator[str]:
         """The ids of all chunks in scope."""
