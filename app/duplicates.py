@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 
-from app.extractive import stem
 from app.sentences import Span
+from app.stems import stem
 from storage.records import Hit, Place
 
 _LEAST_CONTAINED = 8

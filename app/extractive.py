@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from app.page_layout import header_of, tables
+from app.question_cues import cue, kind_of
 from app.quote_context import neighbours_of
 from app.sentences import Span, is_row, sentences
+from app.stems import COMMON_STEMS, terms
+from storage.flags import suspect_spans
 from storage.records import Found
 
 if TYPE_CHECKING:
@@ -54,101 +56,8 @@ _MAX_LENGTH = 1000
 
 _PART_LENGTH = 600
 
-_MOST_HEADER = 200
-"""Characters of a table's header that lead a row of it."""
-
 _SCORE_MARGIN = 4.0
 """Further extracts this much worse than the first are left out."""
-
-_UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_IN_WORD = rf"(?:[^\W_{_UNSPACED}]|[\u0300-\u036f\u064b-\u065f\u0900-\u0963\u0966-\u0dff])"
-_TERM = re.compile(rf"[{_UNSPACED}]+|{_IN_WORD}+(?:[.,'’]{_IN_WORD}+)*")
-_ENDINGS = (
-    *(("'s", ""), ("’s", ""), ("ies", "y"), ("sses", "ss"), ("ing", ""), ("edly", ""), ("ed", "")),
-    *(("ly", ""), ("es", ""), ("ss", "ss"), ("s", ""), ("e", "")),
-)
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_COMMON = _words(
-    "a an the of in on at to for from by with and or but as is are was were be been being do "
-    "does did has have had it its that this these those which what who whom whose when where "
-    "why how many much there their they he she his her him we our you your i not no can could "
-    "would will shall should may might must than then so if into about after before over under "
-    "between during also such other some any all each both more most very only own same s t de "
-    "la el los las un una unos unas en y o que es son fue fueron era eran se su sus por para "
-    "con del al lo como más qué cuál cuáles quién cuándo cuánto cuánta cuántos cuántas dónde "
-    "cómo le ha han había sobre entre der die das den dem des ein eine einen einem einer eines "
-    "und oder ist sind war waren wird wurde wurden hat haben hatte im am auf aus bei mit nach "
-    "von vom zu zum zur für über unter was wer wie wann wo warum welche welcher welches nicht "
-    "auch sich es sie er als les du et ou est sont était étaient ont avait dans sur pour par "
-    "avec qui quoi quand où comment combien quel quelle quels quelles ce cette ces il elle ils "
-    "elles ne pas plus au aux son sa ses "
-    "多少 少人 有多 什么 么时 时候 是什 哪里 哪个 哪些 哪一 是谁 由谁 何时 如何 怎么 为什 在哪 "
-    "几个 几年 是多"
-)
-_NUMBER_WORDS = _words(
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety "
-    "hundred hundreds thousand thousands million millions billion billions dozen half third "
-    "quarter twice both single one once double pair several dos tres cuatro cinco seis siete "
-    "ocho nueve diez cien mil millones mitad zwei drei vier fünf sechs sieben acht neun zehn "
-    "hundert tausend hälfte deux trois quatre cinq sept huit neuf dix cent mille moitié"
-)
-
-# What a question asks for, by its words; the first kind that matches counts.
-_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern, re.IGNORECASE))
-    for kind, pattern in (
-        (
-            "when",
-            r"\bwhen\b|\b(?:what|which)\s+(?:\w+\s+)?(?:year|date|day|month|decade|century|time|era"
-            r"|period)s?\b|cuándo|qué\s+(?:año|fecha|día|mes|siglo|década)|\bwann\b|welche[mnrs]?\s+"
-            r"(?:jahr|tag|monat|datum|jahrhundert)|\bquand\b|quel(?:le)?\s+(?:année|date|jour|mois"
-            r"|siècle)|什么时候|什麼時候|何时|何時|哪一?年|哪[一个個]*[月天日]|几月|幾月|年份|时间",
-        ),
-        (
-            "count",
-            r"\bhow\s+(?:many|much|long|far|old|tall|high|large|big|often|fast|deep|wide|heavy)\b"
-            r"|\bwhat\s+(?:\w+\s+)?(?:percent(?:age)?|number|amount|portion|fraction|share|rate|size"
-            r"|price|cost|population)\b|cuánt[oa]s?|porcentaje|wie\s*viele?|wie\s+(?:lange|weit|alt"
-            r"|hoch|groß|oft)|prozent|combien|pourcentage|多少|几[个個年天次位名岁歲人]|幾|百分"
-            r"|多[大长長高远遠久]",
-        ),
-        (
-            "who",
-            r"\bwho(?:m|se)?\b|quién(?:es)?|\bwe[rmn]\b|\bwessen\b|^qui\b|\bqui\s+(?:a|est|était"
-            r"|sont)\b|谁|誰|哪位|何人|什么人",
-        ),
-        (
-            "where",
-            r"\bwhere\b|\b(?:what|which)\s+(?:\w+\s+)?(?:city|country|state|place|town|location"
-            r"|region|area|continent|county|river|street|building)\b|a?dónde|qué\s+(?:ciudad|país"
-            r"|estado|lugar|región)|\bwo(?:hin|her)?\b|welche[mnrs]?\s+(?:stadt|land|ort|staat)"
-            r"|\boù\b|quel(?:le)?\s+(?:ville|pays|région|endroit)|哪里|哪裡|哪儿|在哪|何处|何處",
-        ),
-    )
-)
-_FIGURE = re.compile(r"\d[\d.,]*")
-_CJK_NUMBER = re.compile(r"[一二两兩三四五六七八九十百千万亿萬億半]")
-_YEAR = re.compile(r"(?<![\d.,])(?:1\d{3}|20\d{2})(?!,?\d)")
-_CALENDAR = re.compile(
-    r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december"
-    r"|monday|tuesday|wednesday|thursday|friday|saturday|sunday|century|centuries|decade|enero"
-    r"|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|siglo"
-    r"|januar|februar|märz|mai|juni|juli|oktober|dezember|jahrhundert|janvier|février|mars|avril"
-    r"|juin|juillet|août|septembre|octobre|novembre|décembre|siècle)\b|[年月日]|世纪|世紀",
-    re.IGNORECASE,
-)
-# A capital that does not merely open a sentence.
-_NAME = re.compile(r"(?<![.!?]\s)(?<!^)\b[A-ZÀ-ÖØ-Þ][\w'’-]*")
-_PLACE = re.compile(
-    r"\b(?:in|at|near|from|to|of|into|on|across|en|desde|bei|aus|nach|à|dans|de)\s+"
-    r"(?:the\s+|la\s+|el\s+)?([A-ZÀ-ÖØ-Þ][\w'’-]*)"
-)
 
 # Fitted by conditional logistic regression on the 24 articles of even index
 # (612 of the 1,190 questions of XQuAD English), with the right paragraph alone
@@ -264,7 +173,7 @@ def extract(
     ranks = {rank: place for place, rank in enumerate(sorted({one.rank for one in candidates}))}
 
     scored: list[_Scored] = []
-    kind, known = _kind(question), set(terms(question)) | _COMMON_STEMS
+    kind, known = kind_of(question), set(terms(question)) | COMMON_STEMS
     for i, cosine in zip(chosen, cosines, strict=True):
         candidate = candidates[i]
         in_context = cosine
@@ -282,7 +191,7 @@ def extract(
             + _WEIGHTS["share_in_context"] * lexical[i].in_context
             + _WEIGHTS["passage_cosine"] * passages[candidate.rank]
             + _WEIGHTS["passage_rank"] / (1 + ranks[candidate.rank])
-            + _CUE_WEIGHTS.get(kind, 0.0) * _cue(kind, question, candidate.text)
+            + _CUE_WEIGHTS.get(kind, 0.0) * cue(kind, question, candidate.text)
         )
         asks = _only_asks(candidate, known)
         if asks:
@@ -292,60 +201,6 @@ def extract(
         says = not asks and not candidate.heading
         scored.append(_Scored(score, cosine + 0.55 * lexical[i].by_count, candidate, says))
     return _best(scored, hits, limit)
-
-
-def compose(extracts: Sequence[Extract], hits: Sequence[Hit]) -> str:
-    """The text of an extractive answer: each extract quoted, with its mark [n].
-
-    A table row or another fragment is led by its heading and header row. Its
-    neighbours follow, on lines of their own, where it needs them. White space
-    is folded, and curly quotation marks within become single ones.
-    """
-    paragraphs = []
-    for item in extracts:
-        hit = hits[item.hit]
-        mark = f"[{item.hit + 1}]"
-        context = _context(item, hit)
-        lead = f"{context}: " if context else ""
-        lines = [f"{lead}{_quoted(item.text)} {mark}"]
-        for name, span in (("Before it", item.before), ("After it", item.after)):
-            if span is not None:
-                words = hit.text[span.start - hit.char_start : span.end - hit.char_start]
-                lines.append(f"{name}: {_quoted(words)} {mark}")
-        paragraphs.append("\n".join(lines))
-    return "\n\n".join(paragraphs)
-
-
-def _quoted(words: str) -> str:
-    plain = " ".join(words.split()).replace("“", "‘").replace("”", "’")
-    return f"“{plain}”"
-
-
-def terms(text: str) -> list[str]:
-    """The words of a text, case folded and stemmed lightly; unspaced scripts in pairs."""
-    found: list[str] = []
-    for match in _TERM.finditer(text.casefold()):
-        word = match[0]
-        if "\u0e00" <= word[0] <= "\u0eff" or "\u3040" <= word[0] <= "\u9fff":
-            found.extend([word[i : i + 2] for i in range(len(word) - 1)] or [word])
-        else:
-            found.append(stem(word))
-    return found
-
-
-def stem(word: str) -> str:
-    """A word in small letters without its commonest endings."""
-    if len(word) <= 3:
-        return word
-    for ending, instead in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            stem = word[: len(word) - len(ending)] + instead
-            doubled = len(stem) > 3 and stem[-1] == stem[-2] and stem[-1] not in "ls"
-            return stem[:-1] if doubled else stem
-    return word
-
-
-_COMMON_STEMS = _COMMON | {stem(word) for word in _COMMON}
 
 
 def _candidates(
@@ -364,6 +219,10 @@ def _candidates(
             start, end = hit.char_start + span.start, hit.char_start + span.end
             rank = _rank_of(hit, start, end)
             if rank is None or any(first <= start and end <= last for first, last in earlier):
+                before = None
+                continue
+            if suspect_spans(hit.flags, start, end):
+                # What no reader could see, or what speaks to a model, is no answer.
                 before = None
                 continue
             text = hit.text[span.start : span.end]
@@ -447,7 +306,7 @@ def _lexical_scores(
     count = len(sets)
     spread = Counter(term for words in sets for term in words)
     said = terms(question)
-    wanted = [term for term in dict.fromkeys(said) if term not in _COMMON_STEMS]
+    wanted = [term for term in dict.fromkeys(said) if term not in COMMON_STEMS]
     wanted = wanted or list(dict.fromkeys(said))
     rarity = {term: math.log((count + 1) / (spread[term] + 0.5)) for term in wanted}
     # A word that stands nowhere weighs as much as the rarest one.
@@ -472,34 +331,6 @@ def _lexical_scores(
             )
         )
     return scores
-
-
-def _kind(question: str) -> str:
-    for kind, pattern in _KINDS:
-        if pattern.search(question):
-            return kind
-    return ""
-
-
-def _cue(kind: str, question: str, sentence: str) -> float:
-    """From 0 to 1: whether the sentence holds what such a question asks for, and news at that."""
-    asked = question.casefold()
-    figures = any(figure.rstrip(".,") not in asked for figure in _FIGURE.findall(sentence))
-    if kind == "when":
-        years = any(year not in asked for year in _YEAR.findall(sentence))
-        dates = any(word.casefold() not in asked for word in _CALENDAR.findall(sentence))
-        return 1.0 if years or dates else 0.5 * figures
-    if kind == "count":
-        if figures or _CJK_NUMBER.search(sentence):
-            return 1.0
-        return 0.9 * (not _NUMBER_WORDS.isdisjoint(re.findall(r"[^\W\d_]+", sentence.casefold())))
-    if kind in ("who", "where"):
-        names = any(name.casefold().rstrip("'’-") not in asked for name in _NAME.findall(sentence))
-        if kind == "who":
-            return float(names)
-        places = any(name.casefold() not in asked for name in _PLACE.findall(sentence))
-        return 1.0 if places else 0.6 * names
-    return 0.0
 
 
 def _only_asks(candidate: _Candidate, known: set[str]) -> bool:
@@ -556,31 +387,3 @@ def _each_once(extracts: Sequence[Extract]) -> list[Extract]:
 
 def _moved(span: Span | None, offset: int) -> Span | None:
     return Span(span.start + offset, span.end + offset) if span else None
-
-
-def _context(item: Extract, hit: Hit) -> str:
-    """What a fragment stands under: its section's name, and the header of its table."""
-    if item.text[-1] in ".!?。！？।؟" or item.text.endswith((".”", ".’", '."')):
-        return ""
-    parts = [hit.heading.split("›")[-1].strip()] if hit.heading else []
-    parts = [part for part in parts if part not in item.text]
-    start = item.char_start - hit.char_start
-    found = tables(hit.text)
-    header = header_of(hit.text, found, start)
-    if header is not None:
-        above = hit.text[header.start : header.end]
-    else:
-        at_top = bool(found) and found[0].start == 0 and start < found[0].end
-        above = hit.lead if at_top else ""
-    columns = _columns(above)
-    if columns and columns not in item.text:
-        parts.append(columns)
-    return ", ".join(part for part in parts if part)
-
-
-def _columns(header: str) -> str:
-    """A table's header in one line, its last line alone where it is long."""
-    lines = [" ".join(line.strip(" |\t").split()) for line in header.splitlines()]
-    lines = [line for line in lines if any(map(str.isalnum, line))]
-    whole = " ".join(lines)
-    return whole if len(whole) <= _MOST_HEADER else lines[-1]

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from app.duplicates import copies_last
 from app.fusion import Ranked, Weights, weights_for
 from app.rerank import Reranker, reranked, reranker_from
-from app.routing import Route, route
+from app.routing import Route
+from app.word_search import search_words
 from storage.catalog import GRACE_S, IndexIdentity, Passage, Snapshot
 from storage.errors import UsageError
-from storage.lexical import query_language
 from storage.library import Library
 from storage.model_languages import languages_of_index, reads
 from storage.nearest import nearest_within
 from storage.records import EVERYTHING, Hit, Scope
 from storage.scoping import Within
-from storage.stopwords import is_known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,18 +39,20 @@ _MAX_CANDIDATES = 2000
 _ENOUGH_NAMED = 20
 """So many candidates out of the documents that a question names are enough to choose from."""
 
-_MOST_NAMED = 50
-"""Documents of one name that are searched on their own where the candidates hold too few."""
-
 _ATTEMPTS = 4
 
 _SEARCHES_AT_ONCE = 8
 
+_SWITCH_S = 0.0005
+"""Longest time one thread keeps the interpreter from another that waits for it.
+
+At Python's 5 ms a search takes 33 ms instead of 26 at 100,000 chunks: the
+embedding model gives the interpreter up at each of its some hundred steps, and
+the word search beside it would hold it for 5 ms each time.
+"""
+
 _LEAST_SPAN = 0.3
 """Of cosines between the best and what counts as nothing, in a small library or scope."""
-
-_SAMPLE = 10
-"""Passages whose language is taken for that of a query which has no small words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,9 @@ class Finder:
 
     def __init__(self, library: Library, settings: AppSettings | None = None) -> None:
         self._library = library
-        self._pool = ThreadPoolExecutor(_SEARCHES_AT_ONCE, thread_name_prefix="hayloft-nearest")
+        if sys.getswitchinterval() > _SWITCH_S:
+            sys.setswitchinterval(_SWITCH_S)
+        self._pool = ThreadPoolExecutor(_SEARCHES_AT_ONCE, thread_name_prefix="hayloft-words")
         self._reranker: Reranker | None = reranker_from(settings) if settings else None
         self._rerank_candidates = settings.reranker_candidates if settings else 0
 
@@ -140,10 +143,12 @@ class Finder:
         self._check(scope)
         if self._library.readable_identity() is None:
             return None
-        vector = self._library.embedder.embed_query(query)
+        # Loaded before the library's state is taken: the first time it takes seconds.
+        embedder = self._library.embedder
+        embed = cache(partial(embedder.embed_query, query))
         for _ in range(_ATTEMPTS):
             started = time.monotonic()
-            found = self._search_once(query, vector, limit, scope)
+            found = self._search_once(query, embed, limit, scope)
             # The vectors of a replaced version stay in Chroma for the grace
             # time after the switch: within it, the snapshot and Chroma agree.
             if time.monotonic() - started < GRACE_S:
@@ -158,7 +163,7 @@ class Finder:
                     snapshot.within(scope)
 
     def _search_once(
-        self, query: str, vector: NDArray[np.float32], limit: int, scope: Scope
+        self, query: str, embed: Callable[[], NDArray[np.float32]], limit: int, scope: Scope
     ) -> Findings | None:
         with self._library.catalog.snapshot() as snapshot:
             identity = snapshot.identity()
@@ -166,54 +171,41 @@ class Finder:
                 return None
             within = snapshot.within(scope)
             depth = max(CANDIDATES, limit)
-            # Chroma searches meanwhile: waiting for it needs neither this thread nor SQLite.
-            nearest = self._pool.submit(self._nearest, identity, vector, depth, within)
-            routed = route(query, snapshot)
-            lexical = snapshot.lexical(query, depth, within)
-            dense = nearest.result()
+            # Embedding and Chroma need neither SQLite nor, mostly, the interpreter: the words
+            # are looked for meanwhile.
+            searching = self._pool.submit(search_words, snapshot, query, depth, within)
+            try:
+                vector = embed()
+                dense = self._nearest(identity, vector, depth, within)
+            finally:
+                # The snapshot is one connection, which must not be closed under a search.
+                wait([searching])
+            words = searching.result()
+            passages = words.passages
             if within is None:
-                dense, passages = self._visible(snapshot, dense, identity, vector, depth)
-            else:
-                # A scope is one of visible versions.
-                passages = snapshot.passages(chunk_id for chunk_id, _ in dense)
+                dense = self._visible(snapshot, dense, identity, vector, depth, passages)
             floor = _floor(dense, depth)
-            named = self._named(snapshot, routed, within, [chunk_id for chunk_id, _ in dense])
-            if named is not None:
+            lexical = words.lexical
+            if words.named is not None and _too_few(words.named, dense):
                 near = nearest_within(
-                    self._library.vectors, identity.collection, vector, CANDIDATES, named
+                    self._library.vectors, identity.collection, vector, CANDIDATES, words.named
                 )
                 dense = _merged(dense, near)
-                lexical = _merged(lexical, snapshot.lexical(query, CANDIDATES, named))
-            passages |= snapshot.passages(
-                chunk_id for chunk_id, _ in [*dense, *lexical] if chunk_id not in passages
-            )
+                lexical = _merged(lexical, words.lexical_named)
+            _add_passages(passages, snapshot, dense)
             dense = [hit for hit in dense if hit[0] in passages]
-            language = query_language(query, snapshot.languages()) or _language_of(
-                [passages[chunk_id] for chunk_id, _ in lexical[:_SAMPLE]]
-            )
-            weights = weights_for(language, partial(reads, languages_of_index(identity)))
+            weights = weights_for(words.language, partial(reads, languages_of_index(identity)))
             return Findings(
                 query=query,
-                language=language,
+                language=words.language,
                 weights=weights,
-                route=routed,
+                route=words.route,
                 dense=tuple(dense),
                 lexical=tuple(lexical),
-                ranked=tuple(routed.ranked(dense, lexical, weights, floor=floor)),
+                ranked=tuple(words.route.ranked(dense, lexical, weights, floor=floor)),
                 passages=passages,
                 floor=floor,
             )
-
-    def _named(
-        self, snapshot: Snapshot, routed: Route, within: Within | None, near: list[str]
-    ) -> Within | None:
-        """The documents that the question names, where the nearest hold too little of them."""
-        best = routed.best
-        if not 0 < len(best) <= _MOST_NAMED:
-            return None
-        named = snapshot.within_versions(best, within)
-        there = sum(named.holds(chunk_id) for chunk_id in near)
-        return named if there < min(_ENOUGH_NAMED, named.chunks) else None
 
     def _nearest(
         self,
@@ -235,24 +227,40 @@ class Finder:
         identity: IndexIdentity,
         vector: NDArray[np.float32],
         depth: int,
-    ) -> tuple[list[tuple[str, float]], dict[str, Passage]]:
-        """Those that may be seen; asked for deeper where too many had to be dropped."""
+        passages: dict[str, Passage],
+    ) -> list[tuple[str, float]]:
+        """Those that may be seen; asked for deeper where too many had to be dropped.
+
+        Their passages are added to `passages`.
+        """
         ask, hidden = depth, list[int]()
         while True:
-            passages = snapshot.passages(chunk_id for chunk_id, _ in found)
+            _add_passages(passages, snapshot, found)
             visible = [hit for hit in found if hit[0] in passages]
             if len(visible) >= depth or len(found) < ask or hidden:
-                return visible[:depth], passages
+                return visible[:depth]
             ask *= 2
             if ask > _MAX_CANDIDATES:
                 # Thousands of chunks are just being added or replaced, all nearer than the
                 # visible ones. Leaving them out in Chroma costs about 80 ms, so only now.
                 ask, hidden = depth, snapshot.hidden_versions(identity.collection)
                 if not hidden:
-                    return visible[:depth], passages
+                    return visible[:depth]
             found = self._library.vectors.nearest(
                 identity.collection, vector, ask, without_versions=hidden
             )
+
+
+def _too_few(named: Within, dense: list[tuple[str, float]]) -> bool:
+    """Whether the nearest hold too little of the documents that the question names."""
+    there = sum(named.holds(chunk_id) for chunk_id, _ in dense)
+    return there < min(_ENOUGH_NAMED, named.chunks)
+
+
+def _add_passages(
+    passages: dict[str, Passage], snapshot: Snapshot, found: list[tuple[str, float]]
+) -> None:
+    passages |= snapshot.passages(chunk_id for chunk_id, _ in found if chunk_id not in passages)
 
 
 def _hit(rank: int, passage: Passage, ranked: Ranked) -> Hit:
@@ -273,6 +281,7 @@ def _hit(rank: int, passage: Passage, ranked: Ranked) -> Hit:
         paged=passage.paged,
         dense_rank=ranked.dense_rank,
         lexical_rank=ranked.lexical_rank,
+        flags=passage.flags,
     )
 
 
@@ -286,17 +295,6 @@ def _floor(dense: list[tuple[str, float]], depth: int) -> float | None:
         return None
     best, last = dense[0][1], dense[-1][1]
     return last if len(dense) >= depth else min(last, best - _LEAST_SPAN)
-
-
-def _language_of(passages: Sequence[Passage]) -> str:
-    """The language that most passages with the query's words are in.
-
-    "Umsatz 2018" has no small word to tell it by; where its words stand does.
-    Tables and codes are now and then taken for a rare language: those do not count.
-    """
-    counted = Counter(passage.language for passage in passages if is_known(passage.language))
-    language, count = counted.most_common(1)[0] if counted else ("", 0)
-    return language if count > len(passages) / 2 else ""
 
 
 def _merged(

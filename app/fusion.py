@@ -120,6 +120,22 @@ def spread(ranked: Sequence[Ranked], group_of: Callable[[str], int | None]) -> l
     return found
 
 
+def leader_kept(ranked: Sequence[Ranked]) -> list[Ranked]:
+    """The ranking with what both arms put first among its first two.
+
+    A name in the question may be that of a file and mean something else
+    ("Who presses Apple juice?"): then no name outweighs what words and meaning
+    agree on.
+    """
+    found = list(ranked)
+    for position, item in enumerate(found):
+        if item.dense_rank == 1 and item.lexical_rank == 1:
+            if position > 1:
+                found.insert(1, found.pop(position))
+            break
+    return found
+
+
 def _shares(ranking: Sequence[tuple[str, float]], *, floor: float) -> dict[str, float]:
     """Scores from 0 (at the floor) to 1 (the arm's best); all 1 where they are equal to it."""
     if not ranking:

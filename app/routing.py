@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from app.entities import Entity, entities
-from app.fusion import Ranked, Weights, fuse, spread
+from app.fusion import Ranked, Weights, fuse, leader_kept, spread
 from app.periods import Period, periods
 from storage.catalog import Snapshot
 from storage.folding import fold, normalise
@@ -113,7 +113,7 @@ class Route:
             most_bonus=self.most_bonus,
         )
         groups = self.groups()
-        return spread(fused, partial(_group, groups)) if groups else fused
+        return leader_kept(spread(fused, partial(_group, groups)) if groups else fused)
 
     def groups(self) -> list[frozenset[int]]:
         """The documents of each name, where the question names several that are told apart."""

@@ -107,6 +107,16 @@ def match_expression(
     taken until their rows come to so many, and at least two.
     Whatever is typed is text: only letters, marks and digits reach FTS5.
     """
+    return " OR ".join(match_phrases(query, languages, frequency, most_rows))
+
+
+def match_phrases(
+    query: str,
+    languages: Sequence[str] = (),
+    frequency: Callable[[str], int] | None = None,
+    most_rows: int | None = None,
+) -> list[str]:
+    """The phrases of `match_expression`, one by one; what counts twice is there twice."""
     sound = _sound(query)
     everything = _asked(sound)
     spoken, small_words = _spoken(everything, languages)
@@ -130,7 +140,7 @@ def match_expression(
     phrases = list(dict.fromkeys(phrase for asked in asked_for for phrase in writer.phrases(asked)))
     for quoted in _QUOTED.findall(sound):
         phrases += writer.quoted("".join(quoted)) * _QUOTED_WEIGHT
-    return " OR ".join(phrases)
+    return phrases
 
 
 class _Writer:

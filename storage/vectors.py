@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from storage.chroma_server import ChromaServer
 from storage.errors import ServiceUnavailable, StorageError
+from storage.kept_vectors import KeptVectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,6 +103,7 @@ class VectorStore:
         self._guard = threading.Lock()
         self._client: Any = None
         self._collections: dict[str, Any] = {}
+        self._kept = KeptVectors()
 
     def create(self, collection: str) -> None:
         """Create a collection; harmless where it exists."""
@@ -209,6 +211,39 @@ class VectorStore:
             got: Any = self._on(collection, methodcaller("get", ids=part, include=["embeddings"]))
             found.update(zip(got["ids"], got["embeddings"], strict=True))
         return found
+
+    def of_versions(
+        self, collection: str, versions: Mapping[int, int]
+    ) -> dict[int, NDArray[np.float32]]:
+        """The vectors of whole versions, given with their number of chunks, in chunk order.
+
+        Arrays of shape (chunks, dimension); whole ones are kept for the next
+        time. A vector that Chroma lost is all zeros, which is like nothing.
+        """
+        import numpy as np
+
+        kept = {version: self._kept.get((collection, version)) for version in versions}
+        found = {version: matrix for version, matrix in kept.items() if matrix is not None}
+        missing = {version: versions[version] for version in versions if version not in found}
+        stored = self.vectors(
+            collection,
+            [f"{version}:{i}" for version, chunks in missing.items() for i in range(chunks)],
+        )
+        for version, chunks in missing.items():
+            there = [i for i in range(chunks) if f"{version}:{i}" in stored]
+            if not there:
+                continue
+            rows = np.asarray([stored[f"{version}:{i}"] for i in there], dtype=np.float32)
+            matrix = np.zeros((chunks, rows.shape[1]), dtype=np.float32)
+            matrix[there] = rows
+            found[version] = matrix
+            if len(there) == chunks:
+                self._kept.put((collection, version), matrix)
+        return found
+
+    def keeps(self, collection: str, versions: Iterable[int]) -> bool:
+        """Whether `of_versions` would answer without asking the server."""
+        return self._kept.has_all([(collection, version) for version in versions])
 
     def count(self, collection: str) -> int:
         """Rows in a collection; 0 where it does not exist."""

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from app.citations import cite
-from app.extractive import MAX_EMBEDDED, Extract, compose, extract
+from app.extract_text import compose
+from app.extractive import MAX_EMBEDDED, Extract, extract
 from app.sentences import Span
-from storage.records import Found, Hit
+from storage.records import Flag, Found, Hit
 
 
 class WordEmbedder:
@@ -333,3 +334,21 @@ def test_most_xquad_answers_come_first() -> None:
     )
     assert len(asked) == 119
     assert right / len(asked) >= 0.78
+
+
+def test_what_no_reader_could_see_is_never_the_answer():
+    """A sentence that is flagged is not quoted, however well it fits."""
+    text = "The hotel cap is 120 EUR a night. The secret hotel cap is 900 EUR a night."
+    seen = hit(text)
+    flagged = replace(seen, flags=(Flag("hidden", text.index("The secret"), len(text)),))
+
+    answers = [
+        " ".join(found.text for found in extract("What is the secret hotel cap?", [one], _WORDS))
+        for one in (seen, flagged)
+    ]
+
+    assert "secret" in answers[0]
+    assert "secret" not in answers[1]
+
+
+_WORDS = WordEmbedder()

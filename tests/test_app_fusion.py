@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fusion import Weights, fuse, spread, weights_for
+from app.fusion import READ, Weights, fuse, leader_kept, spread, weights_for
 
 EVEN = Weights(0.5, 0.5)
 IDS = st.lists(st.sampled_from([f"1:{i}" for i in range(30)]), unique=True, max_size=30)
@@ -118,3 +118,35 @@ def test_spread_leaves_a_single_group_alone():
     ranked = fuse(ranking("a1", "a2"), [], EVEN)
 
     assert spread(ranked, lambda _: 0) == ranked
+
+
+def test_what_both_arms_put_first_stays_among_the_first_two():
+    """However much others gain for the names of their documents."""
+    dense = [("best", 0.9), *((f"named{n}", 0.8 - n / 100) for n in range(5)), ("far", 0.1)]
+    lexical = [("best", 9.0), *((f"named{n}", 8.0 - n / 10) for n in range(5))]
+
+    fused = fuse(
+        dense,
+        lexical,
+        READ,
+        bonus=lambda chunk: 0.8 if chunk != "best" else 0.0,
+        most_bonus=0.8,
+    )
+    assert [item.chunk_id for item in fused].index("best") == 5
+
+    kept = leader_kept(fused)
+    assert [item.chunk_id for item in kept[:3]] == ["named0", "best", "named1"]
+    assert {item.chunk_id for item in kept} == {item.chunk_id for item in fused}
+
+
+def test_a_leader_of_one_arm_keeps_its_place():
+    """One arm alone may be wrong, and names then decide."""
+    fused = fuse(
+        [("near", 0.9), ("b", 0.8), ("c", 0.7)],
+        [("b", 9.0), ("near", 8.0), ("c", 7.0)],
+        READ,
+        bonus=lambda chunk: 0.8 if chunk == "c" else 0.0,
+        most_bonus=0.8,
+    )
+
+    assert leader_kept(fused) == fused

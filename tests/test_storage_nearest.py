@@ -62,9 +62,12 @@ class Counted:
         self.ways.append("by versions" if kwargs.get("versions") is not None else "for more")
         return self.store.nearest(*args, **kwargs)
 
-    def vectors(self, *args):
+    def of_versions(self, *args):
         self.ways.append("all compared")
-        return self.store.vectors(*args)
+        return self.store.of_versions(*args)
+
+    def keeps(self, *args):
+        return False
 
 
 @pytest.mark.parametrize(
