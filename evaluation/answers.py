@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from app.answers import Answer, AnswerEvent, AnswerReady, Citation
@@ -24,7 +24,18 @@ from storage.catalog import Catalog
 from storage.errors import UsageError
 from storage.records import Hit
 
-HITS = ("first", "first_in_place", "quoted", "said", "exact", "found", "abstained", "spoke")
+HITS = (
+    "right",
+    "first",
+    "first_in_place",
+    "quoted",
+    "said",
+    "exact",
+    "cited",
+    "found",
+    "abstained",
+    "spoke",
+)
 """The scores that are 0 or 1."""
 
 PageText = Callable[[str, int], str | None]
@@ -98,19 +109,63 @@ class Quote:
     in_place: bool | None
     """The page is one that answers; None where no such page is known."""
 
+    def to_json(self) -> dict[str, Any]:
+        """As results and rows keep it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one question got: enough to score it anew without asking anew."""
+
+    text: str
+    mode: str
+    notice: str
+    quotes: tuple[Quote, ...]
+    found: tuple[Place, ...]
+    """The pages that were read for it."""
+    seconds: float
+    prompt_tokens: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As rows keep it."""
+        return {
+            "answer": self.text,
+            "mode": self.mode,
+            "notice": self.notice,
+            "quotes": [quote.to_json() for quote in self.quotes],
+            "found": [{"document": one.document, "page": one.page} for one in self.found],
+            "seconds": round(self.seconds, 4),
+            "prompt_tokens": self.prompt_tokens,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Given:
+        """From a row. Raises KeyError or TypeError for what is none."""
+        return cls(
+            text=data["answer"],
+            mode=data["mode"],
+            notice=data["notice"],
+            quotes=tuple(Quote(**quote) for quote in data["quotes"]),
+            found=tuple(Place(**place) for place in data["found"]),
+            seconds=float(data["seconds"]),
+            prompt_tokens=int(data.get("prompt_tokens", 0)),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class AnswerResult:
     """What one question got, and what it scores."""
 
     question: AnswerQuestion
-    text: str
-    mode: str
-    notice: str
-    quotes: tuple[Quote, ...]
+    given: Given
     scores: dict[str, float]
-    """Only those that the question allows: see `judge`."""
-    seconds: float
+    """Only those that the question allows: see `score_one`."""
+
+    @property
+    def quotes(self) -> tuple[Quote, ...]:
+        """The answer's citations, checked."""
+        return self.given.quotes
 
     def to_json(self) -> dict[str, object]:
         """The raw answer with its scores: enough to score it anew."""
@@ -118,21 +173,9 @@ class AnswerResult:
             "id": self.question.id,
             "question": self.question.text,
             "answers": list(self.question.answers),
-            "answer": self.text,
-            "mode": self.mode,
-            "notice": self.notice,
-            "quotes": [
-                {
-                    "document": quote.document,
-                    "page": quote.page,
-                    "text": quote.text,
-                    "stands": quote.stands,
-                    "in_place": quote.in_place,
-                }
-                for quote in self.quotes
-            ],
+            "relevant": [{"document": p.document, "page": p.page} for p in self.question.relevant],
+            **self.given.to_json(),
             "scores": {name: round(value, 6) for name, value in self.scores.items()},
-            "seconds": round(self.seconds, 4),
         }
 
 
@@ -149,19 +192,25 @@ def ask_all(
     """
     results = []
     for done, question in enumerate(questions, 1):
-        started = time.perf_counter()
-        finder.found = ()
-        try:
-            answer = _answer(answerer, question)
-        except UsageError as exc:
-            if type(exc) is not UsageError:
-                # A setting or the index is at fault, and would be with any question.
-                raise
-            raise UsageError(f'The question "{question.id}" cannot be asked. {exc}') from exc
-        seconds = time.perf_counter() - started
-        results.append(judge(question, answer, finder.found, page_text, seconds))
+        results.append(scored(question, ask_one(answerer, finder, question, page_text)))
         progress(done)
     return results
+
+
+def ask_one(
+    answerer: Answerer, finder: Listening, question: AnswerQuestion, page_text: PageText
+) -> Given:
+    """Ask one question. Raises as the answerer does; a UsageError names the question."""
+    started = time.perf_counter()
+    finder.found = ()
+    try:
+        answer = _answer(answerer, question)
+    except UsageError as exc:
+        if type(exc) is not UsageError:
+            # A setting or the index is at fault, and would be with any question.
+            raise
+        raise UsageError(f'The question "{question.id}" cannot be asked. {exc}') from exc
+    return given(question, answer, finder.found, page_text, time.perf_counter() - started)
 
 
 def _answer(answerer: Answerer, question: AnswerQuestion) -> Answer:
@@ -178,51 +227,84 @@ def judge(
     page_text: PageText,
     seconds: float,
 ) -> AnswerResult:
-    """Score one answer.
+    """Score one answer: see `score_one`."""
+    return scored(question, given(question, answer, found, page_text, seconds))
 
-    Where there is an answer to give: `first` (the first quote holds it),
-    `first_in_place` (and stands on a page that answers), `quoted` (any quote
-    holds it), `said` (the answer's text does), `exact`, `f1`, `found` (a page
-    that answers was among the passages), `spoke` (it did not abstain),
-    `citations` (the share of its citations that stand). Where there is none:
-    `abstained`. `first_in_place` and `found` need `relevant`, `citations` needs
-    one.
-    """
-    quotes = tuple(_check(citation, question, page_text) for citation in answer.citations)
-    return AnswerResult(
-        question=question,
+
+def given(
+    question: AnswerQuestion,
+    answer: Answer,
+    found: Sequence[Hit],
+    page_text: PageText,
+    seconds: float,
+) -> Given:
+    """What is kept of an answer: its words, and its quotes as the pages have them now."""
+    return Given(
         text=answer.text,
         mode=answer.mode,
         notice=answer.notice,
-        quotes=quotes,
-        scores=_scores(question, answer, quotes, found),
+        quotes=tuple(_check(citation, question, page_text) for citation in answer.citations),
+        found=tuple(dict.fromkeys(Place(hit.document, hit.page) for hit in found)),
         seconds=seconds,
+        prompt_tokens=answer.receipt.prompt_tokens,
     )
 
 
-def _scores(
-    question: AnswerQuestion, answer: Answer, quotes: Sequence[Quote], found: Sequence[Hit]
-) -> dict[str, float]:
-    silent = abstained(answer)
+def scored(question: AnswerQuestion, given: Given) -> AnswerResult:
+    """An answer with its scores."""
+    return AnswerResult(question, given, score_one(question, given))
+
+
+def score_one(question: AnswerQuestion, given: Given) -> dict[str, float]:
+    """The scores of one answer.
+
+    Where there is an answer to give: `first` (the first quote holds it),
+    `first_in_place` (and stands on a page that answers), `quoted` (any quote
+    holds it), `said` (the answer's text does), `exact`, `f1`, `spoke` (it did
+    not abstain), `citations` (the share of its citations that stand). Where
+    there is none: `abstained`. Where pages that answer are known: `found` (one
+    was read), `cited` (a quote that stands is of one), `first_in_place`.
+    `right` is the one to decide by: `said`, or `cited` where no more than the
+    page is known, or `abstained`.
+    """
+    silent = _silent(given.text, given.mode)
     if question.unanswerable:
-        return {"abstained": float(silent)}
-    told = [quote for quote in quotes if quote.text]
-    first = bool(told) and holds(told[0].text, question.answers)
-    text = without_marks(answer.text)
-    scores = {
-        "first": float(first),
-        "quoted": float(any(holds(quote.text, question.answers) for quote in told)),
-        "said": float(holds(text, question.answers)),
-        "exact": float(exact(text, question.answers)),
-        "f1": f1(text, question.answers),
-        "spoke": float(not silent),
-    }
+        return {"right": float(silent), "abstained": float(silent)}
+    quotes = [
+        replace(quote, in_place=_in_place(Place(quote.document, quote.page), question))
+        for quote in given.quotes
+    ]
+    scores: dict[str, float] = {}
+    cited = any(quote.stands and quote.in_place for quote in quotes)
+    if question.answers:
+        scores |= _worded(question, given, quotes)
+    scores["right"] = scores.get("said", float(cited))
+    scores["spoke"] = float(not silent)
     if quotes:
         scores["citations"] = sum(quote.stands for quote in quotes) / len(quotes)
     if question.relevant:
-        places = {Place(hit.document, hit.page) for hit in found}
+        scores["cited"] = float(cited)
+        scores["found"] = float(not set(given.found).isdisjoint(question.relevant))
+    return scores
+
+
+def _worded(question: AnswerQuestion, given: Given, quotes: Sequence[Quote]) -> dict[str, float]:
+    """The scores that compare words."""
+    from storage.language import detect
+
+    language = question.language or detect(question.text) or "en"
+    told = [quote for quote in quotes if quote.text]
+    first = bool(told) and holds(told[0].text, question.answers, language)
+    text = without_marks(given.text)
+    scores = {
+        "first": float(first),
+        "quoted": float(any(holds(quote.text, question.answers, language) for quote in told)),
+        "said": float(holds(text, question.answers, language)),
+        "exact": float(exact(text, question.answers, language)),
+        "f1": f1(text, question.answers, language),
+    }
+    if question.relevant:
         scores["first_in_place"] = float(first and bool(told[0].in_place))
-        scores["found"] = float(not places.isdisjoint(question.relevant))
     return scores
 
 
@@ -234,11 +316,13 @@ def abstained(answer: Answer) -> bool:
     Chinese, German and French; one that quotes what stands in the documents
     before it says so counts as having answered.
     """
-    if answer.mode == "none":
-        return True
-    if answer.mode == "extractive":
-        return False
-    text = without_marks(answer.text).strip()
+    return _silent(answer.text, answer.mode)
+
+
+def _silent(text: str, mode: str) -> bool:
+    if mode in ("none", "extractive"):
+        return mode == "none"
+    text = without_marks(text).strip()
     spans = sentences(text)
     first = text[spans[0][0] : spans[0][1]] if spans else text
     return bool(_ABSTENTION.search(first))
@@ -252,8 +336,12 @@ def _check(citation: Citation, question: AnswerQuestion, page_text: PageText) ->
         page=citation.page,
         text=citation.quote,
         stands=page is not None and find_quote(citation.quote, page) is not None,
-        in_place=place in question.relevant if question.relevant else None,
+        in_place=_in_place(place, question),
     )
+
+
+def _in_place(place: Place, question: AnswerQuestion) -> bool | None:
+    return place in question.relevant if question.relevant else None
 
 
 def score(results: Sequence[AnswerResult]) -> dict[str, Estimate]:

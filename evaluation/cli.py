@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation import cli_answers, cli_compare
+from evaluation.niah import cli as cli_niah
 from evaluation.reporting import cell, check_writable, count, cutoffs, named, progress, write
 from storage.errors import UsageError
 
@@ -61,11 +62,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     cli_answers.configure(evaluations)
     cli_compare.configure(evaluations)
+    cli_niah.configure(evaluations)
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry out the evaluation that was asked for."""
-    evaluations = {"answers": cli_answers.run, "compare": cli_compare.run, "retrieval": _retrieval}
+    evaluations = {
+        "answers": cli_answers.run,
+        "compare": cli_compare.run,
+        "niah": cli_niah.run,
+        "retrieval": _retrieval,
+    }
     return evaluations[args.evaluation](args)
 
 

@@ -71,6 +71,13 @@ def estimate(values: Sequence[float], z: float = 1.96) -> Estimate:
     if n == 0:
         return Estimate(0.0, 0.0, 1.0, 0)
     mean = sum(values) / n
+    return Estimate(mean, *wilson(mean, n, z), n)
+
+
+def wilson(mean: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """The Wilson score interval of a mean of n values between 0 and 1; all of it for none."""
+    if n == 0:
+        return 0.0, 1.0
     centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * sqrt(max(mean * (1 - mean), 0.0) / n + z * z / (4 * n * n))
-    return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half), n)
+    return max(0.0, centre - half), min(1.0, centre + half)

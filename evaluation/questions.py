@@ -12,8 +12,10 @@ left out:
     {"id": "q1", "question": "…", "answers": ["48 euros", "€48"]}
     {"id": "q2", "question": "…", "unanswerable": true}
 
-`answer` with one text will do for `answers`. Other fields are left to whoever
-put them there.
+`answer` with one text will do for `answers`; with neither, `relevant` alone
+says what must be cited. `language` (`es`) says whose articles do not count;
+without it the question's own is taken. Other fields are left to whoever put
+them there.
 """
 
 from __future__ import annotations
@@ -54,14 +56,18 @@ class AnswerQuestion:
     id: str
     text: str
     answers: tuple[str, ...]
-    """Any of them is right; empty where the documents do not hold the answer."""
+    """Any of them is right; empty where the documents do not hold the answer, or by `by_page`."""
     relevant: tuple[Place, ...] = ()
     """The pages that hold the answer, where they are known."""
+    by_page: bool = False
+    """There is an answer, and only its page is known: citing that is right."""
+    language: str = ""
+    """ISO 639-1, as the file says it; empty: that of the question."""
 
     @property
     def unanswerable(self) -> bool:
         """Whether the right answer is that the documents do not say it."""
-        return not self.answers
+        return not self.answers and not self.by_page
 
 
 class _Asked(Protocol):
@@ -88,12 +94,22 @@ class _Fault(Exception):
 
 def read_questions(path: Path) -> QuestionFile[Question]:
     """Read a file of questions with their pages, or raise a UsageError naming every bad line."""
-    return _read(path, _question)
+    return questions_in(path, _bytes(path))
 
 
 def read_answer_questions(path: Path) -> QuestionFile[AnswerQuestion]:
     """Read a file of questions with their answers, or raise a UsageError naming every bad line."""
-    return _read(path, _answer_question)
+    return answer_questions_in(path, _bytes(path))
+
+
+def questions_in(path: Path, raw: bytes) -> QuestionFile[Question]:
+    """The questions of a file that was read already."""
+    return _parsed(path, raw, _question)
+
+
+def answer_questions_in(path: Path, raw: bytes) -> QuestionFile[AnswerQuestion]:
+    """The questions of a file that was read already."""
+    return _parsed(path, raw, _answer_question)
 
 
 def spread(questions: Sequence[Item], count: int | None) -> list[Item]:
@@ -106,12 +122,15 @@ def spread(questions: Sequence[Item], count: int | None) -> list[Item]:
     return [questions[index * len(questions) // count] for index in range(count)]
 
 
-def _read(path: Path, parse: Callable[[str], Asked]) -> QuestionFile[Asked]:
+def _bytes(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as exc:
         reason = exc.strerror or str(exc)
         raise UsageError(f"The question file {path} cannot be read: {reason}.") from exc
+
+
+def _parsed(path: Path, raw: bytes, parse: Callable[[str], Asked]) -> QuestionFile[Asked]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -170,12 +189,25 @@ def _answer_question(line: str) -> AnswerQuestion:
     answers = _answers(value)
     if unanswerable and answers:
         raise _Fault('a question with answers cannot be "unanswerable"')
-    if not unanswerable and not answers:
-        raise _Fault('"answers" must be a list of at least one text, or "unanswerable" true')
     places = value.get("relevant", [])
     if not isinstance(places, list):
         raise _Fault('"relevant" must be a list of {"document", "page"}')
-    return AnswerQuestion(_words(value, "id"), _words(value, "question"), answers, _places(places))
+    if not unanswerable and not answers and not places:
+        raise _Fault(
+            '"answers" must be a list of at least one text, or "unanswerable" true, or "relevant" '
+            "must name the page to cite"
+        )
+    language = value.get("language", "")
+    if not isinstance(language, str):
+        raise _Fault('"language" must be a code such as "es"')
+    return AnswerQuestion(
+        id=_words(value, "id"),
+        text=_words(value, "question"),
+        answers=answers,
+        relevant=_places(places),
+        by_page=not answers and not unanswerable,
+        language=language.strip().lower()[:2],
+    )
 
 
 def _answers(value: dict[str, object]) -> tuple[str, ...]:

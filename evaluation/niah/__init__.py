@@ -1,0 +1,1 @@
+"""Needle in a haystack: what of a long prompt does the served model really read?"""

@@ -1,0 +1,111 @@
+"""From a run to the window that the product trusts.
+
+Valid is a run of the long prompt whose lengths have so many trials that a
+perfect answer to all would show a length to hold, at the shortest of them and
+with the oracle beside it. What it found goes into the run's folder, where
+`app.calibration` reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.calibration import RECORD, Calibration
+from evaluation.niah.records import Row
+from evaluation.niah.report_tables import effective_sentence
+from evaluation.niah.statistics import least_trials
+from evaluation.niah.summary import Panel, Summary, summarise
+from storage.errors import StorageError
+
+KV_TYPES = ("kv_type", "kv_cache_type", "cache_type_k")
+"""Names that options may have for the type of the KV cache."""
+
+_ABSTAINING = "absent"
+
+
+def calibrate(rows: Sequence[Row], run: str, made_at: str) -> Calibration | None:
+    """What a run says about its model's window; None where it holds no row of the long prompt.
+
+    `rows` are scored and attributed. Questions whose answer is not there are
+    left out: a model that reads nothing would pass them.
+    """
+    reading = [row for row in rows if row.task != _ABSTAINING]
+    summary = summarise(reading)
+    panel = summary.panel("long") or next((p for p in summary.panels if p.arm == "long"), None)
+    if panel is None or not panel.rows:
+        return None
+    reason = why_invalid(summary, panel, reading)
+    measured = [row.length for row in panel.rows if row.rate.n]
+    found = panel.effective
+    return Calibration(
+        run=run,
+        made_at=made_at,
+        valid=not reason,
+        reason=reason or effective_sentence(panel),
+        model=summary.model,
+        digest=summary.digest or summary.model,
+        window=summary.window,
+        kv_type=_kv_type(reading),
+        effective=found.tokens,
+        longest=max(measured, default=0),
+        shortest=min(measured, default=0),
+        complete=_complete(panel),
+        placement=panel.placement,
+    )
+
+
+def write(record: Calibration, folder: Path) -> Path:
+    """Put the record into a run's folder, in place at once."""
+    path = folder / RECORD
+    part = path.with_name(f".{RECORD}.part")
+    try:
+        told = json.dumps(record.to_json(), ensure_ascii=False, indent=2)
+        part.write_text(told + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        raise StorageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
+    return path
+
+
+def why_invalid(summary: Summary, panel: Panel, rows: Sequence[Row]) -> str:
+    """Why a run cannot calibrate anything; empty where it can."""
+    told = {(row.model, row.digest, row.window) for row in rows if row.status == "ok"}
+    if len(told) > 1:
+        return "The run mixes models or windows, so it speaks for none of them."
+    if not panel.effective.oracle_measured:
+        return "The run has no oracle arm, so a miss may be the task's fault; add `oracle` to arms."
+    if panel.effective.oracle == 0:
+        return "The model answers nothing right even with little to read: the run measures nothing."
+    least = least_trials(panel.effective.bound)
+    shortest = next((row for row in panel.rows if row.rate.n), None)
+    if least is None or shortest is None:
+        return "No length of the run has a valid answer."
+    fewest = min(row.rate.n for row in panel.rows if row.rate.n)
+    if fewest < least:
+        return (
+            f"Some length has {fewest} trials and {least} are the fewest that can show one to "
+            "hold; raise trials or depths."
+        )
+    return ""
+
+
+def _complete(panel: Panel) -> bool:
+    """Whether every length that has valid answers held; longer invalid ones are beyond the server.
+
+    An invalid or missing length between valid ones leaves a gap, which is not complete.
+    """
+    end = panel.effective.ends_at
+    if end is None:
+        return True
+    return not any(row.rate.n for row in panel.rows if row.length >= end)
+
+
+def _kv_type(rows: Sequence[Row]) -> str:
+    for row in rows:
+        for name in KV_TYPES:
+            if row.options.get(name):
+                return str(row.options[name])
+    return "f16"

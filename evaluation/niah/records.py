@@ -1,0 +1,257 @@
+"""The records of a run: a trial that is planned, and the row that is written of it.
+
+A run is a folder `evaluations/niah/<run id>/` of the data directory with
+`config.yaml` (as resolved), `plan.json` and `rows.jsonl`, one `Row` a line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+Task = Literal[
+    "single",
+    "multi_key",
+    "multi_value",
+    "multi_query",
+    "chain",
+    "no_overlap",
+    "distractors",
+    "absent",
+]
+TASKS: tuple[Task, ...] = (
+    "single",
+    "multi_key",
+    "multi_value",
+    "multi_query",
+    "chain",
+    "no_overlap",
+    "distractors",
+    "absent",
+)
+
+Arm = Literal["closed", "oracle", "long", "rag"]
+ARMS: tuple[Arm, ...] = ("closed", "oracle", "long", "rag")
+
+ValueType = Literal["number", "uuid", "sentence"]
+VALUE_TYPES: tuple[ValueType, ...] = ("number", "uuid", "sentence")
+
+Status = Literal["ok", "error", "invalid_truncated", "window_clamped", "skipped_budget"]
+"""`ok` alone is scored. `error` is tried again by the next run; the others are no answer at all."""
+
+FailureStage = Literal[
+    "INGEST_PARSE",
+    "INGEST_SPLIT",
+    "INGEST_INDEX",
+    "RETRIEVE_RECALL",
+    "RETRIEVE_RANK",
+    "PACK_DROP",
+    "PACK_CUT",
+    "SERVER_TRUNCATED",
+    "READ",
+    "READ_ABSTAIN",
+    "BASE_MODEL",
+    "LEAK",
+]
+FAILURE_STAGES: tuple[FailureStage, ...] = (
+    "INGEST_PARSE",
+    "INGEST_SPLIT",
+    "INGEST_INDEX",
+    "RETRIEVE_RECALL",
+    "RETRIEVE_RANK",
+    "PACK_DROP",
+    "PACK_CUT",
+    "SERVER_TRUNCATED",
+    "READ",
+    "READ_ABSTAIN",
+    "BASE_MODEL",
+    "LEAK",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """A sentence planted in the haystack, and the value it holds.
+
+    Positions are None until it is planted. Characters count in the haystack
+    as planted (the document's text), tokens from the start of the rendered
+    prompt; -1 where the count is only an estimate.
+    """
+
+    text: str
+    value: str
+    key: str = ""
+    """What the value belongs to, as the text names it."""
+    char_start: int | None = None
+    char_end: int | None = None
+    token_position: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The needle as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Needle:
+        """The needle of a JSON object; fields it does not know are left out."""
+        return cls(**_known(cls, data))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One question about one haystack, asked in one arm.
+
+    Trials that differ only in length, depth or arm have the same needles,
+    question and stretch of the haystack. The closed arm has length 0 and one
+    trial a number; the oracle arm has its own short length.
+    """
+
+    task: Task
+    arm: Arm
+    length: int
+    """Tokens of the rendered prompt and the reserve, together; a cell's column."""
+    depth_target: float
+    """Where the (first) needle is to stand: 0 at the top, 1 at the end."""
+    trial: int
+    """Number of the repetition, from 0."""
+    seed: int
+    """Everything random in this trial comes from it: one seed per (run seed, task, trial)."""
+    language: str
+    haystack: str
+    """The id of the haystack."""
+    value_type: ValueType
+    needles: tuple[Needle, ...]
+    """What is asked for; for `absent` the needle that was left out, planted nowhere."""
+    distractors: tuple[Needle, ...]
+    """Planted too, and wrong: an answer that names one of their values fails."""
+    question: str
+    expected: tuple[str, ...]
+    """The values that the answer must name, all of them; empty where it must abstain."""
+    question_keys: tuple[str, ...] = ()
+    mode: str = "separate"
+    """`separate`: one question a haystack; `sweep`: needles of all depths in one haystack."""
+
+    @property
+    def cell(self) -> tuple[Task, Arm, int, float]:
+        """What is pooled over trials."""
+        return self.task, self.arm, self.length, self.depth_target
+
+    def to_json(self) -> dict[str, Any]:
+        """The trial as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Trial:
+        """The trial of a JSON object; fields it does not know are left out."""
+        known = _known(cls, data)
+        for name in ("needles", "distractors"):
+            known[name] = tuple(Needle.from_json(one) for one in known.get(name, ()))
+        for name in ("expected", "question_keys"):
+            known[name] = tuple(known.get(name, ()))
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of a trial. `key` decides equality: see `row_key`."""
+
+    key: str
+    arm: Arm
+    task: Task
+    length: int
+    """The cell's length: prompt and reserve, in tokens. 0 for the closed arm."""
+    depth_target: float
+    trial: int
+    seed: int
+    language: str
+    haystack: str
+    value_type: ValueType
+    mode: str
+    question: str
+    expected: tuple[str, ...]
+    """All of them must be named; empty: the right answer is that it is not there."""
+    needles: tuple[Needle, ...] = ()
+    distractors: tuple[Needle, ...] = ()
+    prompt_tokens: int | None = None
+    """Our own count of the rendered prompt; None where none was built."""
+    exact: bool = True
+    """False where `prompt_tokens` and positions are an estimate from above."""
+    server_prompt_tokens: int | None = None
+    depth_actual: float | None = None
+    """Where the first needle begins, as a share of the haystack's tokens."""
+    haystack_sha256: str = ""
+    """Of the haystack as planted."""
+    prompt_sha256: str = ""
+    """Of the messages, roles included."""
+    model: str = ""
+    """`provider name`, as answers name it."""
+    digest: str = ""
+    quantisation: str = ""
+    server_version: str = ""
+    window: int = 0
+    """The window served, in tokens."""
+    trained_window: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Decoding options and the reserve (`num_predict`)."""
+    answer: str = ""
+    status: Status = "ok"
+    error: str = ""
+    """The sentence that says why a row is not `ok`."""
+    score: float | None = None
+    """0 to 1; None until scored, and always where the status is not `ok`."""
+    score_detail: Mapping[str, Any] = field(default_factory=dict)
+    judge_score: float | None = None
+    judge_detail: Mapping[str, Any] = field(default_factory=dict)
+    failure_stage: FailureStage | None = None
+    stage_trace: tuple[Mapping[str, Any], ...] = ()
+    """Rag arm: one object a check in order, `{"check", "passed", ...}`; see `product`."""
+    counterfactuals: Mapping[str, Any] = field(default_factory=dict)
+    """Rag arm: what happened with the cause taken away: `{name: {"answer", "score"}}`."""
+    packed_position: float | None = None
+    """Rag arm: where the needle stands in the packed passages, 0 to 1; None: not delivered."""
+    delivered: bool | None = None
+    """Whether all needles stand whole in the prompt that was sent; None where none are needed."""
+    prompt_seconds: float | None = None
+    generation_seconds: float | None = None
+    cached_tokens: int | None = None
+    answer_tokens: int | None = None
+    seconds: float | None = None
+    """Wall time of the request."""
+    finished_at: str = ""
+
+    @property
+    def cell(self) -> tuple[Task, Arm, int, float]:
+        """What is pooled over trials."""
+        return self.task, self.arm, self.length, self.depth_target
+
+    @property
+    def must_abstain(self) -> bool:
+        """Whether the right answer is that the text does not say it."""
+        return not self.expected
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Row:
+        """The row of a JSON object; fields it does not know are left out."""
+        known = _known(cls, data)
+        for name in ("needles", "distractors"):
+            known[name] = tuple(Needle.from_json(one) for one in known.get(name, ()))
+        for name in ("expected", "stage_trace"):
+            known[name] = tuple(known.get(name, ()))
+        return cls(**known)
+
+
+def row_key(decides: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of everything that decides prompt and decoding."""
+    text = json.dumps(decides, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _known(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    names = {one.name for one in fields(cls)}
+    return {name: value for name, value in data.items() if name in names}

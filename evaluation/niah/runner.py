@@ -1,0 +1,464 @@
+"""A run: its folder, its plan, and the loop that asks one trial after another.
+
+Every answer is on the disk before the next question is sent, so that a run
+that is killed goes on where it stopped, with the rows that an undisturbed one
+would have written.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from app.chat import Message, ModelUnreachable, PromptTruncated
+from evaluation.niah.arms import Bench, Reply, answered, now, prompt_sha256, sha256
+from evaluation.niah.haystacks import Haystack
+from evaluation.niah.order import Step, cost, in_order
+from evaluation.niah.probe import Speed
+from evaluation.niah.product import Product, Watched
+from evaluation.niah.records import ARMS, FailureStage, Row, Status
+from evaluation.niah.rows import DONE, ROWS, RowFile, read_rows
+from evaluation.niah.trials import trials
+from storage.errors import HayloftError, LockHeld, StorageError, UsageError
+from storage.locks import FileLock
+
+log = logging.getLogger(__name__)
+
+CONFIG, PLAN, HAYSTACK, SENT = "config.yaml", "plan.json", "haystack.json.gz", "sent"
+
+_ERRORS_IN_A_ROW = 5
+"""So many faults one after another are the server's, not a trial's: the run stops."""
+
+_UNREACHABLE_IN_A_ROW = 3
+_PAUSE_S = 1.0
+"""Before a server that was away is asked again: it may have been started anew."""
+
+_CAUSES: Mapping[FailureStage, tuple[str, ...]] = {
+    "RETRIEVE_RECALL": ("gold_first",),
+    "RETRIEVE_RANK": ("gold_first", "double_budget"),
+    "PACK_DROP": ("double_budget", "gold_first"),
+    "PACK_CUT": ("double_budget", "gold_first"),
+}
+"""What is tried again when a stage has lost a needle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is; told after every trial."""
+
+    done: int
+    total: int
+    seconds_left: float
+    row: Row
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run came to."""
+
+    rows: int = 0
+    """Written now."""
+    kept: int = 0
+    """There from before."""
+    statuses: dict[str, int] = field(default_factory=dict)
+    """Of all trials of the plan."""
+    stopped: str = ""
+    """Why it ended early; empty where it did not."""
+    seconds: float = 0.0
+    harness_seconds: float = 0.0
+    """Of these: building, counting and scoring, without the model and the product."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.stopped and not self.statuses.get("error")
+
+
+Tell = Callable[[Progress], None]
+
+
+class Run:
+    """One run's folder. `open_run` makes it."""
+
+    def __init__(self, folder: Path, bench: Bench, steps: Sequence[Step], speed: Speed) -> None:
+        self.folder = folder
+        self.bench = bench
+        self.steps = list(steps)
+        self.speed = speed
+        self._harness_s = 0.0
+        self._known: set[tuple[object, ...]] = set()
+        self._oracle: dict[tuple[object, ...], bool] = {}
+
+    def go(self, product: Product | None, tell: Tell = lambda progress: None) -> Outcome:
+        """Ask what is not asked yet. Raises ModelUnreachable where the server has gone.
+
+        Raises LockHeld where another process is at this run.
+        """
+        with FileLock(self.folder / "run.lock") as lock:
+            if not lock.acquire(timeout_s=1.0):
+                raise LockHeld(f"Another process is at the run in {self.folder}. Wait for it.")
+            with RowFile(self.folder / ROWS) as file:
+                return self._go(file, product, tell)
+
+    def _go(self, file: RowFile, product: Product | None, tell: Tell) -> Outcome:
+        outcome = Outcome()
+        started = time.monotonic()
+        extra = {"product": product.fingerprint()} if product is not None else {}
+        keys = [
+            self.bench.key(step, extra if step.trial.arm == "rag" else None) for step in self.steps
+        ]
+        rows = {row.key: row for row in read_rows(self.folder / ROWS)}
+        there = {key: rows[key] for key in keys if key in rows}
+        for row in there.values():
+            self._remember(row)
+        todo = [
+            (step, key)
+            for step, key in zip(self.steps, keys, strict=True)
+            if key not in there or there[key].status not in DONE
+        ]
+        outcome.kept = len(self.steps) - len(todo)
+        left = _Left(self.speed, [step for step, _ in todo])
+        spent = sum(row.prompt_tokens or 0 for row in there.values() if row.status == "ok")
+        errors = gone = 0
+        for number, (step, key) in enumerate(todo):
+            outcome.stopped = self._over_budget(started, spent + step.tokens)
+            if outcome.stopped:
+                self._skip(file, todo[number:], outcome.stopped)
+                outcome.rows += len(todo) - number
+                break
+            began = time.monotonic()
+            try:
+                row, gone = self._one(step, key, product), 0
+            except ModelUnreachable as exc:
+                row, gone = self._failed(step, key, exc), gone + 1
+                if gone == _UNREACHABLE_IN_A_ROW:
+                    file.append(row)
+                    raise
+                time.sleep(_PAUSE_S)
+            file.append(row)
+            outcome.rows += 1
+            spent += row.prompt_tokens or 0
+            left.took(number, time.monotonic() - began)
+            done = outcome.kept + outcome.rows
+            tell(Progress(done, len(self.steps), left.seconds, row))
+            errors = errors + 1 if row.status == "error" else 0
+            if errors == _ERRORS_IN_A_ROW:
+                outcome.stopped = f"{errors} trials in a row failed. The last: {row.error}"
+                break
+        outcome.seconds = time.monotonic() - started
+        outcome.harness_seconds = self._harness_s
+        for row in read_rows(self.folder / ROWS):
+            if row.key in set(keys):
+                outcome.statuses[row.status] = outcome.statuses.get(row.status, 0) + 1
+        _note(self.folder, {"state": "complete" if outcome.complete else "unfinished"})
+        return outcome
+
+    def _over_budget(self, started: float, tokens: int) -> str:
+        budget = self.bench.config.budget
+        minutes = (time.monotonic() - started) / 60
+        if budget.minutes is not None and minutes >= budget.minutes:
+            return f"The budget of {budget.minutes:g} minutes is spent."
+        if budget.prompt_tokens is not None and tokens > budget.prompt_tokens:
+            return f"The budget of {budget.prompt_tokens:,} prompt tokens is spent."
+        return ""
+
+    def _skip(self, file: RowFile, todo: Iterable[tuple[Step, str]], why: str) -> None:
+        for step, key in todo:
+            row = replace(
+                self.bench.blank(step, key), status="skipped_budget", error=why, finished_at=now()
+            )
+            file.append(row)
+
+    def _failed(self, step: Step, key: str, exc: HayloftError) -> Row:
+        row = self.bench.blank(step, key)
+        return replace(row, status="error", error=str(exc), finished_at=now())
+
+    def _one(self, step: Step, key: str, product: Product | None) -> Row:
+        if step.clamped:
+            return self.bench.clamped(step)
+        began = time.perf_counter()
+        asked_s = 0.0
+        if step.trial.arm == "rag":
+            if product is None:
+                raise UsageError("The rag arm needs the product's library; leave it out of `arms`.")
+            row, asked_s = self._product_row(step, key, product)
+        else:
+            row = self.bench.run(step, key)
+            asked_s = row.seconds or 0.0
+        row = self._judged(row, product)
+        self._harness_s += time.perf_counter() - began - asked_s
+        return row
+
+    def _judged(self, row: Row, product: Product | None) -> Row:
+        """The row scored, and told where its needle was lost."""
+        row = scored(row)
+        row = replace(row, failure_stage=self._stage(row))
+        causes = _CAUSES.get(row.failure_stage, ()) if row.failure_stage else ()
+        if row.arm == "rag" and product is not None and self.bench.config.counterfactuals:
+            found = {how: self._again(row, product, how) for how in causes}
+            row = replace(row, counterfactuals=found)
+        self._remember(row)
+        return row
+
+    def _again(self, row: Row, product: Product, how: str) -> dict[str, Any]:
+        try:
+            watched = product.again(row.question, row.needles, how=how)
+        except ModelUnreachable:
+            raise
+        except HayloftError as exc:
+            return {"error": str(exc)}
+        again = scored(replace(row, answer=watched.answer))
+        return {"answer": watched.answer, "score": again.score, "delivered": watched.delivered}
+
+    def _product_row(self, step: Step, key: str, product: Product) -> tuple[Row, float]:
+        """A row of the product's path, and the seconds that the product took."""
+        bench = self.bench
+        assert step.layout is not None  # a document of any length can be ingested
+        text = step.layout.text()
+        row = replace(bench.blank(step, key), haystack_sha256=sha256(text))
+        row = replace(row, options={**row.options, "num_predict": product.reserve})
+        planted = row.needles if step.trial.task != "absent" else ()
+        began = time.perf_counter()
+        watched: Watched | None = None
+        fault: HayloftError | None = None
+        try:
+            product.put(text, planted)
+            watched = product.ask(step.trial.question, planted)
+        except (ModelUnreachable, StorageError, LockHeld):
+            raise
+        except HayloftError as exc:
+            fault = exc
+        seconds = time.perf_counter() - began
+        if watched is None:
+            # Its own sentence for people; the server's faults keep their meaning.
+            status: Status = "invalid_truncated" if isinstance(fault, PromptTruncated) else "error"
+            row = replace(row, status=status, error=str(fault), seconds=seconds, finished_at=now())
+            return row, seconds
+        prompt = watched.prompt
+        row = replace(
+            row,
+            prompt_tokens=prompt.tokens if prompt is not None else None,
+            exact=prompt.exact if prompt is not None else row.exact,
+            prompt_sha256=prompt_sha256(watched.messages) if watched.messages else "",
+            stage_trace=watched.trace,
+            delivered=watched.delivered,
+            packed_position=watched.packed_position,
+        )
+        if watched.messages:
+            self._keep(key, watched.messages)
+        return answered(row, Reply(watched.answer, watched.usage, seconds)), seconds
+
+    def _keep(self, key: str, messages: Sequence[Message]) -> None:
+        """What the product sent: no rebuilding gives it again once the index is gone."""
+        folder = self.folder / SENT
+        folder.mkdir(exist_ok=True)
+        told = json.dumps([[one.role, one.content] for one in messages], ensure_ascii=False)
+        packed = gzip.compress(told.encode("utf-8", "replace"), mtime=0)
+        (folder / f"{key}.json.gz").write_bytes(packed)
+
+    def _stage(self, row: Row) -> FailureStage | None:
+        from evaluation.niah.attribution import stage_of
+        from evaluation.niah.summary import trial_id
+
+        identity = trial_id(row)
+        known = frozenset({identity} if identity in self._known else set())
+        oracle = {identity: self._oracle[identity]} if identity in self._oracle else {}
+        return stage_of(row, known, oracle)
+
+    def _remember(self, row: Row) -> None:
+        """The anchors of a trial: whether it is known without a text, and read with little."""
+        from evaluation.niah.summary import leaked_trials, trial_id
+
+        self._known |= leaked_trials([row])
+        if row.arm == "oracle" and row.status == "ok":
+            identity = trial_id(row)
+            self._oracle[identity] = self._oracle.get(identity, False) or row.score == 1
+
+
+class _Left:
+    """The time that is left, from the prediction and how far it was off so far."""
+
+    def __init__(self, speed: Speed, steps: Sequence[Step]) -> None:
+        self._predicted = []
+        before: Step | None = None
+        for step in steps:
+            self._predicted.append(speed.step(before, step))
+            before = before if step.clamped else step
+        self._left = sum(self._predicted)
+        self._took = self._told = 0.0
+
+    def took(self, number: int, seconds: float) -> None:
+        """One more is done."""
+        self._left -= self._predicted[number]
+        if self._predicted[number]:
+            self._told += self._predicted[number]
+            self._took += seconds
+
+    @property
+    def seconds(self) -> float:
+        """As far as can be told."""
+        # Half a second of prediction counts for the prediction, so that the
+        # first prompt alone does not upset it.
+        factor = (self._took + 0.5) / (self._told + 0.5)
+        return max(0.0, self._left * factor)
+
+
+def steps_of(bench: Bench) -> list[Step]:
+    """All steps of a run in the order in which they are sent."""
+    config, haystack = bench.config, bench.haystack
+    return in_order([bench.step(one) for one in trials(config, haystack.language, haystack.id)])
+
+
+def plan(bench: Bench, steps: Sequence[Step], speed: Speed) -> dict[str, Any]:
+    """What a run will ask, and what it will cost, ready for JSON."""
+    long = cost(steps, "long")
+    everything = cost(steps)
+    arms = {arm: cost(steps, arm) for arm in ARMS if arm in bench.config.arms}
+    cells = {step.trial.cell for step in steps}
+    return {
+        "cells": len(cells),
+        "trials": len(steps),
+        "clamped": sum(step.clamped for step in steps),
+        "prompts": everything.prompts,
+        "tokens": {
+            "naive": everything.naive,
+            "computed": everything.computed,
+            "share": round(everything.share, 4),
+        },
+        "long": {
+            "prompts": long.prompts,
+            "naive": long.naive,
+            "computed": long.computed,
+            "share": round(long.share, 4),
+        },
+        "arms": {
+            arm: {"prompts": one.prompts, "naive": one.naive, "computed": one.computed}
+            for arm, one in arms.items()
+        },
+        "seconds": round(speed.seconds(steps), 1),
+        "speed": asdict(speed),
+        "exact": bench.ruler.exact,
+        "served": {**asdict(bench.served), "options": dict(bench.served.options)},
+        "haystack": {
+            "id": bench.haystack.id,
+            "language": bench.haystack.language,
+            "paragraphs": len(bench.haystack.paragraphs),
+            "characters": bench.haystack.characters,
+            "sha256": bench.haystack_sha256,
+            "note": bench.haystack.note,
+        },
+    }
+
+
+def open_run(
+    folder: Path, bench: Bench, steps: Sequence[Step], speed: Speed, told: Mapping[str, Any]
+) -> Run:
+    """Make the folder of a new run, or take up the one that is there.
+
+    Raises UsageError where the folder holds a run of another configuration or
+    model, StorageError where it cannot be written.
+    """
+    import yaml
+
+    config = bench.config.to_json()
+    path = folder / CONFIG
+    if path.is_file():
+        refuse_other(folder, bench)
+        return Run(folder, bench, steps, speed)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_haystack(folder, bench.haystack)
+        made = {"run": folder.name, "made_at": now(), "state": "running", **told}
+        _write(folder / PLAN, json.dumps(made, ensure_ascii=False, indent=2) + "\n")
+        # Last: a folder with a configuration is a whole run.
+        _write(path, yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
+    except OSError as exc:
+        raise StorageError(f"{folder} cannot be written: {exc.strerror or exc}.") from exc
+    return Run(folder, bench, steps, speed)
+
+
+def refuse_other(folder: Path, bench: Bench) -> None:
+    """Raise UsageError where a run was made with another configuration or model."""
+    from evaluation.niah.config import read_config
+
+    before = read_config(folder / CONFIG)
+    if replace(before, budget=bench.config.budget) != bench.config:
+        raise UsageError(
+            f"The run {folder.name} was made with another configuration. Leave out --run to "
+            "start a new one."
+        )
+    served = read_plan(folder).get("served", {})
+    now_served = bench.served
+    for name, what in (
+        ("model", "model"),
+        ("digest", "version of the model"),
+        ("window", "window"),
+    ):
+        then, is_now = served.get(name), getattr(now_served, name)
+        if then != is_now:
+            raise UsageError(
+                f"The run {folder.name} was made with another {what} ({then}, now {is_now}). "
+                "Leave out --run to start a new one."
+            )
+
+
+def read_plan(folder: Path) -> dict[str, Any]:
+    """The plan of a run; raises UsageError where there is none."""
+    try:
+        data = json.loads((folder / PLAN).read_text("utf-8"))
+    except (OSError, ValueError) as exc:
+        raise UsageError(f"{folder} holds no run: its {PLAN} cannot be read.") from exc
+    if not isinstance(data, dict):
+        raise UsageError(f"{folder} holds no run: its {PLAN} cannot be read.")
+    return data
+
+
+def save_haystack(folder: Path, haystack: Haystack) -> None:
+    """Keep the text: the library may change before the run goes on."""
+    told = json.dumps(asdict(haystack), ensure_ascii=False)
+    packed = gzip.compress(told.encode("utf-8", "replace"), 6, mtime=0)
+    part = folder / f".{HAYSTACK}.part"
+    part.write_bytes(packed)
+    part.replace(folder / HAYSTACK)
+
+
+def read_haystack(folder: Path) -> Haystack:
+    """The text of a run; raises UsageError where it is not there."""
+    try:
+        data = json.loads(gzip.decompress((folder / HAYSTACK).read_bytes()))
+        return Haystack(
+            data["id"],
+            data["language"],
+            tuple(data["paragraphs"]),
+            data.get("note", ""),
+            data.get("own", 0),
+        )
+    except (OSError, ValueError, KeyError, EOFError) as exc:
+        raise UsageError(
+            f"The haystack of the run in {folder} cannot be read: {HAYSTACK} is missing or damaged."
+        ) from exc
+
+
+def scored(row: Row) -> Row:
+    """The row with its score; imported late, so that planning needs no scorer."""
+    from evaluation.niah.scoring import score_row
+
+    return score_row(row)
+
+
+def _note(folder: Path, more: Mapping[str, Any]) -> None:
+    path = folder / PLAN
+    if path.is_file():
+        _write(path, json.dumps({**read_plan(folder), **more}, ensure_ascii=False, indent=2) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

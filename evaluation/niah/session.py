@@ -1,0 +1,446 @@
+"""What a command opens: settings, model, speed, haystack, grid; and what it then tells."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from app.chat import ChatModel
+from app.model_choice import NO_MODEL, choose_model
+from app.settings import AppSettings
+from evaluation import provenance
+from evaluation.niah.arms import Bench, served_by
+from evaluation.niah.config import (
+    FULL_LENGTHS,
+    Budget,
+    Config,
+    config_from,
+    quick,
+    read_config,
+)
+from evaluation.niah.haystacks import (
+    GENERATED,
+    LIBRARY,
+    Haystack,
+    filled,
+    generated_haystack,
+    haystack_of_library,
+    haystack_of_path,
+)
+from evaluation.niah.order import Step
+from evaluation.niah.probe import Speed, probe
+from evaluation.niah.prompts import FRAMES
+from evaluation.niah.runner import (
+    CONFIG,
+    Progress,
+    open_run,
+    plan,
+    read_haystack,
+    read_plan,
+    steps_of,
+)
+from evaluation.reporting import count
+from storage.errors import ServiceUnavailable, UsageError
+from storage.settings import StorageSettings
+
+RUNS = Path("evaluations") / "niah"
+
+_LEAST_LIBRARY = 20_000
+"""Characters of prose from which on a library is a haystack."""
+
+_CHARACTERS_A_TOKEN = {"en": 5.6, "es": 4.6, "zh": 1.9}
+"""Of prose, at most: so much text fills so many tokens."""
+
+_SHARE_OF_BUDGET = 0.9
+"""Of the time that a quick run may take is planned with: predictions err."""
+
+
+class Session:
+    """One command's model, haystack and grid."""
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path,
+        settings: AppSettings,
+        asked: Config,
+        bench: Bench,
+        steps: list[Step],
+        speed: Speed,
+        full_seconds: float | None,
+        folder: Path | None,
+        going_on: bool,
+        note: Callable[[str], None],
+    ) -> None:
+        self.data_dir = data_dir
+        self.settings = settings
+        self.asked = asked
+        self.bench = bench
+        self.steps = steps
+        self.speed = speed
+        self.full_seconds = full_seconds
+        """What the grid that was asked for would take; None where it is the one that runs."""
+        self._folder = folder
+        self._going_on = going_on
+        self._note = note
+
+    def plan(self) -> dict[str, Any]:
+        """What a run will ask and cost, ready for JSON."""
+        return {
+            **plan(self.bench, self.steps, self.speed),
+            "full_seconds": self.full_seconds,
+            "config": self.bench.config.to_json(),
+        }
+
+    def run(self, tell: Callable[[Progress], None] | None) -> dict[str, Any]:
+        """Run it to its end or its budget; the result, ready for JSON."""
+        planned = self.plan()
+        folder = self._folder or self._new_folder()
+        told = {
+            **planned,
+            "asked": self.asked.to_json(),
+            **provenance.describe([self.settings, StorageSettings()]),
+        }
+        run = open_run(folder, self.bench, self.steps, self.speed, told)
+        if tell is not None:
+            self._note(f"run {folder.name}{' goes on' if self._going_on else ''}")
+            for line in plan_text(planned).splitlines():
+                self._note(line)
+        product = self._product(folder) if "rag" in self.bench.config.arms else None
+        try:
+            outcome = run.go(product, tell or (lambda progress: None))
+        finally:
+            if product is not None:
+                product.close()
+        return {
+            "run": folder.name,
+            "folder": str(folder),
+            "rows": outcome.rows,
+            "kept": outcome.kept,
+            "statuses": outcome.statuses,
+            "stopped": outcome.stopped,
+            "complete": outcome.complete,
+            "seconds": round(outcome.seconds, 2),
+            "harness_seconds": round(outcome.harness_seconds, 3),
+            "full_seconds": self.full_seconds,
+        }
+
+    def _new_folder(self) -> Path:
+        name = "".join(c if c.isalnum() else "-" for c in self.bench.model.name).strip("-")
+        return self.data_dir / RUNS / f"{datetime.now():%Y%m%d-%H%M%S}-{name[:40]}"
+
+    def _product(self, folder: Path) -> Any:
+        from evaluation.niah.product import Product
+        from storage.library import Library
+
+        home = folder / "product"
+        settings = StorageSettings().model_copy(
+            update={"data_dir": home / "library", "chroma_url": ""}
+        )
+        home.mkdir(parents=True, exist_ok=True)
+        return Product(home, Library(settings), self.bench.model, self.settings)
+
+
+@contextmanager
+def opened(args: argparse.Namespace, note: Callable[[str], None]) -> Iterator[Session]:
+    """Everything that `plan` and `run` need, from the arguments.
+
+    Raises UsageError for a configuration that cannot be, ServiceUnavailable
+    where no model answers.
+    """
+    asked = _asked(args)
+    storage = StorageSettings()
+    settings = _settings(asked)
+    model = _model(settings, storage)
+    named = getattr(args, "run", "")
+    folder = storage.data_dir / RUNS / named if named else None
+    if named and Path(named).name != named:
+        raise UsageError(f"{named!r} cannot be the id of a run: use letters, digits and hyphens.")
+    # Before the haystack: a server that is away is told at once.
+    language = asked.language if asked.language in FRAMES else "en"
+    speed = probe(model, FRAMES[language], language)
+    # Now that it is loaded, the server tells the window that it really has.
+    served = served_by(model)
+    going_on = folder is not None and (folder / CONFIG).is_file()
+    if folder is None and hasattr(args, "run") and not args.new:
+        folder = _unfinished(storage.data_dir, asked, served.model, served.digest, served.window)
+        going_on = folder is not None
+    full_seconds: float | None = None
+    if going_on and folder is not None:
+        _refuse_other_request(folder, asked)
+        config = replace(read_config(folder / CONFIG), budget=_budget_of(folder, asked))
+        haystack = read_haystack(folder)
+        bench = Bench(config, haystack, model, served)
+        steps = steps_of(bench)
+        full_seconds = read_plan(folder).get("full_seconds")
+    else:
+        haystack = _haystack(asked, storage, _longest(asked, served.window, _wants_quick(args)))
+        bench = Bench(asked, haystack, model, served)
+        if _wants_quick(args):
+            # The grid that `--full` runs is told beside the one that fits some minutes.
+            reachable = replace(
+                asked, lengths=tuple(one for one in asked.lengths if one <= served.window)
+            )
+            full = Bench(reachable, haystack, model, served)
+            full_seconds = round(speed.seconds(steps_of(full)), 1) if reachable.lengths else None
+            bench, steps = _fitting(bench, speed)
+        else:
+            steps = steps_of(bench)
+    yield Session(
+        data_dir=storage.data_dir,
+        settings=settings,
+        asked=asked,
+        bench=bench,
+        steps=steps,
+        speed=speed,
+        full_seconds=full_seconds,
+        folder=folder,
+        going_on=going_on,
+        note=note,
+    )
+
+
+def _asked(args: argparse.Namespace) -> Config:
+    """The configuration file with the arguments over it."""
+    config = read_config(args.config) if args.config is not None else Config()
+    given: dict[str, Any] = {}
+    for name in ("haystack", "language", "values", "mode", "model"):
+        if getattr(args, name) is not None:
+            given[name] = getattr(args, name)
+    for name in ("tasks", "arms", "lengths"):
+        if getattr(args, name) is not None:
+            given[name] = [part.strip() for part in getattr(args, name).split(",")]
+    for name in ("trials", "seed"):
+        if getattr(args, name) is not None:
+            given[name] = _number(name, getattr(args, name))
+    if args.depths is not None:
+        parts = args.depths.split(",")
+        whole = len(parts) == 1 and parts[0].strip().isdigit()
+        given["depths"] = int(parts[0]) if whole else [_share(part) for part in parts]
+    if args.window is not None:
+        given["window"] = args.window
+    if args.minutes is not None:
+        given["budget"] = {"minutes": args.minutes, "prompt_tokens": config.budget.prompt_tokens}
+    if not given:
+        return config
+    return config_from({**config.to_json(), **given}, "the command line")
+
+
+def _number(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise UsageError(f"--{name} is {text!r}; it must be a whole number.")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(
+            f"--depths holds {text!r}; write how many, or shares such as 0,0.5,1."
+        ) from None
+
+
+def _wants_quick(args: argparse.Namespace) -> bool:
+    """Whether nobody has said how large the grid shall be."""
+    sizes = (args.config, args.lengths, args.depths, args.trials)
+    return not args.full and all(size is None for size in sizes)
+
+
+def _settings(config: Config) -> AppSettings:
+    changes: dict[str, Any] = {}
+    if config.model:
+        changes["model"] = config.model
+    if config.window is not None:
+        changes["window"] = config.window
+    return AppSettings().model_copy(update=changes)
+
+
+def _model(settings: AppSettings, storage: StorageSettings) -> ChatModel:
+    choice = choose_model(settings, data_dir=storage.data_dir)
+    if choice.model is None:
+        why = choice.notice.removeprefix("Answers are extractive quotes. ")
+        if why and why != NO_MODEL:
+            raise ServiceUnavailable(f"No chat model to measure. {why}")
+        raise ServiceUnavailable(
+            "No chat model to measure. Install Ollama, start it with `ollama serve` and run "
+            "`ollama pull qwen2:7b`; or set HAYLOFT_OPENAI_URL to a server that runs one. "
+            "`hayloft eval niah selftest` needs no model."
+        )
+    return choice.model
+
+
+def _longest(config: Config, window: int, quick_run: bool) -> int:
+    """The longest prompt or document that will be made."""
+    if "rag" in config.arms and not quick_run:
+        return max(*config.lengths, config.oracle_length)  # documents exceed the window, too
+    reachable = [one for one in config.lengths if one <= window]
+    return max([*reachable, min(config.lengths), config.oracle_length])
+
+
+def _haystack(config: Config, storage: StorageSettings, longest: int) -> Haystack:
+    """The haystack of the configuration, long enough for its longest prompt."""
+    chosen = config.haystack
+    found: Haystack | None = None
+    if chosen in ("auto", LIBRARY):
+        found = _library_haystack(config, storage)
+        if found is None and chosen == LIBRARY:
+            raise UsageError(
+                f"The library in {storage.data_dir} holds no prose to hide needles in. Fill it "
+                "with `hayloft ingest PATH`, or use `haystack: generated`."
+            )
+        if chosen == "auto" and found is not None and found.characters < _LEAST_LIBRARY:
+            found = None
+    elif chosen != GENERATED:
+        found = haystack_of_path(Path(chosen), config.language)
+    language = found.language if found else config.language
+    language = language if language in FRAMES else "en"
+    # Half as much again: each trial begins elsewhere, and no two shall be alike.
+    needed = int(1.5 * longest * _CHARACTERS_A_TOKEN[language])
+    if found is None:
+        return generated_haystack(language, config.seed, characters=needed)
+    return filled(found, config.seed, characters=int(longest * _CHARACTERS_A_TOKEN[language]))
+
+
+def _library_haystack(config: Config, storage: StorageSettings) -> Haystack | None:
+    from storage.library import Library
+
+    if not (storage.data_dir / "catalog.db").is_file():
+        return None
+    library = Library(storage)
+    try:
+        return haystack_of_library(library, config.language)
+    finally:
+        library.close()
+
+
+def _fitting(bench: Bench, speed: Speed) -> tuple[Bench, list[Step]]:
+    """The largest quick grid that fits its minutes.
+
+    First fewer trials, then no long lengths, at last fewer arms and depths.
+    """
+    config = quick(bench.config, bench.served.window)
+    minutes = config.budget.minutes or 0.0
+    while True:
+        smaller = Bench(config, bench.haystack, bench.model, bench.served)
+        steps = steps_of(smaller)
+        if speed.seconds(steps) <= _SHARE_OF_BUDGET * minutes * 60:
+            return smaller, steps
+        if config.trials > 1:
+            config = replace(config, trials=config.trials - 1)
+        elif len(config.lengths) > 2:
+            config = replace(config, lengths=config.lengths[:-1])
+        elif "rag" in config.arms and len(config.arms) > 1:
+            config = replace(config, arms=tuple(arm for arm in config.arms if arm != "rag"))
+        elif len(config.depths) > 3:
+            config = replace(config, depths=(0.0, 0.5, 1.0))
+        elif len(config.lengths) > 1:
+            config = replace(config, lengths=config.lengths[:-1])
+        else:
+            return smaller, steps
+
+
+def _unfinished(data_dir: Path, asked: Config, model: str, digest: str, window: int) -> Path | None:
+    """The newest run of the same request that is not complete."""
+    for path in sorted((data_dir / RUNS).glob(f"*/{CONFIG}"), reverse=True):
+        try:
+            told = read_plan(path.parent)
+        except UsageError:
+            continue
+        served = told.get("served", {})
+        same = (served.get("model"), served.get("digest"), served.get("window"))
+        if _request(told.get("asked", {})) == _request(asked.to_json()) and same == (
+            model,
+            digest,
+            window,
+        ):
+            return path.parent if told.get("state") != "complete" else None
+    return None
+
+
+def _refuse_other_request(folder: Path, asked: Config) -> None:
+    """A run that is named goes on as it began; asking it for something else is a mistake."""
+    told = _request(read_plan(folder).get("asked", {}))
+    if _request(asked.to_json()) not in (told, _request(Config().to_json())):
+        raise UsageError(
+            f"The run {folder.name} was begun with another configuration. Leave the options out "
+            "to go on with it, or --run to start a new one."
+        )
+
+
+def _request(data: Mapping[str, Any]) -> Any:
+    """What was asked for, without the budget, which may change from one day to the next."""
+    return json.loads(json.dumps({**data, "budget": None}))
+
+
+def _budget_of(folder: Path, asked: Config) -> Budget:
+    """The budget asked for now, else the one that the run had."""
+    if asked.budget != Budget():
+        return asked.budget
+    return read_config(folder / CONFIG).budget
+
+
+def plan_text(result: Mapping[str, Any]) -> str:
+    """The plan for people."""
+    config, served = result["config"], result["served"]
+    lengths = ", ".join(_short(length) for length in config["lengths"])
+    long = result["long"]
+    trained = served["trained_window"]
+    about = "" if result["exact"] else " (estimated from above: no vocabulary of the model at hand)"
+    lines = [
+        f"{served['model']}, window served {served['window']:,}"
+        + (f", trained {trained:,}" if trained else ""),
+        f"Haystack: {result['haystack']['id']} ({result['haystack']['language']}, "
+        f"{count(result['haystack']['paragraphs'], 'paragraph')}). {result['haystack']['note']}",
+        f"{', '.join(config['tasks'])}: {lengths} × {count(len(config['depths']), 'depth')} × "
+        f"{count(config['trials'], 'trial')}, arms {', '.join(config['arms'])}, "
+        f"{config['mode']} prompts",
+        f"{count(result['prompts'], 'prompt')}; long prompts: {long['naive']:,} tokens, of which "
+        f"{long['computed']:,} to compute ({long['share']:.0%}) in this order{about}",
+        f"Predicted time: {_time(result['seconds'])}",
+    ]
+    if result["clamped"]:
+        lines.append(
+            f"{count(result['clamped'], 'trial')} beyond the window will not be sent: to reach "
+            "them raise HAYLOFT_WINDOW, or see `hayloft models extend`."
+        )
+    if "rag" in config["arms"]:
+        once = config["rag_trials"]
+        if once is not None and once < config["trials"]:
+            lines.append(f"The rag arm ingests a document each time: {count(once, 'trial')} of it.")
+        lines.append("The time of the rag arm is a guess until its first documents are ingested.")
+    if result.get("full_seconds"):
+        full = ", ".join(_short(one) for one in FULL_LENGTHS if one <= served["window"])
+        lines.append(
+            f"The full grid ({full} × 11 depths × 10 trials) would take about "
+            f"{_time(result['full_seconds'])}: `hayloft eval niah run --full`."
+        )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def run_text(result: Mapping[str, Any]) -> str:
+    """What a run came to, for people."""
+    told = ", ".join(f"{number:,} {name}" for name, number in sorted(result["statuses"].items()))
+    lines = [f"Run {result['run']}: {told or 'nothing'}; {_time(result['seconds'])}"]
+    if result["stopped"]:
+        lines.append(f"Stopped early: {result['stopped']} The same command goes on.")
+    if result["statuses"].get("error"):
+        lines.append("Errors are tried again by the same command; they count neither way.")
+    lines.append(f"`hayloft eval niah report {result['run']}` draws the maps.")
+    return "\n".join(lines)
+
+
+def _short(length: int) -> str:
+    return f"{length // 1024}K" if length % 1024 == 0 else f"{length:,}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,106 @@
+"""The configuration: strict, with errors that say what to write instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evaluation.niah.config import FULL_LENGTHS, Config, config_from, depths_of, quick, read_config
+from storage.errors import UsageError
+
+
+def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
+    """1K to 128K, eleven depths, ten trials."""
+    path = tmp_path / "niah.yaml"
+    path.write_text("")
+
+    config = read_config(path)
+
+    assert config == Config()
+    assert config.lengths == FULL_LENGTHS and len(config.depths) == 11 and config.trials == 10
+
+
+def test_everything_can_be_said(tmp_path: Path) -> None:
+    """And is read back the same from what a run keeps."""
+    path = tmp_path / "niah.yaml"
+    path.write_text(
+        "schema: 1\nmodel: ollama:qwen2:7b\nwindow: 128K\nhaystack: generated\nlanguage: es\n"
+        "tasks: [absent, single]\nvalues: uuid\nlengths: [32K, 4096, '1K']\n"
+        "depths: {n: 5, scale: sigmoid}\ntrials: 2\nrag_trials: 1\n"
+        "arms: [rag, long]\nmode: sweep\nreserve: 32\n"
+        "oracle_length: 2K\ncounterfactuals: false\nbudget: {minutes: 5}\nseed: 7\n"
+        "needles:\n- {text: La clave es 12., question: '¿La clave?', answers: '12'}\n",
+        "utf-8",
+    )
+
+    config = read_config(path)
+
+    assert config.tasks == ("single", "absent") and config.arms == ("long", "rag")
+    assert config.lengths == (1024, 4096, 32768) and config.window == 131072
+    assert config.depths[2] == 0.5 and config.depths[1] < 0.1
+    assert config.needles[0].answers == ("12",)
+    again = tmp_path / "again.yaml"
+    again.write_text(yaml.safe_dump(config.to_json(), allow_unicode=True), "utf-8")
+    assert read_config(again) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("trails: 3", "unknown key trails. Did you mean trials"),
+        ("budget: {minuts: 3}", "unknown key budget.minuts. Did you mean budget.minutes"),
+        ("depths: {number: 3}", "unknown key depths.number"),
+        ("tasks: [singel]", "Did you mean single"),
+        ("values: uid", "did you mean uuid"),
+        ("lengths: [4Q]", "list of lengths"),
+        ("lengths: []", "list of lengths"),
+        ("lengths: [100]", "list of lengths"),
+        ("lengths: .inf", "list of lengths"),
+        ("trials: true", "whole number"),
+        ("trials: 0", "whole number"),
+        ("depths: [0.5, 1.5]", "shares from 0 to 1"),
+        ("depths: [.nan]", "shares from 0 to 1"),
+        ("schema: 2", "schema 2 is not known"),
+        ("needles: [{text: a b, question: q, answers: b}]", "need their `language`"),
+        ("language: en\nneedles: [{text: a b, question: q, answers: [z]}]", "does not hold"),
+        ("language: en\nneedles: [{text: a b, question: q, answers: [12]}]", "quotation marks"),
+        ("language: en\nneedles: [{text: a, question: q, answer: a}]", "Did you mean answers"),
+        ("language: de", "one of auto, en, zh, es"),
+        ("budget: {minutes: -1}", "above 0"),
+        ("- 1", "holds no settings"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, text: str, told: str) -> None:
+    """With the key and what to write."""
+    path = tmp_path / "niah.yaml"
+    path.write_text(text, "utf-8")
+
+    with pytest.raises(UsageError, match=told.replace("(", r"\(")):
+        read_config(path)
+
+
+def test_quick_stays_in_the_window() -> None:
+    """Lengths beyond it are no part of a first look."""
+    config = quick(Config(), 32768)
+
+    assert max(config.lengths) == 32768 and config.trials == 5 and len(config.depths) == 5
+    assert config.budget.minutes
+
+
+def test_order_of_writing_changes_nothing() -> None:
+    """The same sets are the same run."""
+    one = config_from({"tasks": ["absent", "single"], "lengths": [2048, 1024]}, "x")
+    other = config_from({"lengths": ["1K", "2K", "1K"], "tasks": ["single", "absent"]}, "x")
+
+    assert one == other
+
+
+def test_sigmoid_depths_crowd_at_both_ends() -> None:
+    """From 0 to 1, symmetric."""
+    depths = depths_of(11, "sigmoid")
+
+    assert depths[0] == 0 and depths[-1] == 1 and depths[5] == 0.5
+    assert depths[1] < 0.05 < 0.95 < depths[-2]

@@ -1,0 +1,420 @@
+"""A run: honest rows, resumed as if nothing had happened, over the protocol of a real server."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+import hayloft
+from app.chat import BadReply, Message, ModelUnreachable, PromptTooLong, PromptTruncated, Usage
+from evaluation.niah import session
+from evaluation.niah.config import Budget, Config
+from evaluation.niah.probe import Speed, speed_of
+from evaluation.niah.records import Row
+from evaluation.niah.rows import read_rows
+from evaluation.niah.runner import Outcome, Progress, open_run, plan, read_plan, steps_of
+from evaluation.niah.show import find_row, show
+from storage.errors import LockHeld, UsageError
+from storage.locks import FileLock
+from tests.library_fixtures import wait_until
+from tests.niah_fixtures import (
+    FakeModel,
+    bench,
+    found_number,
+    qwen2_counter,
+    rows_of,
+    small_counter,
+)
+from tests.ollama_double import QWEN2, OllamaDouble
+from tests.test_app_tokens import SMALL, needs_vocabulary
+
+SMALL_GRID = Config(
+    lengths=(2000, 3000),
+    depths=(0.0, 0.5, 1.0),
+    trials=2,
+    arms=("closed", "oracle", "long"),
+    oracle_length=1500,
+)
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(
+    folder: Path, config: Config = SMALL_GRID, model: FakeModel | None = None, **values: object
+) -> tuple[Outcome, list[Row]]:
+    ready = bench(config, model)
+    steps = steps_of(ready)
+    told: list[Progress] = []
+    made = open_run(folder, ready, steps, Speed(1e-6), plan(ready, steps, Speed(1e-6)))
+    outcome = made.go(None, told.append)
+    assert [progress.done for progress in told] == sorted(progress.done for progress in told)
+    return outcome, read_rows(folder / "rows.jsonl")
+
+
+def test_a_perfect_reader_is_right_everywhere(tmp_path: Path) -> None:
+    """And every long row tells what was sent, where the needle stood and what came back."""
+    outcome, rows = run(tmp_path / "r")
+
+    assert outcome.complete and outcome.statuses == {"ok": len(rows)}
+    assert {row.score for row in rows if row.arm != "closed"} == {1.0}
+    for row in rows:
+        assert row.prompt_tokens == row.server_prompt_tokens
+        assert row.prompt_tokens + 64 <= (row.length or 10_000)
+        if row.arm == "long":
+            assert row.length - 64 - row.prompt_tokens < 250
+            assert abs(row.depth_actual - row.depth_target) < 0.12
+            assert row.needles[0].char_end - row.needles[0].char_start == len(row.needles[0].text)
+
+
+def test_the_prompt_of_a_row_can_be_shown(tmp_path: Path) -> None:
+    """Rebuilt from the folder alone, and proved by its digest."""
+    model = FakeModel()
+    _, rows = run(tmp_path / "r", model=model)
+
+    for number, (row, sent) in enumerate(zip(rows, model.prompts, strict=True), start=1):
+        shown = show(tmp_path / "r", find_row(tmp_path / "r", row.key[:20]), small_counter())
+        assert shown.proved and shown.messages == sent
+        assert find_row(tmp_path / "r", str(number)) == row
+
+
+def test_a_prompt_that_counts_differently_is_not_shown(tmp_path: Path) -> None:
+    """Another vocabulary would give another prompt: an error, not a wrong picture."""
+    from app.tokens import EstimatingCounter
+
+    _, rows = run(tmp_path / "r")
+
+    with pytest.raises(UsageError, match="HAYLOFT_TOKENIZER"):
+        show(tmp_path / "r", rows[-1], EstimatingCounter())
+
+
+def test_lengths_beyond_the_window_are_not_sent(tmp_path: Path) -> None:
+    """They are clamped rows: no hit, no miss, no prompt."""
+    model = FakeModel(window=2500)
+
+    outcome, rows = run(tmp_path / "r", model=model)
+
+    clamped = [row for row in rows if row.length == 3000]
+    assert len(clamped) == 6 and {row.status for row in clamped} == {"window_clamped"}
+    assert {row.score for row in clamped} == {None} and outcome.complete
+    assert len(model.prompts) == len(rows) - 6
+
+
+class Faulty(FakeModel):
+    """Fails in one way on every call whose number is in `when`."""
+
+    def __init__(self, fault: Exception, when: Sequence[int]) -> None:
+        super().__init__()
+        self.fault, self.when, self.calls = fault, when, 0
+
+    def stream(self, messages: Sequence[Message], *, reserve: int) -> Iterator[str | Usage]:
+        self.calls += 1
+        if self.calls in self.when:
+            raise self.fault
+        yield from super().stream(messages, reserve=reserve)
+
+
+def test_errors_are_tried_again_and_never_scored(tmp_path: Path) -> None:
+    """The second run asks only what failed; then nothing tells it from an undisturbed one."""
+    clean, _ = run(tmp_path / "clean")
+    faulty = Faulty(BadReply("half a stream"), range(5, 100, 5))
+
+    outcome, rows = run(tmp_path / "r", model=faulty)
+    errors = [row for row in rows if row.status == "error"]
+
+    assert errors and not outcome.complete and {row.score for row in errors} == {None}
+    again, _ = run(tmp_path / "r")
+    assert again.rows == len(errors) and again.statuses == clean.statuses
+
+    def by_key(row: dict) -> str:
+        return row["key"]
+
+    assert sorted(rows_of(tmp_path / "r"), key=by_key) == sorted(
+        rows_of(tmp_path / "clean"), key=by_key
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (PromptTruncated("read 10 of 20"), "invalid_truncated"),
+        (PromptTooLong("does not fit"), "window_clamped"),
+        (BadReply("no protocol"), "error"),
+    ],
+)
+def test_faults_of_the_server_are_no_misses(tmp_path: Path, fault: Exception, status: str) -> None:
+    """Each keeps its own name and its sentence."""
+    _, rows = run(tmp_path / "r", model=Faulty(fault, [4]))
+
+    found = next(row for row in rows if row.status != "ok")
+    assert (found.status, found.error, found.score) == (status, str(fault), None)
+
+
+class Miscounting(FakeModel):
+    """Its server tells another number of tokens than were sent."""
+
+    def stream(self, messages: Sequence[Message], *, reserve: int) -> Iterator[str | Usage]:
+        yield "12"
+        yield Usage(prompt_tokens=self.count(messages).tokens + (50 if len(self.prompts) else 0))
+        self.prompts.append(tuple(messages))
+
+
+def test_any_count_that_differs_is_invalid(tmp_path: Path) -> None:
+    """More tokens than were sent, too: what was read is then not what was asked."""
+    _, rows = run(tmp_path / "r", model=Miscounting())
+
+    assert [row.status for row in rows][:3] == ["ok", "invalid_truncated", "invalid_truncated"]
+    assert "counts" in rows[1].error and rows[1].score is None
+
+
+def test_a_server_that_has_gone_ends_the_run(tmp_path: Path, monkeypatch) -> None:
+    """After three attempts in a row; what was answered is kept."""
+    monkeypatch.setattr("evaluation.niah.runner._PAUSE_S", 0.0)
+
+    with pytest.raises(ModelUnreachable):
+        run(tmp_path / "r", model=Faulty(ModelUnreachable("gone"), range(5, 100)))
+
+    rows = read_rows(tmp_path / "r" / "rows.jsonl")
+    assert [row.status for row in rows] == ["ok"] * 4 + ["error"] * 3
+
+
+def test_a_budget_leaves_a_whole_map(tmp_path: Path) -> None:
+    """Breadth first: the first repetition is complete; what is left says so and is done later."""
+    ready = bench(SMALL_GRID)
+    half = sum(step.tokens for step in steps_of(ready)) // 2 + 200
+    config = dataclasses.replace(SMALL_GRID, budget=Budget(prompt_tokens=half))
+
+    outcome, rows = run(tmp_path / "r", config)
+
+    assert "prompt tokens" in outcome.stopped and outcome.statuses["skipped_budget"]
+    assert {row.status for row in rows if row.trial == 0} == {"ok"}
+    again, rows = run(tmp_path / "r")
+    assert again.complete and {row.status for row in rows} == {"ok"}
+
+
+def test_a_run_goes_on_only_with_its_own_configuration_and_model(tmp_path: Path) -> None:
+    """Rows of two models in one file would speak for neither."""
+    run(tmp_path / "r")
+
+    with pytest.raises(UsageError, match="another configuration"):
+        run(tmp_path / "r", dataclasses.replace(SMALL_GRID, seed=1))
+    with pytest.raises(UsageError, match="another window"):
+        run(tmp_path / "r", model=FakeModel(window=9000))
+
+
+def test_two_processes_never_write_one_run(tmp_path: Path) -> None:
+    """The second is told so."""
+    run(tmp_path / "r")
+    with FileLock(tmp_path / "r" / "run.lock") as lock:
+        assert lock.acquire()
+
+        with pytest.raises(LockHeld):
+            run(tmp_path / "r")
+
+
+def test_keys_hold_all_that_decides_an_answer(tmp_path: Path) -> None:
+    """The haystack, the reserve, the model's digest and window, the decoding options."""
+    ready = bench(SMALL_GRID)
+    step = steps_of(ready)[-1]
+    keys = {ready.key(step)}
+    for served in (
+        dataclasses.replace(ready.served, digest="d2"),
+        dataclasses.replace(ready.served, window=9999),
+        dataclasses.replace(ready.served, options={"temperature": 1.0}),
+    ):
+        other = bench(SMALL_GRID)
+        other.served = served
+        keys.add(other.key(steps_of(other)[-1]))
+    for config in (
+        dataclasses.replace(SMALL_GRID, reserve=65),
+        dataclasses.replace(SMALL_GRID, seed=5),
+    ):
+        other = bench(config)
+        keys.add(other.key(steps_of(other)[-1]))
+
+    assert len(keys) == 6
+    assert bench(SMALL_GRID).key(step) == ready.key(step)
+
+
+def test_speed_is_a_curve_through_two_prompts() -> None:
+    """Attention makes long prompts dearer a token; a cache pays for what it holds."""
+    speed = speed_of([(500, 1.0), (2000, 5.0)], 0.02)
+
+    assert speed.read(500) == pytest.approx(1.0) and speed.read(2000) == pytest.approx(5.0)
+    assert speed.read(32000) > 80 and speed.read(2000, cached=500) == pytest.approx(4.0)
+    assert speed_of([(500, 1.0), (2000, 2.0)], 0.02).read(4000) == pytest.approx(4.0)
+
+
+# --- over a socket ------------------------------------------------------------------------------
+
+MODEL = dataclasses.replace(
+    QWEN2,
+    vocabulary=list(SMALL.tokens),
+    merges=list(SMALL.merges),
+    token_types=list(SMALL.types),
+)
+
+
+def reply(messages: list[dict[str, str]], options: object) -> str:
+    return found_number([Message("user", messages[-1]["content"])])
+
+
+@pytest.fixture
+def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OllamaDouble]:
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("HAYLOFT_") or name == "OLLAMA_HOST":
+            monkeypatch.delenv(name)
+    with OllamaDouble(models=[MODEL], tokenize=small_counter().ids, reply=reply) as running:
+        monkeypatch.setenv("HAYLOFT_OLLAMA_URL", running.url)
+        monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "data"))
+        yield running
+
+
+def command(*words: str) -> int:
+    return hayloft.main(["eval", "niah", *words])
+
+
+def the_run(tmp_path: Path) -> Path:
+    (folder,) = (tmp_path / "data" / "evaluations" / "niah").iterdir()
+    return folder
+
+
+GRID = ("--lengths", "2000,4000", "--depths", "3", "--trials", "2", "--arms", "closed,oracle,long")
+
+
+def test_command_runs_and_tells(tmp_path: Path, double: OllamaDouble, capsys) -> None:
+    """Prompts reach the server whole, with one window, and the plan's order shows in its cache."""
+    assert command("run", *GRID) == 0
+
+    told = capsys.readouterr()
+    assert "window served 32,768" in told.err and "to compute" in told.err
+    assert "left" in told.err and "20 ok" in told.out
+    folder = the_run(tmp_path)
+    assert read_plan(folder)["state"] == "complete"
+    assert double.never_truncates() and double.same_window()
+    rows = read_rows(folder / "rows.jsonl")
+    assert all(row.prompt_tokens == row.server_prompt_tokens and row.exact for row in rows)
+    assert all(row.digest and row.server_version == "0.33.0" for row in rows)
+    # Behind the two of the probe; each prompt less what it shares with the one before it. (The
+    # double, as llama-server does, also keeps earlier prompts, and computes still less.)
+    sent = [len(one.sent_tokens) for one in double.chats()[2:]]
+    computed = sum(sent) - sum(double.common_prefix_lengths()[1:])
+    predicted = read_plan(folder)["tokens"]["computed"]
+    assert len(sent) == 20 and abs(computed - predicted) <= 0.02 * predicted
+
+
+def test_a_clamped_server_makes_64k_invalid_not_red(
+    tmp_path: Path, double: OllamaDouble, monkeypatch
+) -> None:
+    """The window asked for is 128K; the model has 32,768 and the server says nothing."""
+    monkeypatch.setenv("HAYLOFT_WINDOW", "131072")
+
+    assert (
+        command("run", "--lengths", "2K,64K", "--depths", "2", "--trials", "1", "--arms", "long")
+        == 0
+    )
+
+    rows = read_rows(the_run(tmp_path) / "rows.jsonl")
+    assert {(row.length, row.status) for row in rows} == {(2048, "ok"), (65536, "window_clamped")}
+    assert all(row.score is None for row in rows if row.length == 65536)
+
+
+def test_without_a_server_it_says_what_is_needed(tmp_path: Path, monkeypatch, capsys) -> None:
+    """Exit 69, one sentence, nothing made."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("HAYLOFT_OLLAMA_URL", "http://127.0.0.1:9")
+    monkeypatch.delenv("HAYLOFT_MODEL", raising=False)
+
+    assert command("run") == 69
+
+    assert "does not answer" in capsys.readouterr().err
+    assert not (tmp_path / "data" / "evaluations").exists()
+
+
+def test_alone_it_tells_the_time_of_the_whole_grid(double: OllamaDouble, capsys) -> None:
+    """Beside the grid that fits some minutes."""
+    assert command("plan", "--window", "4K", "--arms", "oracle,long") == 0
+
+    told = capsys.readouterr().out
+    assert "1K, 2K, 4K × 5 depths × 5 trials" in told
+    assert "The full grid (1K, 2K, 4K × 11 depths × 10 trials) would take about" in told
+
+
+@pytest.mark.parametrize(
+    ("tokens_a_second", "lengths", "trials"),
+    [
+        (100_000, (1024, 2048, 4096), 5),
+        (60, (1024, 2048, 4096), 1),
+        (15, (1024, 2048), 1),
+        (6, (1024,), 1),
+    ],
+)
+def test_a_slow_model_gets_a_smaller_grid(
+    tokens_a_second: float, lengths: tuple[int, ...], trials: int
+) -> None:
+    """Fewer repetitions first, then no long prompts, until ten minutes suffice."""
+    config = Config(lengths=(1024, 2048, 4096), arms=("oracle", "long"), oracle_length=1024)
+    speed = Speed(1 / tokens_a_second, per_answer_token=0.001)
+
+    fitting, steps = session._fitting(bench(config), speed)
+
+    assert (fitting.config.lengths, fitting.config.trials) == (lengths, trials)
+    assert speed.seconds(steps) <= 600
+
+
+def test_killed_and_resumed_is_the_run_undisturbed(tmp_path: Path, double: OllamaDouble) -> None:
+    """`kill -9` three times in mid-run: the same rows, byte for byte but for times."""
+    double.prefill_tokens_per_s = 40_000.0
+    assert command("run", *GRID, "--run", "calm") == 0
+    words = [sys.executable, "-m", "hayloft", "eval", "niah", "run", *GRID, "--run", "killed"]
+    home = tmp_path / "data" / "evaluations" / "niah"
+    rows = home / "killed" / "rows.jsonl"
+
+    for kills in (2, 6, 11):
+        process = subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env=dict(os.environ),
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        wait_until(
+            lambda least=kills: rows.is_file() and rows.read_bytes().count(b"\n") >= least,
+            timeout_s=60,
+            what="rows",
+        )
+        time.sleep(0.01 * kills)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with rows.open("ab") as file:
+        file.write(b'{"key": "half a row')
+    assert command("run", *GRID, "--run", "killed") == 0
+
+    assert rows_of(home / "killed") == rows_of(home / "calm")
+    assert rows.read_bytes().count(b"\n") == (home / "calm" / "rows.jsonl").read_bytes().count(
+        b"\n"
+    )
+
+
+@needs_vocabulary
+def test_a_trial_at_128k_costs_less_than_a_tenth_of_a_second(tmp_path: Path) -> None:
+    """Of processor time, for building, counting, keeping and scoring; without the model."""
+    config = Config(lengths=(131072,), trials=1, arms=("long",))
+    model = FakeModel(counter=qwen2_counter(), window=131072)
+    ready = bench(config, model)
+    started = time.process_time()
+
+    steps = steps_of(ready)
+    run_ = open_run(tmp_path / "r", ready, steps, Speed(0), plan(ready, steps, Speed(0)))
+    outcome = run_.go(None)
+
+    assert outcome.statuses == {"ok": 11}
+    assert (time.process_time() - started) / 11 < 0.1
