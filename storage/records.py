@@ -3,14 +3,30 @@
 Offsets are Python string offsets (code points) into the text of one page,
 `char_end` exclusive. Page numbers start at 1. In formats without pages
 (Markdown, HTML, DOCX, text) a "page" is a section under one heading, and
-`paged` is false: the reader is then shown the section's heading.
+`paged` is false: the reader is then shown the section's label ("slide 4",
+"sheet Prices, rows 41–80") or, where it has none, its heading.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+
+class Flag(NamedTuple):
+    """A span of a page's text that is not what it seems.
+
+    `hidden`, `tiny`, `off-page` and `invisible-characters` could not be seen by
+    whoever read the page, `instruction` speaks to a model rather than to a
+    reader, and `repeated` is a header or footer of many pages, which is not
+    indexed. `storage.flags` has the kinds.
+    """
+
+    kind: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +36,16 @@ class Page:
     number: int
     text: str
     label: str = ""
-    """The page's own label where the format has one ("iv", "A-3"); for people."""
+    """For people: the page's own label ("iv", "A-3") in formats with pages, the name of
+    the place ("slide 4", "attachment offer.pdf, page 2") in those without."""
     heading: str = ""
     """The heading path this page stands under ("Travel › Per diem")."""
+    origin: str = ""
+    """Where the text is from: '' the file's own, `ocr`, or `none` where it could not be read."""
+    confidence: float | None = None
+    """Mean confidence of the words that OCR read, 0 to 1; None without OCR."""
+    flags: tuple[Flag, ...] = ()
+    """In the order of the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +80,8 @@ class Chunk:
     """What the embedder reads: the text, led by document title and heading."""
     head: str = ""
     """What the top of its page says the page is; its vector is mixed in. Empty for none."""
+    lead: str = ""
+    """The header of the table in whose rows it begins; embedded and indexed with its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +98,18 @@ class Place:
     def to_json(self) -> dict[str, object]:
         """The place as citations name it."""
         return {"document": self.document, "page": self.page}
+
+
+_UNIT = re.compile(r"(?:^|, )(page|slide) [^,]+$")
+
+
+def context_of(heading: str, text: str, *, paged: bool) -> str:
+    """What a page's heading adds to its text: of a section that begins with it, only its parents.
+
+    The second part of a long section, and a sheet, do not begin with theirs.
+    """
+    parents, _, own = heading.rpartition(" › ")
+    return parents if not paged and text.startswith(own) else heading
 
 
 class Found(NamedTuple):
@@ -121,13 +158,25 @@ class Hit:
     """Not found itself: on the page before or after one that was, and one runs into the other."""
     also: tuple[Place, ...] = ()
     """Where else the same words stand."""
+    flags: tuple[Flag, ...] = ()
+    """Those of the whole page, in offsets of the page."""
 
     @property
     def place(self) -> str:
         """Where the passage stands, in words for people: `page 12` or `§ Travel`."""
         if self.paged:
             return f"page {self.page_label or self.page}"
+        if self.page_label:
+            return self.page_label
         return f"§ {self.heading}" if self.heading else f"section {self.page}"
+
+    @property
+    def unit(self) -> str:
+        """What the place is one of, for people: `page`, `slide`, `section`."""
+        if self.paged:
+            return "page"
+        found = _UNIT.search(self.page_label)
+        return found[1] if found else "section"
 
     def to_json(self) -> dict[str, object]:
         """The hit as `hayloft search --json` prints it."""
@@ -135,6 +184,7 @@ class Hit:
             "rank": self.rank,
             "document": self.document,
             "page": self.page,
+            "place": self.place,
             "score": round(self.score, 6),
             "text": self.text,
             "char_start": self.char_start,
@@ -230,6 +280,33 @@ class DocumentSummary:
     dated_by: str = ""
     """`stated` where the document says so itself, `file` for the day its file was changed."""
     tags: tuple[str, ...] = ()
+    ocr_pages: int = 0
+    """Pages whose text OCR read."""
+    unsearchable_pages: int = 0
+    """Pages that could not be read."""
+    flagged_pages: int = 0
+    """Pages with a flag other than `repeated`."""
+    confidence: float | None = None
+    """Mean of the OCR pages', 0 to 1; None without OCR."""
+    parser: str = ""
+    modified_at: float = 0.0
+    """The file's own time when it was read; seconds since the epoch."""
+    fault: str = ""
+    """Why its file cannot be read now, so that this is its last good version; else empty."""
+    fault_kind: str = ""
+    fault_since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """The file that a document's current version was read from, as it was then."""
+
+    root: str
+    path: str
+    """Relative to the root."""
+    size: int
+    mtime_ns: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +334,11 @@ class Failure:
     last_seen: float
     serves_old_version: bool
     """True where an earlier good version is still searchable."""
+    first_seen: float = 0.0
+    next_try: float = 0.0
+    """Not before that moment, unless the file changes or is named; 0: on every run."""
+    last_good: float | None = None
+    """When the version that is still searchable was read; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +359,15 @@ class RunSummary:
     pages: int
     chunks: int
     message: str = ""
+    mode: str = "ingest"
+    """`ingest`, `verify`, `rebuild`, `forget` or `watch`."""
+    seconds: float | None = None
+    moved: int = 0
+    embedded: int = 0
+    waiting: int = 0
+    """Files set aside before whose next attempt was not due."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Kinds of failure, each with its number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from awkward_files import (
     raw_pdf_bytes,
     unprivileged,
 )
+from torture_pdfs import scanned_pdf_bytes
 
 from ingest.loaders.pdf import load, page_headings
 from ingest.loaders.pdf_hyphens import join_hyphens
@@ -126,13 +127,22 @@ def test_real_password_is_said_to_be_one(tmp_path, aes):
     assert "password" in str(error)
 
 
-def test_pdf_without_any_text_is_probably_a_scan(tmp_path):
-    """A scan is set aside visibly, with text recognition as the thing to do."""
-    error = _refused(_written(tmp_path / "scan.pdf", pdf_bytes(["", "", ""])))
+def test_pdf_of_blank_pages_is_no_scan(tmp_path):
+    """Blank pages are set aside visibly, and nobody is told to recognise text on them."""
+    error = _refused(_written(tmp_path / "blank.pdf", pdf_bytes(["", "", ""])))
 
     assert error.kind == "no-text"
-    assert "3 pages" in str(error)
+    assert "3 pages, which are blank" in str(error)
+    assert "OCR" not in str(error)
+
+
+def test_pdf_of_pictures_is_a_scan(tmp_path):
+    """A scan is set aside visibly, with text recognition as the thing to do."""
+    error = _refused(_written(tmp_path / "scan.pdf", scanned_pdf_bytes(["Hello"])))
+
+    assert error.kind == "no-text"
     assert "OCR" in str(error)
+    assert "apt install tesseract-ocr" in str(error)
 
 
 def test_some_empty_pages_are_a_warning(tmp_path):

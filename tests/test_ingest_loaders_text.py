@@ -72,7 +72,7 @@ def test_sections_name_the_lines_they_hold(read):
     assert len(document.pages) > 5
     assert max(len(page.text) for page in document.pages) <= SECTION_LENGTH
     for page in document.pages:
-        first, last = map(int, re.fullmatch(r"lines (\d+)–(\d+)", page.heading).groups())
+        first, last = map(int, re.fullmatch(r"lines (\d+)–(\d+)", page.label).groups())
         assert page.text.split("\n")[0] == lines[first - 1]
         assert page.text.split("\n")[-1] == lines[last - 1]
     held = [line for page in document.pages for line in page.text.split("\n") if line]
@@ -83,7 +83,7 @@ def test_one_endless_line_is_cut_between_words(read):
     """A paragraph on one line becomes several sections of that line."""
     document = read(b"word " * 5000)
 
-    assert {page.heading for page in document.pages} == {"line 1"}
+    assert {page.label for page in document.pages} == {"line 1"}
     assert " ".join(page.text for page in document.pages) == ("word " * 5000).strip()
 
 

@@ -8,28 +8,38 @@ text under change tracking, text boxes and footnotes.
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ingest.loaders.cleaning import one_line, title_or_name
-from ingest.loaders.reading import damaged, read_bytes, shown, without_text
-from ingest.loaders.sections import Block, sections
-from storage.errors import DocumentUnreadable
+from ingest.loaders.cleaning import title_or_name
+from ingest.loaders.hidden_markup import is_hidden_run
+from ingest.loaders.hidden_text import concealed
+from ingest.loaders.packages import Package, core_properties, reading
+from ingest.loaders.reading import damaged, without_text
+from ingest.loaders.sections import Block, sections, table
 from storage.records import ParsedDocument
 
-SUFFIXES = (".docx",)
-LOADER_VERSION = "docx-1"
+SUFFIXES = (".docx", ".docm", ".dotx")
+LOADER_VERSION = "docx-2"
+
+_WHAT = "Word document"
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-_OLE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED_ENTRY = "EncryptedPackage".encode("utf-16-le")
+_MAIN = "application/vnd.{}.main+xml"
+_ALSO_WORD = (
+    _MAIN.format("ms-word.document.macroEnabled"),
+    _MAIN.format("ms-word.template.macroEnabledTemplate"),
+    _MAIN.format("openxmlformats-officedocument.wordprocessingml.template"),
+)
+"""Documents with macros, which are not run, and templates."""
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _SKIPPED = frozenset({f"{_W}txbxContent", f"{_W}del", f"{_W}moveFrom", _FALLBACK})
 _WRAPPERS = frozenset(f"{_W}{name}" for name in ("sdt", "sdtContent", "customXml", "ins", "moveTo"))
+_MOST_SPANNED = 63
+"""Columns of a table in Word."""
+
 _HEADING_STYLE = re.compile(r"heading (\d)$", re.IGNORECASE)
 _NOTES = {"footnotes": "Footnotes", "endnotes": "Endnotes"}
 _NOTE_SEPARATORS = ("separator", "continuationSeparator", "continuationNotice")
@@ -37,27 +47,27 @@ _NOTE_SEPARATORS = ("separator", "continuationSeparator", "continuationNotice")
 
 def load(path: Path) -> ParsedDocument:
     """Reads a Word document; raises DocumentUnreadable (`encrypted`, `damaged`, ...)."""
-    content = read_bytes(path)
-    if content.startswith(_OLE_MARK):
-        raise _old_or_encrypted(path, content)
     from importlib.metadata import version
-    from io import BytesIO
 
-    import docx
+    from docx.opc.constants import CONTENT_TYPE
     from docx.opc.exceptions import OpcError
-    from lxml import etree  # type: ignore[import-untyped]
+    from docx.opc.part import PartFactory
+    from docx.package import Package as WordPackage
+    from docx.parts.document import DocumentPart
 
-    try:
-        document = docx.Document(BytesIO(content))
-        blocks = list(_Body(document).blocks())
-        stated = _stated(document)
-    except (
-        *(OpcError, zipfile.BadZipFile, zlib.error, etree.XMLSyntaxError),
-        *(KeyError, ValueError, AttributeError, EOFError, NotImplementedError, OSError),
-    ) as exc:
-        raise damaged(path, "is damaged or is no Word document") from exc
-    except RecursionError as exc:
-        raise damaged(path, "nests its content too deeply to be read") from exc
+    for content_type in _ALSO_WORD:
+        PartFactory.part_type_for[content_type] = DocumentPart
+    # Checked for bombs first: python-docx unpacks every part, pictures too.
+    with Package(path, _WHAT) as package, reading(path, _WHAT):
+        stated = core_properties(package)
+        try:
+            part = WordPackage.open(str(path)).main_document_part
+            if part.content_type not in (CONTENT_TYPE.WML_DOCUMENT_MAIN, *_ALSO_WORD):
+                raise damaged(path, f"is no {_WHAT}, although its name says so")
+            document = part.document
+            blocks = list(_Body(document).blocks())
+        except (OpcError, OSError) as exc:
+            raise damaged(path, f"is damaged or is no {_WHAT}") from exc
     pages = sections(blocks)
     if not pages:
         raise without_text(path)
@@ -105,7 +115,7 @@ class _Body:
                 for box in _boxes(child):
                     yield from self._content(box)
             elif child.tag == f"{_W}tbl":
-                yield Block(self._table(child)), False
+                yield table(self._rows(child)), False
             elif child.tag in _WRAPPERS:
                 yield from self._content(child)
 
@@ -123,13 +133,16 @@ class _Body:
             return Block(f"- {text}"), True
         return Block(text), False
 
-    def _table(self, table: Any) -> str:
-        """One line a row, its cells joined by bars; a merged cell is told once."""
-        lines = []
-        for row in table.iter(f"{_W}tr"):
-            cells = [" ".join(self._cell(cell).split()) for cell in row.iter(f"{_W}tc")]
-            lines.append(" | ".join(cell for cell in cells if cell))
-        return "\n".join(line for line in lines if line)
+    def _rows(self, element: Any) -> Iterator[list[str]]:
+        """The cells of each row; a merged one is told once, and the columns after it stay empty."""
+        for row in _of(element, "tr"):
+            cells: list[str] = []
+            for cell in _of(row, "tc"):
+                cells.append(self._cell(cell))
+                span = cell.find(f"{_W}tcPr/{_W}gridSpan")
+                stated = span.get(f"{_W}val", "1") if span is not None else "1"
+                cells += [""] * (min(int(stated), _MOST_SPANNED) - 1 if stated.isdecimal() else 0)
+            yield cells
 
     def _cell(self, cell: Any) -> str:
         return " ".join(block.text for block, _ in self._content(cell))
@@ -167,6 +180,15 @@ def _joined_lists(content: Iterator[tuple[Block, bool]]) -> Iterator[Block]:
         yield Block("\n".join(items))
 
 
+def _of(parent: Any, name: str) -> Iterator[Any]:
+    """The rows of a table or the cells of a row, those in content controls too."""
+    for child in parent:
+        if child.tag == f"{_W}{name}":
+            yield child
+        elif child.tag in _WRAPPERS:
+            yield from _of(child, name)
+
+
 def _text(element: Any) -> str:
     """The text of a paragraph, without its text boxes and what change tracking deleted."""
     parts: list[str] = []
@@ -178,6 +200,8 @@ def _text(element: Any) -> str:
             parts.append(child.text or "")
         elif name in _CHARACTERS and child.tag.startswith(_W):
             parts.append(_CHARACTERS[name])
+        elif name == "r" and (kind := is_hidden_run(child)):
+            parts.append(concealed(_text(child), kind))
         elif name != "pPr":
             parts.append(_text(child))
     return "".join(parts)
@@ -190,30 +214,3 @@ def _boxes(paragraph: Any) -> Iterator[Any]:
         inner = above[: above.index(paragraph)]
         if not any(element.tag in (_FALLBACK, f"{_W}txbxContent") for element in inner):
             yield box
-
-
-def _stated(document: Any) -> dict[str, str]:
-    core = document.core_properties
-    stated = {
-        "title": core.title,
-        "author": core.author,
-        "subject": core.subject,
-        "keywords": core.keywords,
-        "created": core.created.isoformat() if core.created else "",
-        "modified": core.modified.isoformat() if core.modified else "",
-    }
-    return {name: one_line(text) for name, text in stated.items() if text and one_line(text)}
-
-
-def _old_or_encrypted(path: Path, content: bytes) -> DocumentUnreadable:
-    """The error for the container that both old Word files and encrypted new ones use."""
-    if _ENCRYPTED_ENTRY in content:
-        return DocumentUnreadable(
-            f"{shown(path)} is protected by a password; save a copy without one and put it there.",
-            kind="encrypted",
-        )
-    return DocumentUnreadable(
-        f"{shown(path)} is in the old Word format, although its name says .docx; "
-        "open it in a word processor and save it as .docx.",
-        kind="unsupported",
-    )

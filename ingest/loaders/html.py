@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.loaders.cleaning import one_line, title_or_name
+from ingest.loaders.hidden_markup import mark_concealed
 from ingest.loaders.reading import damaged, read_bytes, without_text
-from ingest.loaders.sections import Block, sections
+from ingest.loaders.sections import Block, sections, table
 from storage.records import ParsedDocument
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
 SUFFIXES = (".html", ".htm", ".xhtml")
-LOADER_VERSION = "html-2"
+LOADER_VERSION = "html-3"
 
 _DROPPED = frozenset(
     "script style nav noscript template head svg canvas iframe object audio video"
@@ -29,6 +30,7 @@ _BLOCKS = frozenset(
 )
 _LISTS = frozenset(["ul", "ol", "menu"])
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_MOST_SPANNED = 100
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _UNSEEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _METADATA = {
@@ -55,28 +57,45 @@ def load(path: Path) -> ParsedDocument:
     from lxml import etree  # type: ignore[import-untyped]
 
     try:
-        soup = bs4.BeautifulSoup(content, "lxml")
-        blocks = list(_Walk().blocks(soup))
+        markup = read_markup(content)
     except RecursionError as exc:
         raise damaged(path, "nests its elements too deeply to be read") from exc
-    pages = sections(blocks)
+    pages = sections(markup.blocks)
     if not pages:
         raise without_text(path)
-    replaced = sum(block.text.count("\ufffd") for block in blocks)
-    stated = soup.title.get_text() if soup.title else ""
-    heading = next((block.text for block in blocks if block.level == 1), "")
+    replaced = sum(block.text.count("\ufffd") for block in markup.blocks)
+    heading = next((block.text for block in markup.blocks if block.level == 1), "")
     return ParsedDocument(
-        title=title_or_name(stated if stated.strip() else heading, path.stem),
+        title=title_or_name(markup.title or heading, path.stem),
         pages=pages,
         paged=False,
         parser=f"beautifulsoup4 {bs4.__version__}, lxml {'.'.join(map(str, etree.LXML_VERSION))}",
-        metadata=_metadata(soup),
+        metadata=markup.metadata,
         warnings=(
             (f"Characters that are not valid in its encoding were replaced: {replaced}.",)
             if replaced
             else ()
         ),
     )
+
+
+class Markup(NamedTuple):
+    """What a piece of HTML says."""
+
+    blocks: list[Block]
+    title: str
+    """Of its head; empty for none."""
+    metadata: dict[str, str]
+
+
+def read_markup(content: bytes | str) -> Markup:
+    """The blocks of HTML or XHTML; of bytes in the encoding they state, or a guess."""
+    import bs4
+
+    soup = bs4.BeautifulSoup(content, "lxml")
+    mark_concealed(soup)
+    title = one_line(soup.title.get_text()) if soup.title else ""
+    return Markup(list(_Walk().blocks(soup)), title, _metadata(soup))
 
 
 def visible_text(markup: str) -> str:
@@ -150,7 +169,7 @@ class _Walk:
         if name in _LISTS:
             return [*self._flush(), *_list(tag, ordered=name == "ol")]
         if name == "table" and not tag.find(["table", *_HEADINGS]):
-            return [*self._flush(), Block(_table(tag))]
+            return [*self._flush(), _table(tag)]
         return None
 
     def _flush(self) -> Iterator[Block]:
@@ -184,18 +203,20 @@ def _list(tag: Tag, *, ordered: bool) -> Iterator[Block]:
         yield Block("\n".join(lines))
 
 
-def _table(tag: Tag) -> str:
-    """One line a row, its cells joined by bars; empty rows and cells without text go."""
-    lines = []
+def _table(tag: Tag) -> Block:
+    """A table; a cell over several columns is told once, and the columns after it stay empty."""
+    rows = []
     for row in tag.find_all("tr"):
-        if not _is_unseen(row):
-            cells = row.find_all(["td", "th"])
-            texts = [_joined(_Walk().blocks(cell), " ").replace("\n", " ") for cell in cells]
-            lines.append(" | ".join(text for text in texts if text))
+        if _is_unseen(row):
+            continue
+        cells: list[str] = []
+        for cell in row.find_all(["td", "th"]):
+            cells.append(_joined(_Walk().blocks(cell), " "))
+            span = str(cell.get("colspan") or "1")
+            cells += [""] * (min(int(span), _MOST_SPANNED) - 1 if span.isdecimal() else 0)
+        rows.append(cells)
     caption = tag.find("caption")
-    if caption:
-        lines.insert(0, one_line(caption.get_text(" ")))
-    return "\n".join(line for line in lines if line)
+    return table(rows, one_line(caption.get_text(" ")) if caption else "")
 
 
 def _joined(blocks: Iterator[Block] | list[Block], separator: str) -> str:

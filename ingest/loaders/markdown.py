@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ingest.loaders.cleaning import one_line, title_or_name
 from ingest.loaders.html import visible_text
 from ingest.loaders.reading import read_bytes, without_text
-from ingest.loaders.sections import Block, sections
+from ingest.loaders.sections import Block, sections, table
 from ingest.loaders.text import decode
 from storage.records import ParsedDocument
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 SUFFIXES = (".md", ".markdown")
-LOADER_VERSION = "markdown-2"
+LOADER_VERSION = "markdown-3"
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _SCALAR = re.compile(r"^([A-Za-z][\w-]*):[ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
@@ -92,7 +92,7 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[Block]:
         if token.type == "heading_open":
             yield Block(_text(inside), level=int(token.tag[1]))
         elif token.type == "table_open":
-            yield Block(_table(inside))
+            yield _table(inside)
         else:
             yield Block(_text(inside))
         position = end
@@ -108,7 +108,7 @@ def _text(tokens: Sequence[Token]) -> str:
         token = tokens[position]
         if token.type == "table_open":
             end = next(i for i, t in enumerate(tokens[position:], position) if _closes(t, token))
-            lines += _table(tokens[position:end]).split("\n")
+            lines += _table(tokens[position:end]).text.split("\n")
             position = end
         elif token.type in ("bullet_list_open", "ordered_list_open"):
             ordered = token.type.startswith("ordered")
@@ -153,14 +153,14 @@ def _inline(token: Token) -> str:
     return "".join(parts).strip()
 
 
-def _table(tokens: Sequence[Token]) -> str:
+def _table(tokens: Sequence[Token]) -> Block:
     rows: list[list[str]] = []
     for token in tokens:
         if token.type == "tr_open":
             rows.append([])
         elif token.type == "inline" and rows:
             rows[-1].append(_inline(token).replace("\n", " "))
-    return "\n".join(" | ".join(cell for cell in row if cell) for row in rows)
+    return table(rows)
 
 
 def _closes(token: Token, opening: Token) -> bool:

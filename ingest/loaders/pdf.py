@@ -1,10 +1,11 @@
 """PDF: the text of each page, its label and its place in the outline.
 
-pdfium reads the text (1,116 pages of annual reports in 6.7 s, table rows kept
-whole) and the structure as well: for labels, outline and metadata of those 12
-files it took 0.015 s of processor time, pypdf 0.7 s and another 0.5 s to be
-imported, with the same result. So pypdf is left to what pdfium fails on, page
-by page or as a whole. Both open files encrypted with an empty user password.
+pdfium reads the text (table rows kept whole) and the structure as well: for
+labels, outline and metadata of 12 annual reports it took 0.015 s of processor
+time, pypdf 0.7 s and another 0.5 s to be imported, with the same result. So
+pypdf is left to what pdfium fails on, page by page or as a whole. Both open
+files encrypted with an empty user password. Pages that are pictures of text, or
+whose text is garbled, go to text recognition where there is any.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ingest.loaders import ocr
 from ingest.loaders.cleaning import clean, one_line, title_or_name
-from ingest.loaders.pdf_hyphens import join_hyphens
+from ingest.loaders.pdf_hyphens import LINE_END_HYPHEN, join_hyphens
+from ingest.loaders.pdf_page import PageText, picture_of, read_page
+from ingest.loaders.pdf_sight import Drawing
 from ingest.loaders.pypdf_engine import PypdfEngine
 from ingest.loaders.reading import damaged, opening, read_head, shown
+from ingest.loaders.running_lines import running_lines
 from storage.errors import DocumentUnreadable
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".pdf",)
-LOADER_VERSION = "pdf-1"
+LOADER_VERSION = "pdf-2"
 
 _MOST_OUTLINE_ENTRIES = 10_000
 _DEEPEST_OUTLINE = 6
@@ -32,6 +38,11 @@ _LABEL_LENGTH = 40
 _HEADING_LENGTH = 120
 _TAIL_BYTES = 2048
 _PAGES_NAMED = 8
+_RECOGNISED_MORE = 3
+"""A page with a picture and a line of text is taken as recognised where that has so many times
+the letters: a scan with a number stamped on it, and not a title over a photograph."""
+
+_OCR_HYPHEN = re.compile(r"(?<=[^\W\d_])[-‐]\n(?=\w)")
 _DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(?:(\d\d)(\d\d))?")
 _METADATA = {
     "Author": "author",
@@ -40,6 +51,22 @@ _METADATA = {
     "CreationDate": "created",
     "ModDate": "modified",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One page as it was read."""
+
+    text: str
+    label: str = ""
+    heading: str = ""
+    unread: bool = False
+    """No engine could open the page."""
+    garbled: bool = False
+    scanned: bool = False
+    """A picture of text, or garbled text, that nobody read."""
+    confidence: float | None = None
+    """Of a page that was recognised."""
 
 
 def load(path: Path) -> ParsedDocument:
@@ -58,17 +85,30 @@ def load(path: Path) -> ParsedDocument:
             raise _encrypted(path) from exc
         return _read_with_second(path, second)
     with closing(document):
-        found = _page_texts(document, pdfium.PdfiumError)
-        texts = [second.page_text(i) if text is None else text for i, text in enumerate(found)]
-        headings = page_headings(list(_outline(document, pdfium.PdfiumError)), len(texts))
-        labels = [_page_label(document, index) for index in range(len(texts))]
-        engine = f"pypdfium2 {PYPDFIUM_INFO.version}"
+        drawing = Drawing()
+        pages = list(_pages_of(document, second, drawing, pdfium.PdfiumError))
+        headings = page_headings(list(_outline(document, pdfium.PdfiumError)), len(pages))
+        labels = [_page_label(document, index) for index in range(len(pages))]
+        engines = [f"pypdfium2 {PYPDFIUM_INFO.version}"]
+        if second.used:
+            engines.append(second.name)
+        recogniser = ocr.in_use()
+        if recogniser and any(page.confidence is not None for page in pages):
+            engines.append(recogniser.name)
+        unlooked = (
+            [f"On {_pages(drawing.skipped)} there was no time to look for hidden text."]
+            if drawing.skipped
+            else []
+        )
         return _assembled(
             path,
-            texts,
-            places=list(zip(labels, headings, strict=True)),
+            [
+                replace(page, label=label, heading=heading)
+                for page, label, heading in zip(pages, labels, headings, strict=True)
+            ],
             metadata=document.get_metadata_dict(skip_empty=True),
-            parser=f"{engine} + {second.name}" if second.used else engine,
+            parser=" + ".join(engines),
+            warnings=unlooked,
         )
 
 
@@ -99,17 +139,38 @@ def page_headings(outline: list[tuple[int, int, str]], pages: int) -> list[str]:
     return headings
 
 
-def _page_texts(document: Any, failure: type[Exception]) -> Iterator[str | None]:
-    """The text of each page; None where pdfium fails on the page."""
+def _pages_of(
+    document: Any, second: PypdfEngine, drawing: Drawing, failure: type[Exception]
+) -> Iterator[_Read]:
+    """The pages in order, each from the first engine that can read it."""
     for index in range(len(document)):
         try:
             # Closed at once: pdfium keeps what it parsed of a page until then.
-            with closing(document[index]) as page, closing(page.get_textpage()) as textpage:
-                text = str(textpage.get_text_range())
+            with closing(document[index]) as page:
+                found = read_page(page, drawing)
+                yield _recognised(page, found)
         except failure:
-            yield None
-        else:
-            yield text
+            text = second.page_text(index)
+            yield _Read(text or "", unread=text is None)
+
+
+def _recognised(page: Any, found: PageText) -> _Read:
+    """The page with its text read from its picture, where it needs that and it can be done."""
+    if not found.needs_recognition:
+        return _Read(found.text)
+    recogniser = ocr.in_use()
+    reading = recogniser.read(picture_of(page)) if recogniser else None
+    if reading is None or not reading.text:
+        own = bool(found.text.strip())
+        return _Read(found.text, garbled=found.garbled, scanned=not own)
+    if _letters(reading.text) < _RECOGNISED_MORE * _letters(found.text):
+        return _Read(found.text)
+    text = _OCR_HYPHEN.sub(LINE_END_HYPHEN, reading.text)
+    return _Read(text, confidence=reading.confidence)
+
+
+def _letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
 
 
 def _outline(document: Any, failure: type[Exception]) -> Iterator[tuple[int, int, str]]:
@@ -136,55 +197,113 @@ def _read_with_second(path: Path, second: PypdfEngine) -> ParsedDocument:
     count = second.page_count()
     if count is None:
         raise damaged(path, "is damaged: neither of two PDF engines can open it")
+    texts = [second.page_text(index) for index in range(count)]
     return _assembled(
         path,
-        [second.page_text(index) for index in range(count)],
-        places=[("", "")] * count,
+        [_Read(text or "", unread=text is None) for text in texts],
         metadata=second.metadata(),
         parser=second.name,
+        warnings=[],
     )
 
 
 def _assembled(
     path: Path,
-    texts: list[str | None],
+    pages: list[_Read],
     *,
-    places: list[tuple[str, str]],
     metadata: dict[str, str],
     parser: str,
+    warnings: list[str],
 ) -> ParsedDocument:
-    """The record, from raw page texts (None: unreadable) and (label, heading) of each page."""
-    unread = [number for number, text in enumerate(texts, start=1) if text is None]
-    if len(unread) == len(texts):
+    """The record, from the pages as they were read; raises where nothing of them is text."""
+    unread = [number for number, page in enumerate(pages, start=1) if page.unread]
+    if len(unread) == len(pages):
         raise damaged(path, "is damaged: none of its pages can be read")
     if unread and _is_cut_off(path):
-        raise damaged(path, f"is cut off: {len(unread)} of {len(texts)} pages cannot be read")
-    cleaned = [clean(text) for text in join_hyphens([text or "" for text in texts])]
-    without = [n for n, text in enumerate(cleaned, start=1) if not text and n not in set(unread)]
-    if not any(cleaned):
-        raise DocumentUnreadable(
-            f"{shown(path)} holds no text on its {_pages(len(texts))}, so it is probably a scan; "
-            "run text recognition (OCR) on it and put the result in its place.",
-            kind="no-text",
-        )
-    warnings = []
-    if unread:
-        warnings.append(f"{len(unread)} of {_pages(len(texts))} cannot be read{_named(unread)}.")
-    if without:
-        warnings.append(f"{len(without)} of {_pages(len(texts))} hold no text{_named(without)}.")
+        raise damaged(path, f"is cut off: {len(unread)} of {len(pages)} pages cannot be read")
+    texts = [clean(text) for text in join_hyphens([page.text for page in pages])]
+    if not any(texts):
+        raise _without_text(path, pages)
     return ParsedDocument(
         title=title_or_name(metadata.get("Title", ""), path.stem),
         pages=tuple(
-            Page(number=number, text=text, label=label, heading=heading)
-            for number, (text, (label, heading)) in enumerate(
-                zip(cleaned, places, strict=True), start=1
+            Page(
+                number=number,
+                text=text,
+                label=page.label,
+                heading=page.heading,
+                origin=_origin(page, text),
+                confidence=page.confidence if text else None,
+                flags=tuple(flags),
+            )
+            for number, (page, text, flags) in enumerate(
+                zip(pages, texts, running_lines(texts), strict=True), start=1
             )
         ),
         paged=True,
         parser=parser,
         metadata=_stated(metadata),
-        warnings=tuple(warnings),
+        warnings=(*_page_warnings(pages, texts), *warnings),
     )
+
+
+def _origin(page: _Read, text: str) -> str:
+    if page.unread or (page.scanned and not text):
+        return "none"
+    return "ocr" if text and page.confidence is not None else ""
+
+
+def _page_warnings(pages: list[_Read], texts: list[str]) -> Iterator[str]:
+    """A sentence for each way in which pages are not like the others."""
+    numbered = list(enumerate(zip(pages, texts, strict=True), start=1))
+    total = _pages(len(pages))
+    if unread := [n for n, (page, _) in numbered if page.unread]:
+        yield f"{len(unread)} of {total} cannot be read{_named(unread)}."
+    scanned = [n for n, (page, text) in numbered if page.scanned and not text]
+    if scanned:
+        garbled = any(page.garbled for page in pages)
+        what = "hold garbled text or pictures" if garbled else "are pictures"
+        found = (
+            "text recognition found nothing on them"
+            if ocr.in_use()
+            else f"to have them read, {ocr.what_to_do()}"
+        )
+        yield (
+            f"{len(scanned)} of {total} {what} and cannot be searched{_named(scanned)}; {found}."
+        )
+    sure = {n: page.confidence for n, (page, text) in numbered if text and page.confidence}
+    if sure:
+        mean = sum(sure.values()) / len(sure)
+        yield (
+            f"Text recognition read {len(sure)} of {total}{_named(list(sure))}, "
+            f"{mean:.0%} sure of the words."
+        )
+    blank = [n for n, (page, text) in numbered if not (text or page.unread or page.scanned)]
+    if blank:
+        yield f"{len(blank)} of {total} hold no text{_named(blank)}."
+
+
+def _without_text(path: Path, pages: list[_Read]) -> DocumentUnreadable:
+    """The error for a file without a word, which most often is a scan."""
+    count = _pages(len(pages))
+    if not any(page.scanned for page in pages):
+        what = f"holds no text on its {count}, which are blank; put a file with text in its place"
+    elif ocr.in_use():
+        what = (
+            f"holds no text on its {count}, and text recognition (OCR) found none in their "
+            "pictures; put a better scan in its place"
+        )
+    elif any(page.garbled for page in pages):
+        what = (
+            f"holds garbled text on its {count}, which has to be read by text recognition (OCR); "
+            f"{ocr.what_to_do()}, and the next run reads it"
+        )
+    else:
+        what = (
+            f"holds no text on its {count}, so it is a scan, to be read by text recognition "
+            f"(OCR); {ocr.what_to_do()}, and the next run reads it"
+        )
+    return DocumentUnreadable(f"{shown(path)} {what}.", kind="no-text")
 
 
 def _stated(metadata: dict[str, str]) -> dict[str, str]:

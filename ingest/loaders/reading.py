@@ -88,3 +88,35 @@ def damaged(path: Path, what: str) -> DocumentUnreadable:
     return DocumentUnreadable(
         f"{shown(path)} {what}; put a good copy in its place.", kind="damaged"
     )
+
+
+_most_characters = [64_000_000]
+
+
+def allow_characters(most: int) -> None:
+    """From now on documents may hold so much text."""
+    _most_characters[0] = most
+
+
+def most_characters() -> int:
+    """How much text one document may hold."""
+    return _most_characters[0]
+
+
+class Room:
+    """How much text a document may still hold; asked while it is gathered, so that a bomb's
+    text is not gathered to its end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._most = self._left = most_characters()
+
+    def take(self, characters: int) -> None:
+        """Takes some; raises DocumentUnreadable (`too-large`) where there is none left."""
+        self._left -= characters
+        if self._left < 0:
+            raise DocumentUnreadable(
+                f"{shown(self._path)} holds more than the {self._most:,} characters of text that "
+                "one document may (HAYLOFT_MAX_CHARACTERS); split it.",
+                kind="too-large",
+            )

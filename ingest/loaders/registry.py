@@ -12,7 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ingest.loaders import docx, html, markdown, pdf, text
+from ingest.loaders import (
+    archive,
+    code,
+    delimited,
+    docx,
+    epub,
+    html,
+    json_values,
+    mail,
+    markdown,
+    msg,
+    odf,
+    pdf,
+    pptx,
+    rtf,
+    text,
+    xlsx,
+)
 from storage.errors import DocumentUnreadable
 from storage.records import ParsedDocument
 
@@ -49,6 +66,17 @@ _MODULES: tuple[LoaderModule, ...] = (
     markdown,
     html,
     docx,
+    pptx,
+    xlsx,
+    delimited,
+    odf,
+    rtf,
+    epub,
+    mail,
+    msg,
+    json_values,
+    archive,
+    code,
     text,
 )
 
@@ -59,6 +87,22 @@ _BY_SUFFIX = {suffix: loader for loader in LOADERS for suffix in loader.suffixes
 
 SUFFIXES: frozenset[str] = frozenset(_BY_SUFFIX)
 """Every file name ending that can be read, in lower case with its dot."""
+
+CONTAINERS: frozenset[str] = frozenset(
+    suffix
+    for module in _MODULES
+    if getattr(module, "IS_CONTAINER", False)
+    for suffix in module.SUFFIXES
+)
+"""Endings of files that hold other files: their modules say `IS_CONTAINER = True`."""
+
+EMPTY_IS_NORMAL: frozenset[str] = frozenset(
+    suffix
+    for module in _MODULES
+    if getattr(module, "EMPTY_IS_NORMAL", False)
+    for suffix in module.SUFFIXES
+)
+"""Endings of files that may well be empty: their modules say `EMPTY_IS_NORMAL = True`."""
 
 
 def loader_for(suffix: str) -> Loader:

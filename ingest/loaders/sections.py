@@ -9,8 +9,8 @@ and its text begins with the heading line itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ingest.loaders.cleaning import clean, one_line
 from storage.records import Page
@@ -19,7 +19,8 @@ LONGEST_SECTION = 12_000
 """Characters; a longer section is split between paragraphs, under the same heading."""
 
 _DEEPEST_LEVEL = 3
-_PATH_JOIN = " › "
+_LONGEST_HEADER = 500
+PATH_JOIN = " › "
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Block:
     text: str
     level: int = 0
     """1 to 6 for a heading, 0 for all else."""
+    header: str = ""
+    """First lines of a table, which are repeated where the table has to be split."""
 
 
 def sections(blocks: Iterable[Block]) -> tuple[Page, ...]:
@@ -40,39 +43,74 @@ def sections(blocks: Iterable[Block]) -> tuple[Page, ...]:
     return tuple(pages)
 
 
-def _groups(blocks: Iterable[Block]) -> Iterator[tuple[str, list[str]]]:
+def table(rows: Iterable[Sequence[str]], caption: str = "") -> Block:
+    """A table as a block: one line a row, its cells joined by bars.
+
+    A cell without text keeps its place, so that each cell stands below its
+    column's name; those at the end of a row and rows without any text go.
+    """
+    lines: list[str] = []
+    named = False
+    for cells in rows:
+        told = [" ".join(cell.split()) for cell in cells]
+        while told and not told[-1]:
+            told.pop()
+        if told and not lines:
+            named = len(told) > 1 and all(told)
+        # Where not every column has a name, most of those without text are spacers of a layout.
+        if not named and sum(map(bool, told)) * 2 < len(told):
+            told = [cell for cell in told if cell]
+        if told:
+            lines.append(" | ".join(told))
+    header = "\n".join(filter(None, [caption, *lines[:1]])) if len(lines) > 1 else ""
+    if len(header) > _LONGEST_HEADER:
+        header = ""
+    return Block("\n".join(filter(None, [caption, *lines])), header=header)
+
+
+def _groups(blocks: Iterable[Block]) -> Iterator[tuple[str, list[Block]]]:
     """(heading path, texts) of each section, before long ones are split."""
     path: dict[int, str] = {}
-    texts: list[str] = []
+    texts: list[Block] = []
     has_body = False
     for block in blocks:
         text = clean(block.text)
         if not text.strip():
             continue
         if not 1 <= block.level <= _DEEPEST_LEVEL:
-            texts.append(text)
+            texts.append(replace(block, text=text))
             has_body = True
             continue
         if has_body:
-            yield _PATH_JOIN.join(path.values()), texts
+            yield PATH_JOIN.join(path.values()), texts
             texts, has_body = [], False
         heading = one_line(text)
         path = {level: name for level, name in path.items() if level < block.level}
         path[block.level] = heading
-        texts.append(heading)
+        texts.append(Block(heading))
     if texts:
-        yield _PATH_JOIN.join(path.values()), texts
+        yield PATH_JOIN.join(path.values()), texts
 
 
-def _parts(texts: list[str]) -> Iterator[str]:
+def _parts(texts: list[Block]) -> Iterator[str]:
     """The texts joined by empty lines, in as few parts of the greatest length as fit."""
     part = ""
-    for piece in (piece for text in texts for piece in pieces(text, LONGEST_SECTION)):
+    for piece in (piece for block in texts for piece in _pieces(block)):
         if part and len(part) + 2 + len(piece) > LONGEST_SECTION:
             yield part
             part = ""
         part = f"{part}\n\n{piece}" if part else piece
     yield part
+
+
+def _pieces(block: Block) -> Iterator[str]:
+    """A block cut into pieces that each fit a section; of a table each with its header."""
+    if len(block.text) <= LONGEST_SECTION or not block.header:
+        yield from pieces(block.text, LONGEST_SECTION)
+        return
+    room = LONGEST_SECTION - len(block.header) - 1
+    for number, piece in enumerate(pieces(block.text, room)):
+        yield f"{block.header}\n{piece}" if number else piece
 
 
 def pieces(text: str, length: int) -> Iterator[str]:

@@ -8,18 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ingest.loaders.cleaning import clean, readable_name
-from ingest.loaders.reading import damaged, read_bytes, without_text
+from ingest.loaders.reading import Room, damaged, read_bytes, without_text
 from ingest.loaders.sections import LONGEST_SECTION, pieces
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".txt", ".text", ".rst")
-LOADER_VERSION = "text-1"
+LOADER_VERSION = "text-2"
 
 SECTION_LENGTH = 4_000
 """Characters: consecutive paragraphs are joined into sections up to this."""
 
 _SAMPLE_BYTES = 200_000
 """Enough to guess an old encoding from; the guess takes time in proportion."""
+
+_HEAD_BYTES = 2_000
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -36,6 +38,7 @@ _MOST_CONTROL = 0.02
 def load(path: Path) -> ParsedDocument:
     """Reads a text file in any common encoding; raises DocumentUnreadable."""
     content, encoding, warnings = decode(path, read_bytes(path))
+    Room(path).take(len(content))
     leaves = [clean(leaf) for leaf in content.split("\f")]
     while leaves and not leaves[-1]:
         leaves.pop()
@@ -44,7 +47,7 @@ def load(path: Path) -> ParsedDocument:
         pages = tuple(Page(number, leaf) for number, leaf in enumerate(leaves, start=1))
     else:
         pages = tuple(
-            Page(number, section, heading=lines)
+            Page(number, section, label=lines)
             for number, (lines, section) in enumerate(_sections(content), start=1)
         )
     if not any(page.text for page in pages):
@@ -63,22 +66,42 @@ def decode(path: Path, content: bytes) -> tuple[str, str, tuple[str, ...]]:
 
     Raises DocumentUnreadable (`damaged`) for bytes that are no text.
     """
+    return _forgiving(content, encoding_of(path, content))
+
+
+def encoding_of(path: Path, content: bytes) -> str:
+    """The encoding of a text, or of one that begins so: its mark's, else UTF-8, else a guess.
+
+    Raises DocumentUnreadable (`damaged`) for bytes that are no text.
+    """
     for mark, encoding in _MARKS:
         if content.startswith(mark):
-            return _forgiving(content, encoding)
+            return encoding
+    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if _has_zeros_at(content, offset):
+            return encoding
     control = len(_CONTROL.findall(content[:_SAMPLE_BYTES]))
     if b"\0" in content or control > _MOST_CONTROL * min(len(content), _SAMPLE_BYTES):
         raise damaged(path, "holds binary data, although its name says it is text")
     try:
-        return content.decode("utf-8"), "utf-8", ()
+        content.decode("utf-8")
+        return "utf-8"
     except UnicodeDecodeError as exc:
         if exc.start > _SAMPLE_BYTES // 2:
             # UTF-8 for so long: a few broken bytes, not another encoding.
-            return _forgiving(content, "utf-8")
+            return "utf-8"
     import charset_normalizer
 
     guess = charset_normalizer.from_bytes(content[:_SAMPLE_BYTES]).best()
-    return _forgiving(content, guess.encoding if guess else "cp1252")
+    return guess.encoding if guess else "cp1252"
+
+
+def _has_zeros_at(content: bytes, offset: int) -> bool:
+    """Whether every other byte is mostly zero and the rest are not: UTF-16 of Latin letters."""
+    head = content[:_HEAD_BYTES]
+    pairs = len(head) // 2
+    zeros, others = head[offset::2].count(0), head[1 - offset :: 2].count(0)
+    return pairs >= 4 and zeros > 0.7 * pairs and others < 0.05 * pairs
 
 
 def _forgiving(content: bytes, encoding: str) -> tuple[str, str, tuple[str, ...]]:

@@ -1,0 +1,208 @@
+"""EML: a mail's head and text, then its attachments, each read by its own loader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.errors import HeaderParseError, MessageError
+from email.header import decode_header, make_header
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from functools import partial
+from pathlib import Path
+
+from ingest.loaders import text
+from ingest.loaders.cleaning import clean, one_line, title_or_name
+from ingest.loaders.html import read_markup
+from ingest.loaders.members import Member, Writer, read_members
+from ingest.loaders.reading import damaged, read_bytes, without_text
+from ingest.loaders.sections import LONGEST_SECTION, pieces
+from storage.errors import DocumentUnreadable
+from storage.records import Page, ParsedDocument
+
+SUFFIXES = (".eml",)
+LOADER_VERSION = "mail-1"
+
+IS_CONTAINER = True
+
+_SHOWN = ("From", "To", "Cc", "Date", "Subject")
+_LEAST_SHARE = 1 / 3
+"""A plain text shorter than this share of the HTML beside it only points at that."""
+
+_ENDINGS = {
+    "application/pdf": ".pdf",
+    "text/html": ".html",
+    "text/plain": ".txt",
+    "text/csv": ".csv",
+    "text/markdown": ".md",
+    "application/json": ".json",
+    "application/rtf": ".rtf",
+    "application/zip": ".zip",
+    "message/rfc822": ".eml",
+}
+_WORD = re.compile(r"\w")
+
+
+def load(path: Path) -> ParsedDocument:
+    """Reads a mail; raises DocumentUnreadable."""
+    content = read_bytes(path)
+    if b"\0" in content[:4096]:
+        raise damaged(path, "holds binary data, although its name says it is a mail")
+    try:
+        mail = message_from_bytes(content.lstrip(b"\r\n\xef\xbb\xbf"), policy=policy.compat32)
+        parts = list(mail.walk())
+    except RecursionError as exc:
+        raise damaged(path, "nests its parts too deeply to be read") from exc
+    except (MessageError, ValueError, LookupError) as exc:
+        raise damaged(path, "is damaged or is no mail") from exc
+    if not mail.keys():
+        raise damaged(path, "has no head, as every mail has")
+    head = {name: _header(mail, name) for name in _SHOWN}
+    plain, marked_up, attached = _sorted(mail, parts)
+    return mail_document(path, head, body_of(plain, marked_up), attached, parser=LOADER_VERSION)
+
+
+def mail_document(
+    path: Path, head: dict[str, str], body: str, attached: Iterator[Member], *, parser: str
+) -> ParsedDocument:
+    """A mail in any format as a document: its message first, then what is attached.
+
+    `head` holds From, To, Cc, Date and Subject, empty where there is none.
+    """
+    lines = [f"{name}: {head[name]}" for name in _SHOWN if head.get(name)]
+    message = clean("\n".join([*lines, "", body]))
+    pages = tuple(
+        Page(number, piece, label="message")
+        for number, piece in enumerate(pieces(message, LONGEST_SECTION), start=1)
+    )
+    found = read_members(attached, start=len(pages) + 1)
+    pages += found.pages
+    if not pages or not (lines or body.strip() or found.pages):
+        raise without_text(path)
+    stated = {"author": head.get("From", ""), "date": _moment(head.get("Date", ""))}
+    return ParsedDocument(
+        title=title_or_name(head.get("Subject", ""), path.stem),
+        pages=pages,
+        paged=False,
+        parser=parser,
+        metadata={name: value for name, value in stated.items() if value},
+        warnings=found.warnings,
+    )
+
+
+def body_of(plain: str, marked_up: bytes | str) -> str:
+    """The text of a message that is told as plain text, as HTML, or in both ways."""
+    if not marked_up or not marked_up.strip():
+        return plain
+    try:
+        html = "\n\n".join(block.text for block in read_markup(marked_up).blocks)
+    except RecursionError:
+        return plain
+    told = len(_WORD.findall(plain))
+    return plain if told and told >= _LEAST_SHARE * len(_WORD.findall(html)) else html
+
+
+def _header(mail: Message, name: str) -> str:
+    """A header in words; what is encoded wrongly stays as it stands."""
+    stated = mail.get(name)
+    if stated is None:
+        return ""
+    try:
+        return one_line(str(make_header(decode_header(str(stated)))), 1_000)
+    except (HeaderParseError, LookupError, ValueError):
+        return one_line(str(stated), 1_000)
+
+
+def _moment(stated: str) -> str:
+    try:
+        return parsedate_to_datetime(stated).isoformat()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return stated if re.match(r"\d{4}-\d\d", stated) else ""
+
+
+def _sorted(mail: Message, parts: list[Message]) -> tuple[str, bytes, Iterator[Member]]:
+    """(plain text, HTML, attachments) of a mail; parts of an attached mail are that mail's."""
+    inside: set[int] = set()
+    plain: list[str] = []
+    marked_up: list[bytes] = []
+    attached: list[Message] = []
+    for part in parts:
+        kind = part.get_content_type()
+        if id(part) in inside:
+            continue
+        if kind == "message/rfc822" and part is not mail:
+            inside.update(id(deeper) for deeper in part.walk())
+            attached.append(part)
+        elif part.is_multipart():
+            continue
+        elif part.get_content_disposition() == "attachment" or part.get_filename():
+            attached.append(part)
+        elif kind == "text/plain":
+            plain.append(_decoded(part))
+        elif kind == "text/html" and (content := _payload(part)):
+            marked_up.append(content if not part.get_content_charset() else _decoded(part).encode())
+        elif kind in _ENDINGS:
+            attached.append(part)
+    return "\n\n".join(plain), b"\n".join(marked_up), map(_member, attached)
+
+
+def _payload(part: Message) -> bytes:
+    content = part.get_payload(decode=True)
+    return content if isinstance(content, bytes) else b""
+
+
+def _decoded(part: Message) -> str:
+    """A part's text, in the encoding it states if that is known, else in the one it seems."""
+    content = _payload(part)
+    charset = part.get_content_charset() or ""
+    try:
+        return content.decode(charset or "utf-8")
+    except (LookupError, ValueError):
+        pass
+    try:
+        return text.decode(Path("message"), content)[0]
+    except DocumentUnreadable:
+        return content.decode("cp1252", errors="replace")
+
+
+def _member(part: Message) -> Member:
+    kind = part.get_content_type()
+    name = _file_name(part)
+    if kind == "message/rfc822":
+        inner = part.get_payload()
+        mail = inner[0] if isinstance(inner, list) and inner else None
+        subject = _header(mail, "Subject") if isinstance(mail, Message) else ""
+        return Member(_ended(name or subject or "message", ".eml"), partial(_forward, mail), _NOUN)
+    ending = _ENDINGS.get(kind, "")
+    return Member(_ended(name or "part", ending), partial(_detach, part), _NOUN)
+
+
+_NOUN = "attachment"
+
+
+def _file_name(part: Message) -> str:
+    """An attachment's own name, without the folders that some programs put there."""
+    try:
+        stated = part.get_filename() or ""
+        stated = str(make_header(decode_header(stated)))
+    except (HeaderParseError, LookupError, ValueError):
+        stated = ""
+    return one_line(re.split(r"[/\\]", stated)[-1])
+
+
+def _ended(name: str, ending: str) -> str:
+    """A name with an ending: its own if it has one, else that of its type."""
+    flat = re.sub(r"[/\\]", "_", name)
+    if ending == ".eml" and not flat.lower().endswith(".eml"):
+        return f"{flat}.eml"
+    return flat if Path(flat).suffix else f"{flat}{ending}"
+
+
+def _detach(part: Message, writer: Writer) -> None:
+    writer.write(_payload(part))
+
+
+def _forward(mail: object, writer: Writer) -> None:
+    if isinstance(mail, Message):
+        writer.write(mail.as_bytes(policy=policy.compat32))
