@@ -16,8 +16,10 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 
 from ingest.page_heads import head_of
+from ingest.table_leads import lead_at, table_leads
 from storage.errors import SettingsError
-from storage.records import Chunk, Page, ParsedDocument
+from storage.flags import body_span
+from storage.records import Chunk, Page, ParsedDocument, context_of
 
 TokenSpans = Callable[[str], list[tuple[int, int]]]
 
@@ -37,6 +39,9 @@ So it does with a page of Thai. Such a run is counted, and can be cut, by its ch
 """
 
 _WORD = re.compile(r"[^\W_]+")
+
+_LEAD_SHARE = 0.3
+"""At most this share goes to the header of a table."""
 
 _PREFIX_SHARE = 0.25
 """At most this share of a chunk's tokens goes to title and heading."""
@@ -77,17 +82,37 @@ class ChunkSizes:
 
 
 def chunk_document(
-    document: ParsedDocument, sizes: ChunkSizes, token_spans: TokenSpans, *, path: str = ""
+    document: ParsedDocument,
+    sizes: ChunkSizes,
+    token_spans: TokenSpans,
+    *,
+    path: str = "",
+    lead: str = "",
 ) -> list[Chunk]:
-    """All chunks of the document at a path, in reading order."""
+    """All chunks of the document at a path, in reading order.
+
+    `lead` takes the place of the name that leads their embedded texts.
+    """
     chunks: list[Chunk] = []
-    name = _name(document.title, path)
+    name = lead or lead_of(document.title, path)
     for page in document.pages:
         prefix = _prefix(name, document, page, sizes, token_spans)
-        head = head_of(page.text) if document.paged else ""
+        # Running headers and footers stay on the page, and are not indexed.
+        first, last = body_span(page.text, page.flags) if page.flags else (0, len(page.text))
+        body = page.text[first:last]
+        head = head_of(body) if document.paged else ""
         budget = sizes.limit - _SPECIAL_TOKENS - _SLACK - len(token_spans(prefix))
-        for start, end in spans_of(page.text, token_spans(page.text), budget, sizes.overlap):
+        tokens, leads = token_spans(body), table_leads(body)
+        if leads and len(tokens) > budget:
+            longest = max(len(token_spans(lead.header)) for lead in leads)
+            if longest <= budget * _LEAD_SHARE:
+                budget -= longest
+            else:
+                leads = ()
+        for begin, until in spans_of(body, tokens, budget, sizes.overlap):
+            start, end = first + begin, first + until
             text = page.text[start:end]
+            header = lead_at(leads, begin)
             chunks.append(
                 Chunk(
                     ordinal=len(chunks),
@@ -96,8 +121,9 @@ def chunk_document(
                     char_end=end,
                     text=text,
                     heading=page.heading,
-                    embedded_text=f"{prefix}\n{text}",
+                    embedded_text="\n".join(filter(None, (prefix, header, text))),
                     head=head,
+                    lead=header,
                 )
             )
     return chunks
@@ -195,8 +221,8 @@ def _step_back(
     return after
 
 
-def _name(title: str, path: str) -> str:
-    """The title, led by the file's name where that says something else.
+def lead_of(title: str, path: str) -> str:
+    """What leads a document's embedded texts: its title, and its file's name if that says more.
 
     "10-K - 02/07/2019 - 3M Company" is the report of 2018, as its file name
     "3M_2018_10K.pdf" knows.
@@ -221,8 +247,7 @@ def _prefix(
     among the first ten for 73% of the questions with it, for 58% without.
     """
     place = page.heading or (f"page {page.number}" if document.paged else "")
-    # A section's text begins with its own heading: only its parents are news.
-    parents = place.rpartition(" › ")[0] if not document.paged else place
+    parents = context_of(place, page.text, paged=document.paged)
     prefix = f"{name} — {parents}" if parents else name
     most = int(sizes.limit * _PREFIX_SHARE)
     spans = token_spans(prefix)

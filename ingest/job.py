@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ingest.chunking import ChunkSizes, chunk_document
+from ingest.chunking import ChunkSizes
+from ingest.intake import Departures, Intake
+from ingest.loaders import ocr
 from ingest.loaders.registry import loader_for
 from ingest.parsing import Parsed, ParserPool
 from ingest.pipeline import Pipeline, Work
-from ingest.planning import Plan, brake, plan_run
+from ingest.planning import PAUSES_S, Plan, Reading, brake, plan_run
 from ingest.report import ChunksEmbedded, DocumentDone, Report, RunEvent, RunStarted
+from ingest.scan import FoundFile
 from ingest.settings import IngestSettings
 from ingest.sources import Scope, scopes_of
+from ingest.token_counting import count_tokens
 from storage.catalog import GRACE_S, IndexIdentity
 from storage.catalog_writer import CatalogWriter, FileState, KnownFile
 from storage.errors import (
@@ -25,10 +29,12 @@ from storage.errors import (
     HayloftError,
     IndexMismatch,
     LockHeld,
+    StorageError,
     UsageError,
 )
 from storage.library import Library
 from storage.locks import FileLock
+from storage.metrics import metrics_text, write_metrics
 
 log = logging.getLogger(__name__)
 
@@ -48,19 +54,37 @@ class IngestJob:
         self._tell = tell
         self._writer = CatalogWriter(library.catalog)
         self._report = Report()
+        self._verifying = False
 
     def run(
-        self, paths: Sequence[Path], *, rebuild: bool = False, allow_deletes: bool = False
+        self,
+        paths: Sequence[Path],
+        *,
+        rebuild: bool = False,
+        allow_deletes: bool = False,
+        verify: bool = False,
+        retry: bool = False,
+        mode: str = "",
     ) -> Report:
         """Ingest these paths, or every known source where none is named.
 
         With `rebuild` everything is read and embedded anew into a second
-        collection, which takes over in one commit at the end. Raises LockHeld,
-        UsageError, DeleteBrake, IndexMismatch, StorageError or
-        ServiceUnavailable; files that cannot be read are only reported.
+        collection, which takes over in one commit at the end. With `verify`
+        every file is hashed, whatever its size and time say. Files that were
+        set aside are tried when their next attempt is due, when they changed,
+        when a path is named, and with `retry`. `mode` is what the history
+        calls the run. Raises LockHeld, UsageError, DeleteBrake, IndexMismatch,
+        StorageError or ServiceUnavailable; files that cannot be read are only
+        reported.
         """
-        with self._one_run():
-            self._run(paths, rebuild=rebuild, allow_deletes=allow_deletes)
+        with self._one_run(mode or ("rebuild" if rebuild else "verify" if verify else "ingest")):
+            self._run(
+                paths,
+                rebuild=rebuild,
+                allow_deletes=allow_deletes,
+                verify=verify,
+                retry=retry or bool(paths),
+            )
         return self._report
 
     def forget(self, paths: Sequence[Path]) -> Report:
@@ -70,7 +94,7 @@ class IngestJob:
         """
         if not paths:
             raise UsageError("Name the folder to forget; `hayloft status` lists them.")
-        with self._one_run():
+        with self._one_run("forget"):
             for path in paths:
                 root = str(path.expanduser().absolute().resolve())
                 gone = self._writer.forget_source(root)
@@ -84,22 +108,27 @@ class IngestJob:
             self._sweep_after_grace()
         return self._report
 
+    @property
+    def report(self) -> Report:
+        """What has been done so far; also of a run that ended with an error."""
+        return self._report
+
     @contextmanager
-    def _one_run(self) -> Iterator[None]:
+    def _one_run(self, mode: str) -> Iterator[None]:
         """Hold the run lock and keep the run's line in the history."""
         data_dir = self._library.settings.data_dir
-        self._library.catalog.counts()  # creates the data directory, or says why it cannot
+        self._library.catalog.identity()  # creates the data directory, or says why it cannot
         with FileLock(data_dir / "ingest.lock") as lock:
-            if not lock.acquire(timeout_s=1.0):
+            if not _acquired(lock):
                 raise LockHeld(
                     f"Another ingestion run is at work on {data_dir}. Wait for it to end; "
                     "`hayloft status` shows the runs."
                 )
-            run_id = self._writer.begin_run()
+            self._report.run_id = self._writer.begin_run(mode)
             outcome, message = "error", "The run ended with a fault of the program; see its log."
             try:
                 yield
-                outcome = "failed-files" if self._report.failed else "complete"
+                outcome = "complete" if self._report.in_line else "failed-files"
                 message = ""
             except DeleteBrake as exc:
                 outcome, message = "brake", str(exc)
@@ -112,17 +141,39 @@ class IngestJob:
                 raise
             finally:
                 self._report.seconds = time.monotonic() - self._report.started
-                self._end(run_id, outcome, message)
+                self._report.outcome, self._report.message = outcome, message
+                self._end()
 
-    def _end(self, run_id: int, outcome: str, message: str) -> None:
+    def _end(self) -> None:
+        report = self._report
         try:
-            self._writer.end_run(run_id, outcome, self._report.counts(), message)
+            self._writer.end_run(
+                report.run_id,
+                report.outcome,
+                report.counts(),
+                report.message,
+                seconds=report.seconds,
+                reasons=report.reasons(),
+            )
         except HayloftError as exc:
             # A full disk may refuse this line too; the error that ended the
             # run is the one to show, and the next run closes the line.
             log.warning("the run's line in the history could not be closed: %s", exc)
+            return
+        try:
+            write_metrics(self._library.settings.data_dir, metrics_text(self._library.catalog))
+        except (OSError, HayloftError) as exc:
+            log.warning("the metrics of the run could not be written: %s", exc)
 
-    def _run(self, paths: Sequence[Path], *, rebuild: bool, allow_deletes: bool) -> None:
+    def _run(
+        self,
+        paths: Sequence[Path],
+        *,
+        rebuild: bool,
+        allow_deletes: bool,
+        verify: bool,
+        retry: bool,
+    ) -> None:
         self._sweep(retired_before=time.time() - GRACE_S)
         scopes = self._scopes(paths)
         if rebuild and paths:
@@ -131,29 +182,50 @@ class IngestJob:
         identity = self._library.catalog.identity()
         if identity is not None and not rebuild:
             self._refuse_other_index()
-        plan = plan_run(scopes, self._writer, everything=rebuild)
-        if not allow_deletes:
-            brake(
-                plan,
-                scopes,
-                documents=self._library.catalog.counts().documents,
-                most=self._settings.max_delete_share,
-            )
+        recogniser = self._recogniser()
+        if recogniser != "off":
+            self._writer.retry_unread(recogniser)
+        plan = plan_run(
+            scopes,
+            self._writer,
+            everything=rebuild,
+            verify=verify,
+            retry=retry,
+            empty_is_gone=allow_deletes,
+        )
+        documents = self._writer.documents() if plan.departed else 0
+
+        def brake_at(gone: int) -> None:
+            if not allow_deletes:
+                most = self._settings.max_delete_share
+                brake(gone, scopes, documents=documents, most=most)
+
+        brake_at(len(plan.departed) - plan.moves)
         self._report.unchanged = plan.unchanged
+        self._report.waiting = plan.waiting
+        self._verifying = verify
         self._tell(
             RunStarted(
                 files=sum(len(scope.found) for scope in scopes),
                 to_read=len(plan.to_read),
-                to_delete=len(plan.to_delete),
+                to_delete=len(plan.departed) - plan.moves,
             )
         )
+        for source_id, problem in plan.problems:
+            self._fail(source_id, problem.path, problem.kind, problem.reason)
         for scope in scopes:
-            self._set_aside_problems(scope)
             for suffix, count in scope.skipped.items():
                 self._report.skipped[suffix] = self._report.skipped.get(suffix, 0) + count
+        departures = Departures(plan.departed)
         if plan.to_read or rebuild:
-            self._read(plan, identity, rebuild=rebuild)
-        self._delete(plan.to_delete)
+            self._read(plan, departures, identity, rebuild=rebuild)
+            if (recogniser := self._recogniser()) != "off":
+                self._writer.read_with(recogniser)
+        if departures.left:
+            # What looked like moves by `stat` may have been none.
+            brake_at(len(departures.left))
+            self._delete(departures.left)
+        count_tokens(self._library, self._settings.tokenizer)
         self._sweep_after_grace()
 
     def _scopes(self, paths: Sequence[Path]) -> list[Scope]:
@@ -170,14 +242,20 @@ class IngestJob:
         if mismatch is not None:
             raise mismatch
 
-    def _set_aside_problems(self, scope: Scope) -> None:
-        for problem in scope.problems:
-            self._fail(scope.source_id, problem.path, problem.kind, problem.reason)
-
-    def _read(self, plan: Plan, identity: IndexIdentity | None, *, rebuild: bool) -> None:
+    def _read(
+        self,
+        plan: Plan,
+        departures: Departures,
+        identity: IndexIdentity | None,
+        *,
+        rebuild: bool,
+    ) -> None:
         """Parse, embed and publish; the parser works ahead while the model embeds."""
-        with ParserPool(self._settings) as pool:
-            parsed = pool.parse_all(file.path for _, file, _ in plan.to_read)
+        with self._parsers() as pool:
+            parsed = pool.parse_all(
+                (reading.file.path for reading in plan.to_read),
+                [reading.known for reading in plan.to_read],
+            )
             # Parsing begins before the model is loaded: both take seconds.
             embedder = self._library.embedder
             sizes = ChunkSizes(
@@ -199,7 +277,7 @@ class IngestJob:
                 on_progress=self._progress,
             )
             try:
-                self._feed(plan, parsed, pipeline, sizes, rebuild=rebuild)
+                self._feed(plan, departures, parsed, pipeline, sizes, rebuild=rebuild)
                 pipeline.close()
             except BaseException:
                 pipeline.abandon()
@@ -211,67 +289,83 @@ class IngestJob:
                 self._library.vectors.drop(identity.collection)
                 self._writer.forget_collection(identity.collection)
 
+    def _parsers(self) -> ParserPool:
+        return ParserPool(self._settings, readings=self._library.settings.data_dir / "ocr")
+
+    def _recogniser(self) -> str:
+        """What recognises text here, asked only where there is text to recognise."""
+        if not self._writer.has_unread():
+            return "off"
+        return ocr.signature(
+            ocr.OcrSettings(mode=self._settings.ocr, languages=self._settings.ocr_languages)
+        )
+
     def _feed(
         self,
         plan: Plan,
+        departures: Departures,
         parsed: Iterator[Parsed],
         pipeline: Pipeline,
         sizes: ChunkSizes,
         *,
         rebuild: bool,
     ) -> None:
-        token_spans = self._library.embedder.token_spans
-        for (scope, file, before), result in zip(plan.to_read, parsed, strict=True):
-            state = FileState(
-                path=file.relative,
-                size=result.size,
-                mtime_ns=result.mtime_ns,
-                sha256=result.sha256,
-                reader=loader_for(file.path.suffix).version,
-            )
-            document = result.document
-            if isinstance(document, DocumentUnreadable):
-                self._fail(scope.source_id, file.relative, document.kind, str(document))
-                if not rebuild or before is None:
-                    continue
-                self._carry(scope.source_id, before, pipeline, sizes)
-                continue
-            if before is not None and not rebuild and _same_content(before, state):
-                self._writer.touch(before.version_id, state)
-                self._writer.clear_failures(scope.source_id, [file.relative])
-                self._report.unchanged += 1
-                self._tell(DocumentDone(file.relative, "unchanged", seconds=result.seconds))
-                continue
-            pipeline.add(
-                Work(
-                    source_id=scope.source_id,
-                    file=state,
-                    document=document,
-                    chunks=chunk_document(document, sizes, token_spans, path=file.relative),
-                    seconds=result.seconds,
-                    updates=before is not None,
-                )
-            )
-        for source_id, known in plan.to_carry:
-            self._carry(source_id, known, pipeline, sizes)
-
-    def _carry(
-        self, source_id: int, known: KnownFile, pipeline: Pipeline, sizes: ChunkSizes
-    ) -> None:
-        """Move the last good version of a file that cannot be read into the new index."""
-        document = self._writer.parsed_before(known.version_id)
-        pipeline.add(
-            Work(
-                source_id=source_id,
-                file=FileState(known.path, known.size, known.mtime_ns, known.sha256, known.reader),
-                document=document,
-                chunks=chunk_document(
-                    document, sizes, self._library.embedder.token_spans, path=known.path
-                ),
-                seconds=0.0,
-                updates=True,
-            )
+        intake = Intake(
+            self._writer, pipeline, sizes, self._library.embedder.token_spans, anew=rebuild
         )
+        for reading, result in zip(plan.to_read, parsed, strict=True):
+            self._take(reading, result, departures, intake, rebuild=rebuild)
+        for source_id, known in plan.to_carry:
+            intake.carry(source_id, known)
+
+    def _take(
+        self,
+        reading: Reading,
+        result: Parsed,
+        departures: Departures,
+        intake: Intake,
+        *,
+        rebuild: bool,
+    ) -> None:
+        """One file that was read: known, moved, copied, new, changed or unreadable."""
+        scope, file, before, _ = reading
+        document = result.document
+        reader = loader_for(file.suffix).version
+        if isinstance(document, DocumentUnreadable):
+            self._fail(scope.source_id, file.relative, document.kind, str(document), file, reader)
+            if rebuild and before is not None:
+                intake.carry(scope.source_id, before)
+            return
+        state = FileState(file.relative, result.size, result.mtime_ns, result.sha256, reader)
+        if self._verifying:
+            self._report.verified += 1
+        if before is not None and not rebuild and _same_content(before, state):
+            self._writer.touch(before.version_id, state)
+            self._writer.clear_failures(scope.source_id, [file.relative])
+            self._report.unchanged += 1
+            if (before.size, before.mtime_ns) != (state.size, state.mtime_ns):
+                self._tell(DocumentDone(file.relative, "unchanged", seconds=result.seconds))
+            return
+        moved = departures.take(state) if before is None else None
+        if moved is not None:
+            intake.move(moved, scope.source_id, state, document)
+            if not rebuild and moved.reader == reader:
+                self._report.moved += 1
+                self._tell(
+                    DocumentDone(file.relative, "moved", seconds=result.seconds, was=moved.path)
+                )
+                return
+        if document is None:
+            document = intake.stored(state)
+        if document is None:
+            # The content was known, and its last owner has changed in this very run.
+            with self._parsers() as pool:
+                [result] = pool.parse_all([file.path])
+            self._take(reading, result, departures, intake, rebuild=rebuild)
+            return
+        if self._verifying and before is not None and _same_stat(before, state):
+            self._report.unseen.append(file.relative)
+        intake.add(scope.source_id, state, document, result.seconds, updates=bool(before or moved))
 
     def _target(
         self, identity: IndexIdentity | None, sizes: ChunkSizes, *, rebuild: bool
@@ -322,6 +416,8 @@ class IngestJob:
                 chunks=len(work.chunks),
                 seconds=work.seconds,
                 warnings=work.document.warnings,
+                embedded=work.embedded,
+                characters=sum(len(page.text) for page in work.document.pages),
             )
         )
 
@@ -331,8 +427,29 @@ class IngestJob:
                 ChunksEmbedded(work.file.path, len(work.chunks) - work.left, len(work.chunks))
             )
 
-    def _fail(self, source_id: int, path: str, kind: str, reason: str) -> None:
-        self._writer.fail(source_id, path, kind, reason)
+    def _fail(
+        self,
+        source_id: int,
+        path: str,
+        kind: str,
+        reason: str,
+        file: FoundFile | None = None,
+        reader: str = "",
+    ) -> None:
+        """Set a file aside; a scan's problem, which has no `file`, is looked at on every run."""
+        if file is None:
+            self._writer.fail(source_id, path, kind, reason)
+        else:
+            self._writer.fail(
+                source_id,
+                path,
+                kind,
+                reason,
+                size=file.size,
+                mtime_ns=file.mtime_ns,
+                reader=reader,
+                pauses=PAUSES_S,
+            )
         failure = DocumentDone(path, "failed", kind=kind, reason=reason)
         self._report.failed += 1
         self._report.failures.append(failure)
@@ -355,6 +472,20 @@ class IngestJob:
         if last is not None:
             time.sleep(max(0.0, last + GRACE_S - time.time()))
             self._sweep(retired_before=time.time())
+
+
+def _acquired(lock: FileLock) -> bool:
+    try:
+        return lock.acquire(timeout_s=1.0)
+    except OSError as exc:
+        raise StorageError(
+            f"The lock {lock.path} cannot be made ({exc.strerror}). Free some space or mend the "
+            "permissions of its folder, and run the command again."
+        ) from exc
+
+
+def _same_stat(before: KnownFile, file: FileState) -> bool:
+    return (before.size, before.mtime_ns) == (file.size, file.mtime_ns)
 
 
 def _same_content(before: KnownFile, state: FileState) -> bool:

@@ -14,27 +14,28 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ingest.loaders.ocr import PAGE_TIMEOUT_S
 from ingest.loaders.reading import shown
 from ingest.parse_worker import LENGTH_BYTES, Message, decode, encode
 from ingest.settings import IngestSettings
 from storage.errors import DocumentUnreadable, HayloftError
-from storage.records import Page, ParsedDocument
+from storage.records import Flag, Page, ParsedDocument
 
 log = logging.getLogger(__name__)
 
 # -P keeps the current folder, which may be one of documents, off the module path.
 WORKER = (sys.executable, "-P", "-m", "ingest.parse_worker")
 
-MOST_CHARACTERS = 64_000_000
-"""Text of one document: twenty times "War and Peace". More is a bomb or a database dump."""
-
-_MOST_ANSWER_BYTES = 4 * MOST_CHARACTERS + 64_000_000
+_ANSWER_BYTES_BESIDE_TEXT = 64_000_000
+_BYTES_A_CHARACTER = 4
 _START_TIMEOUT_S = 120.0
+_STARTS = 4
 _POLL_S = 60.0
 _PACKAGES = Path(__file__).resolve().parents[1]
 
@@ -44,7 +45,8 @@ class Parsed:
     """The outcome for one file."""
 
     path: Path
-    document: ParsedDocument | DocumentUnreadable
+    document: ParsedDocument | DocumentUnreadable | None
+    """None for a content that was said to be known."""
     sha256: str
     """Of the content that was parsed; empty where the file could not be read through."""
     size: int
@@ -56,7 +58,7 @@ class Parsed:
     @property
     def characters(self) -> int:
         """Length of the text, 0 for a file that was set aside."""
-        if isinstance(self.document, DocumentUnreadable):
+        if not isinstance(self.document, ParsedDocument):
             return 0
         return sum(len(page.text) for page in self.document.pages)
 
@@ -84,22 +86,28 @@ class ParseChild:
     Used by one thread; only `stop` may be called from others.
     """
 
-    def __init__(self, settings: IngestSettings, command: tuple[str, ...]) -> None:
+    def __init__(
+        self, settings: IngestSettings, command: tuple[str, ...], readings: Path | None = None
+    ) -> None:
         self._settings = settings
         self._command = command
+        self._readings = readings
         self._lock = threading.Lock()
         self._stopped = False
         self._process: subprocess.Popen[bytes] | None = None
         self._served = 0
         """Files that the present process has read."""
 
-    def parse(self, path: Path) -> Parsed:
-        """The outcome of one file; raises HayloftError where no process can be started."""
+    def parse(self, path: Path, known: Sequence[str] = ()) -> Parsed:
+        """The outcome of one file; raises HayloftError where no process can be started.
+
+        A file whose SHA-256 is among the `known` is hashed and not parsed.
+        """
         started = time.monotonic()
         while True:
             was_used = self._served > 0
             try:
-                outcome = self._outcome(path)
+                outcome = self._outcome(path, known)
             except _Lost as loss:
                 self.end()
                 log.info("parsing process lost (%s)", loss.status)
@@ -134,10 +142,10 @@ class ParseChild:
             if stream is not None:
                 stream.close()
 
-    def _outcome(self, path: Path) -> Parsed:
+    def _outcome(self, path: Path, known: Sequence[str]) -> Parsed:
         process = self._running()
         deadline = time.monotonic() + self._settings.parse_timeout_s
-        answer = self._ask(process, {"path": str(path)}, deadline)
+        answer = self._ask(process, {"path": str(path), "known": list(known)}, deadline)
         self._served += 1
         try:
             outcome = Parsed(
@@ -155,10 +163,10 @@ class ParseChild:
             self.end()  # it would keep that memory while it waits
         return outcome
 
-    def _document(self, path: Path, answer: Message) -> ParsedDocument | DocumentUnreadable:
+    def _document(self, path: Path, answer: Message) -> ParsedDocument | DocumentUnreadable | None:
         error = answer.get("error")
         if error is None:
-            return _decoded(answer["document"])
+            return None if answer["document"] is None else _decoded(answer["document"])
         if error["kind"] == "memory":
             return self._too_hungry(path)
         return DocumentUnreadable(str(error["message"]), kind=str(error["kind"]))
@@ -180,7 +188,7 @@ class ParseChild:
         if loss.status == -signal.SIGKILL:
             return DocumentUnreadable(
                 f"{shown(path)} was being read when the system killed the parser, most likely "
-                "because memory ran out; free memory, and the next run tries it again.",
+                "because memory ran out; free memory, and a later run tries it again.",
                 kind="memory",
             )
         if loss.status == -signal.SIGABRT:
@@ -192,7 +200,7 @@ class ParseChild:
             kind="damaged",
         )
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self, starts: int = _STARTS) -> subprocess.Popen[bytes]:
         if self._process is not None:
             return self._process
         path = os.pathsep.join(filter(None, [str(_PACKAGES), os.environ.get("PYTHONPATH", "")]))
@@ -219,13 +227,21 @@ class ParseChild:
         limits = {
             "memory_mb": self._settings.parse_memory_mb,
             "max_file_mb": self._settings.max_file_mb,
-            "max_characters": MOST_CHARACTERS,
+            "max_characters": self._settings.max_characters,
+            "timeout_s": self._settings.parse_timeout_s,
+            "ocr": {
+                "mode": self._settings.ocr,
+                "languages": self._settings.ocr_languages,
+                "cache": str(self._readings or ""),
+            },
         }
         try:
             self._ask(process, limits, time.monotonic() + _START_TIMEOUT_S)
         except _Lost as exc:
             said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
             self.end()
+            if exc.status == -signal.SIGKILL and starts > 1:
+                return self._running(starts - 1)  # where memory is short, any process may be hit
             raise HayloftError(
                 "The parsing process does not start "
                 f"({said.splitlines()[-1] if said else 'it says nothing'}). "
@@ -235,14 +251,29 @@ class ParseChild:
 
     def _ask(self, process: subprocess.Popen[bytes], message: Message, deadline: float) -> Message:
         assert process.stdin is not None
+        left = 0.0
         try:
             process.stdin.write(encode(message))
-            length = int.from_bytes(self._read(process, LENGTH_BYTES, deadline), "big")
-            if length > _MOST_ANSWER_BYTES:
-                raise ValueError("too long an answer")
-            return decode(self._read(process, length, deadline))
+            while True:
+                answer = self._message(process, deadline)
+                if "recognising" not in answer:
+                    return answer
+                # Each page that goes to text recognition has a time limit of its own.
+                now = time.monotonic()
+                if answer["recognising"]:
+                    left = max(0.0, deadline - now)
+                    deadline = now + left + PAGE_TIMEOUT_S
+                else:
+                    deadline = now + left
         except (ValueError, OSError) as exc:
             raise self._loss(process, timed_out=False) from exc
+
+    def _message(self, process: subprocess.Popen[bytes], deadline: float) -> Message:
+        length = int.from_bytes(self._read(process, LENGTH_BYTES, deadline), "big")
+        most = _BYTES_A_CHARACTER * self._settings.max_characters + _ANSWER_BYTES_BESIDE_TEXT
+        if length > most:
+            raise ValueError("too long an answer")
+        return decode(self._read(process, length, deadline))
 
     def _read(self, process: subprocess.Popen[bytes], count: int, deadline: float) -> bytes:
         assert process.stdout is not None
@@ -300,8 +331,16 @@ def _decoded(values: dict[str, Any]) -> ParsedDocument:
     return ParsedDocument(
         title=str(values["title"]),
         pages=tuple(
-            Page(int(number), str(text), str(label), str(heading))
-            for number, text, label, heading in values["pages"]
+            Page(
+                number=int(number),
+                text=str(text),
+                label=str(label),
+                heading=str(heading),
+                origin=str(origin),
+                confidence=None if confidence is None else float(confidence),
+                flags=tuple(Flag(str(kind), int(start), int(end)) for kind, start, end in flags),
+            )
+            for number, text, label, heading, origin, confidence, flags in values["pages"]
         ),
         paged=bool(values["paged"]),
         parser=str(values["parser"]),

@@ -18,11 +18,13 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ingest.loaders.reading import damaged, empty, opening, shown
+from ingest.loaders import members, ocr
+from ingest.loaders.hidden_text import guarded
+from ingest.loaders.reading import allow_characters, damaged, empty, opening, shown
 from ingest.loaders.registry import loader_for
 from storage.errors import DocumentUnreadable
 from storage.records import ParsedDocument
@@ -39,7 +41,9 @@ _PR_SET_PDEATHSIG = 1
 def serve(load: Callable[[Path], ParsedDocument]) -> None:
     """Answers requests until standard input ends, which it does when the parent has gone.
 
-    The first message holds the limits: `memory_mb`, `max_file_mb`, `max_characters`.
+    The first message holds the limits: `memory_mb`, `max_file_mb`, `max_characters`,
+    and `ocr`, the fields of OcrSettings. While a file is read, `{"recognising": true}`
+    and `{"recognising": false}` enclose each page that goes to text recognition.
     """
     answers = _own_output()
     _die_with_parent()
@@ -48,22 +52,35 @@ def serve(load: Callable[[Path], ParsedDocument]) -> None:
     if limits is None:
         return
     _limit_memory(int(limits["memory_mb"]))
+    allow_characters(int(limits["max_characters"]))
+    members.isolate(
+        float(limits["timeout_s"]),
+        # The parent then counts the time of one page, not that of the file.
+        tell=lambda begins: _send(answers, {"recognising": begins}),
+    )
+    ocr.use(
+        ocr.OcrSettings(**limits.get("ocr", {"mode": "off"})),
+        tell=members.recognising,
+    )
     _send(answers, {"ready": True})
     _silence()
     while (request := _receive(requests)) is not None:
-        _send(answers, _answer(Path(request["path"]), load, limits))
+        _send(answers, _answer(Path(request["path"]), load, limits, request.get("known", ())))
 
 
 def load_by_suffix(path: Path) -> ParsedDocument:
     """Reads a file with the loader of its ending."""
-    return loader_for(path.suffix).load(path)
+    return guarded(loader_for(path.suffix).load(path))
 
 
 def encode_document(document: ParsedDocument) -> Message:
     """A document as JSON values."""
     return {
         "title": document.title,
-        "pages": [[p.number, p.text, p.label, p.heading] for p in document.pages],
+        "pages": [
+            [p.number, p.text, p.label, p.heading, p.origin, p.confidence, p.flags]
+            for p in document.pages
+        ],
         "paged": document.paged,
         "parser": document.parser,
         "metadata": document.metadata,
@@ -71,8 +88,16 @@ def encode_document(document: ParsedDocument) -> Message:
     }
 
 
-def _answer(path: Path, load: Callable[[Path], ParsedDocument], limits: Message) -> Message:
-    """The outcome for one file, with its hash and its `stat` from before it was read."""
+def _answer(
+    path: Path,
+    load: Callable[[Path], ParsedDocument],
+    limits: Message,
+    known: Collection[str] = (),
+) -> Message:
+    """The outcome for one file, with its hash and its `stat` from before it was read.
+
+    A file whose hash is among the `known` is not parsed: the answer has no document.
+    """
     started = time.monotonic()
     answer: Message = {"sha256": "", "size": 0, "mtime_ns": 0}
     try:
@@ -81,7 +106,7 @@ def _answer(path: Path, load: Callable[[Path], ParsedDocument], limits: Message)
             answer.update(size=before[0], mtime_ns=before[1])
             _check_size(path, before[0], limits)
             answer["sha256"] = _sha256(path)
-            document = _loaded(path, load)
+            document = None if answer["sha256"] in known else _loaded(path, load)
             if _state(path) == before:
                 break
         else:
@@ -89,8 +114,9 @@ def _answer(path: Path, load: Callable[[Path], ParsedDocument], limits: Message)
                 f"{shown(path)} was being written while it was read; the next run reads it again.",
                 kind="vanished",
             )
-        _check_length(path, document, limits)
-        answer["document"] = encode_document(document)
+        if document is not None:
+            _check_length(path, document, limits)
+        answer["document"] = None if document is None else encode_document(document)
     except DocumentUnreadable as exc:
         answer["error"] = {"kind": exc.kind, "message": str(exc)}
     except MemoryError:
@@ -141,7 +167,7 @@ def _check_length(path: Path, document: ParsedDocument, limits: Message) -> None
     if characters > int(limits["max_characters"]):
         raise DocumentUnreadable(
             f"{shown(path)} holds {characters:,} characters of text, more than the "
-            f"{limits['max_characters']:,} of one document; split it.",
+            f"{limits['max_characters']:,} of one document (HAYLOFT_MAX_CHARACTERS); split it.",
             kind="too-large",
         )
 

@@ -20,12 +20,20 @@ _AHEAD_CHARACTERS = 16_000_000
 class ParserPool:
     """Parsing processes, ended with the `with` block.
 
-    `command` starts a worker that speaks as `ingest.parse_worker` does.
+    `command` starts a worker that speaks as `ingest.parse_worker` does. What text
+    recognition reads is kept in the folder `readings`, if there is one.
     """
 
-    def __init__(self, settings: IngestSettings, *, command: Sequence[str] = WORKER) -> None:
+    def __init__(
+        self,
+        settings: IngestSettings,
+        *,
+        command: Sequence[str] = WORKER,
+        readings: Path | None = None,
+    ) -> None:
         self._settings = settings
         self._command = tuple(command)
+        self._readings = readings
         self._runs: list[_Ahead] = []
 
     def __enter__(self) -> ParserPool:
@@ -39,15 +47,20 @@ class ParserPool:
     ) -> None:
         self.close()
 
-    def parse_all(self, paths: Iterable[Path]) -> Iterator[Parsed]:
+    def parse_all(
+        self, paths: Iterable[Path], known: Sequence[Sequence[str]] = ()
+    ) -> Iterator[Parsed]:
         """The outcome of each file, in the order given.
+
+        `known` names for each file the contents (by SHA-256) that need no parsing; their
+        outcome has no document.
 
         Parsing begins at once and goes on in the background, a few documents
         ahead of what is taken. A file that cannot be read gives its
         DocumentUnreadable as an outcome; HayloftError is raised only where no
         parsing process can be started at all.
         """
-        run = _Ahead(tuple(paths), self._settings, self._command)
+        run = _Ahead(tuple(paths), known, self._settings, self._command, self._readings)
         self._runs.append(run)
         return run
 
@@ -62,9 +75,15 @@ class _Ahead(Iterator[Parsed]):
     """Threads that each drive one child, and the outcomes that wait to be taken."""
 
     def __init__(
-        self, paths: tuple[Path, ...], settings: IngestSettings, command: tuple[str, ...]
+        self,
+        paths: tuple[Path, ...],
+        known: Sequence[Sequence[str]],
+        settings: IngestSettings,
+        command: tuple[str, ...],
+        readings: Path | None,
     ) -> None:
         self._paths = paths
+        self._known = known or ((),) * len(paths)
         self._changed = threading.Condition()
         self._outcomes: dict[int, Parsed | BaseException] = {}
         self._started = 0
@@ -72,7 +91,8 @@ class _Ahead(Iterator[Parsed]):
         self._held = 0
         self._closed = False
         self._children = [
-            ParseChild(settings, command) for _ in range(min(settings.parse_workers, len(paths)))
+            ParseChild(settings, command, readings)
+            for _ in range(min(settings.parse_workers, len(paths)))
         ]
         self._threads = [
             threading.Thread(target=self._work, args=(child,), name="hayloft-parser", daemon=True)
@@ -115,7 +135,7 @@ class _Ahead(Iterator[Parsed]):
         try:
             while (index := self._claim()) is not None:
                 try:
-                    self._put(index, child.parse(self._paths[index]))
+                    self._put(index, child.parse(self._paths[index], self._known[index]))
                 except ChildStopped:
                     return
                 except BaseException as exc:  # noqa: BLE001 - raised again where it is taken

@@ -11,6 +11,7 @@ import hashlib
 import logging
 import queue
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -36,6 +37,9 @@ and that a stop does not throw much away.
 
 _QUEUED_WINDOWS = 4
 
+_REMEMBERED_BYTES = 16_000_000
+"""Vectors of this run kept for texts that come again before their document is committed."""
+
 
 @dataclass(slots=True)
 class Work:
@@ -48,6 +52,8 @@ class Work:
     seconds: float
     updates: bool
     """True where an earlier version is visible."""
+    lead: str = ""
+    """The name that leads its chunks' texts, where that is not its own."""
     shas: list[bytes] = field(default_factory=list)
     version_id: int = 0
     document_id: int = 0
@@ -91,6 +97,9 @@ class Pipeline:
         self._on_done = on_done
         self._on_progress = on_progress
         self._waiting: list[Slot] = []
+        self._copies: dict[bytes, list[Slot]] = {}
+        """For each text that waits: other chunks that hold it too."""
+        self._remembered: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._queue: queue.Queue[_Window | Work | None] = queue.Queue(_QUEUED_WINDOWS)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._write, name="hayloft-writer", daemon=True)
@@ -108,9 +117,7 @@ class Pipeline:
         if not work.chunks:
             self._put(work)
             return
-        fresh = self._reuse(work)
-        work.embedded = len(fresh)
-        self._waiting.extend((work, ordinal) for ordinal in fresh)
+        work.embedded = self._wait_for_vectors(work, self._reuse(work))
         while len(self._waiting) >= _WINDOW:
             self._embed(_WINDOW)
 
@@ -154,12 +161,45 @@ class Pipeline:
             self._put(_Window(slots, np.asarray(vectors, dtype=np.float32)))
         return fresh
 
+    def _wait_for_vectors(self, work: Work, fresh: list[int]) -> int:
+        """Line up what is to be embedded, each text once; the number of those."""
+        import numpy as np
+
+        slots, vectors, count = [], [], 0
+        for ordinal in fresh:
+            sha = work.shas[ordinal]
+            if (vector := self._remembered.get(sha)) is not None:
+                slots.append((work, ordinal))
+                vectors.append(vector)
+            elif sha in self._copies:
+                self._copies[sha].append((work, ordinal))
+            else:
+                self._copies[sha] = []
+                self._waiting.append((work, ordinal))
+                count += 1
+        if slots:
+            self._put(_Window(slots, np.asarray(vectors, dtype=np.float32)))
+        return count
+
     def _embed(self, count: int) -> None:
         slots, self._waiting = self._waiting[:count], self._waiting[count:]
         chunks = [work.chunks[ordinal] for work, ordinal in slots]
-        self._put(_Window(slots, _embed(self._embedder, chunks)))
+        vectors = _embed(self._embedder, chunks)
+        rows = list(range(len(slots)))
+        for row, (work, ordinal) in enumerate(slots[:]):
+            sha = work.shas[ordinal]
+            copies = self._copies.pop(sha)
+            slots += copies
+            rows += [row] * len(copies)
+            self._remember(sha, vectors[row])
+        self._put(_Window(slots, vectors[rows]))
         for work in _distinct(slots):
             self._on_progress(work)
+
+    def _remember(self, sha: bytes, vector: NDArray[np.float32]) -> None:
+        self._remembered[sha] = vector.copy()
+        while len(self._remembered) * vector.nbytes > _REMEMBERED_BYTES:
+            self._remembered.popitem(last=False)
 
     def _put(self, item: _Window | Work | None) -> None:
         while True:
@@ -211,6 +251,7 @@ class Pipeline:
             work.document,
             work.chunks,
             work.shas,
+            lead=work.lead,
             visible=self._visible,
         )
         self._on_done(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +34,7 @@ class DocumentDone:
 
     document: str
     action: str
-    """`added`, `updated`, `unchanged` (same content, new time), `deleted` or `failed`."""
+    """`added`, `updated`, `moved`, `unchanged` (same content, new time), `deleted` or `failed`."""
     pages: int = 0
     chunks: int = 0
     seconds: float = 0.0
@@ -42,6 +43,12 @@ class DocumentDone:
     reason: str = ""
     """Why it failed, as a sentence."""
     warnings: tuple[str, ...] = ()
+    was: str = ""
+    """The path it had, where it moved."""
+    embedded: int = 0
+    """Chunks whose vector had to be computed."""
+    characters: int = 0
+    """Length of its text."""
 
     def to_json(self) -> dict[str, Any]:
         """The event as `hayloft ingest --json` prints it."""
@@ -53,6 +60,8 @@ class DocumentDone:
             "chunks": self.chunks,
             "seconds": round(self.seconds, 3),
         }
+        if self.was:
+            told["was"] = self.was
         if self.reason:
             told |= {"kind": self.kind, "reason": self.reason}
         if self.warnings:
@@ -84,35 +93,69 @@ class Report:
 
     added: int = 0
     updated: int = 0
+    moved: int = 0
     unchanged: int = 0
     deleted: int = 0
     failed: int = 0
+    waiting: int = 0
+    """Files set aside before whose next attempt is not due."""
     pages: int = 0
     chunks: int = 0
     embedded: int = 0
     """Chunks that had to be embedded; the others were in the index already."""
+    verified: int = 0
+    """Files that `--verify` hashed."""
+    unseen: list[str] = field(default_factory=list)
+    """Of those: files with new content behind the old size and time."""
     skipped: dict[str, int] = field(default_factory=dict)
     """Files of other types, by suffix."""
     failures: list[DocumentDone] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
+    run_id: int = 0
+    outcome: str = "running"
+    message: str = ""
+
+    @property
+    def in_line(self) -> bool:
+        """Whether no file is set aside."""
+        return not (self.failed or self.waiting)
 
     def counts(self) -> dict[str, int]:
         """The counts that the run history keeps."""
-        return {
-            name: getattr(self, name)
-            for name in ("added", "updated", "unchanged", "deleted", "failed", "pages", "chunks")
-        }
+        return {name: getattr(self, name) for name in _COUNTS}
+
+    def reasons(self) -> dict[str, int]:
+        """The kinds of failure, each with its number."""
+        return dict(Counter(failure.kind for failure in self.failures))
 
     def to_json(self) -> dict[str, Any]:
         """The last line of `hayloft ingest --json`."""
         return {
             "event": "report",
+            "run": self.run_id,
+            "outcome": self.outcome,
             **self.counts(),
-            "embedded": self.embedded,
+            "reasons": self.reasons(),
+            "verified": self.verified,
+            "unseen": self.unseen,
             "skipped": self.skipped,
             "seconds": round(self.seconds, 3),
         }
+
+
+_COUNTS = (
+    "added",
+    "updated",
+    "moved",
+    "unchanged",
+    "deleted",
+    "failed",
+    "waiting",
+    "pages",
+    "chunks",
+    "embedded",
+)
 
 
 RunEvent = RunStarted | DocumentDone | ChunksEmbedded

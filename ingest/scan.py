@@ -12,32 +12,40 @@ import logging
 import os
 import stat
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from ingest.loaders.registry import SUFFIXES
+from ingest.loaders.registry import EMPTY_IS_NORMAL, SUFFIXES
 from storage.errors import StorageError, UsageError
 
 log = logging.getLogger(__name__)
 
 _OFFICE_LOCK = "~$"
+_HIDDEN_OR_LOCK = ".~"
 
 FileId = tuple[int, int]
 """Device and inode: the same for every name of a file or folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
-    """A file of a type that can be read."""
+class FoundFile(NamedTuple):
+    """A file of a type that can be read. There may be hundreds of thousands of them."""
 
-    path: Path
-    """Absolute."""
+    location: str
+    """Absolute path."""
     relative: str
     """Path below the scanned folder, with forward slashes."""
     size: int
     """Bytes."""
     mtime_ns: int
+    suffix: str
+    """The ending of its name, in lower case with its dot."""
+
+    @property
+    def path(self) -> Path:
+        """Absolute path."""
+        return Path(self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Scan:
         """The same with `prefix` ("sub/folder/") before every path."""
         return replace(
             self,
-            files=tuple(replace(f, relative=prefix + f.relative) for f in self.files),
+            files=tuple(f._replace(relative=prefix + f.relative) for f in self.files),
             problems=tuple(replace(p, path=prefix + p.path) for p in self.problems),
         )
 
@@ -118,7 +126,21 @@ def scan_file(root: Path, target: Path) -> Scan:
         return Scan((), (_bad_name(path),))
     if not stat.S_ISREG(status.st_mode) or target.suffix.lower() not in SUFFIXES:
         return Scan((), (), {target.suffix.lower(): 1})
-    return Scan((FoundFile(target, relative, status.st_size, status.st_mtime_ns),), ())
+    found = FoundFile(
+        str(target),
+        relative,
+        status.st_size,
+        status.st_mtime_ns,
+        suffix_of(target.name),
+    )
+    return Scan((found,), ())
+
+
+def suffix_of(name: str) -> str:
+    """The ending of a name or path as `Path.suffix` has it, in lower case."""
+    start = name.rfind("/") + 1
+    dot = name.rfind(".")
+    return name[dot:].lower() if start < dot < len(name) - 1 else ""
 
 
 def printable(name: str) -> str:
@@ -148,6 +170,9 @@ class _Walk:
         self._seen_files: set[FileId] = set()
         self._links: list[tuple[os.DirEntry[str], _Folder]] = []
         self._not_followed = 0
+        self._endings = {suffix: suffix for suffix in SUFFIXES} | {
+            suffix.upper(): suffix for suffix in SUFFIXES
+        }
 
     def start(self, identity: FileId) -> None:
         self._descend(_Folder(str(self._root), "", (identity,)))
@@ -180,19 +205,46 @@ class _Walk:
             except OSError as exc:
                 self._problems.append(_problem(folder.relative.rstrip("/") or ".", exc))
                 continue
-            for entry in found:
+            for entry in self._unusual(found, folder.relative):
                 below = self._entry(entry, folder)
                 if below is not None:
                     folders.append(below)
 
+    def _unusual(self, entries: list[os.DirEntry[str]], folder: str) -> Iterator[os.DirEntry[str]]:
+        """Takes note of plain files with plain names, which nearly all are; gives the others."""
+        files, endings, follow = self._files, self._endings, self._follow
+        for entry in entries:
+            name = entry.name
+            suffix = endings.get(name[name.rfind(".") :])
+            if (
+                suffix is None
+                or follow
+                or name[0] in _HIDDEN_OR_LOCK
+                or not name.isascii()
+                or not entry.is_file(follow_symlinks=False)
+            ):
+                yield entry
+                continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                yield entry
+                continue
+            if not status.st_size and suffix in EMPTY_IS_NORMAL:
+                continue
+            relative = folder + name
+            files[relative] = FoundFile(
+                entry.path, relative, status.st_size, status.st_mtime_ns, suffix
+            )
+
     def _entry(self, entry: os.DirEntry[str], folder: _Folder) -> _Folder | None:
         """Takes note of a file or link; gives a folder back to be entered."""
         name = entry.name
-        if name.startswith((".", _OFFICE_LOCK)):
+        if name[0] == "." or name.startswith(_OFFICE_LOCK):
             return None
         relative = folder.relative + name
         try:
-            if printable(name) != name:
+            if not name.isascii() and printable(name) != name:
                 # The name cannot be kept in the catalog; a folder of that name neither.
                 if entry.is_dir(follow_symlinks=False) or _is_readable_type(name):
                     self._problems.append(_bad_name(folder.relative + printable(name)))
@@ -208,12 +260,16 @@ class _Walk:
         return None
 
     def _file(self, entry: os.DirEntry[str], relative: str, status: os.stat_result) -> None:
-        if not _is_readable_type(entry.name):
-            self._skipped[Path(entry.name).suffix.lower()] += 1
+        suffix = suffix_of(entry.name)
+        if suffix not in SUFFIXES:
+            self._skipped[suffix] += 1
             return
-        self._seen_files.add(_identity(status))
+        if status.st_size == 0 and suffix in EMPTY_IS_NORMAL:
+            return
+        if self._follow:
+            self._seen_files.add(_identity(status))
         self._files[relative] = FoundFile(
-            Path(entry.path), relative, status.st_size, status.st_mtime_ns
+            entry.path, relative, status.st_size, status.st_mtime_ns, suffix
         )
 
     def _link(self, entry: os.DirEntry[str], folder: _Folder) -> None:
@@ -242,7 +298,7 @@ def _identity(status: os.stat_result) -> FileId:
 
 
 def _is_readable_type(name: str) -> bool:
-    return Path(name).suffix.lower() in SUFFIXES
+    return suffix_of(name) in SUFFIXES
 
 
 def _problem(path: str, exc: OSError) -> ScanProblem:

@@ -23,6 +23,13 @@ class Scope:
     found: tuple[FoundFile, ...]
     problems: tuple[ScanProblem, ...]
     skipped: dict[str, int]
+    whole: bool = False
+    """Whether this is a source folder with all that lies in it."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether a source folder holds nothing at all, as an unmounted one does."""
+        return self.whole and not (self.found or self.problems or self.skipped)
 
     def covers(self, path: str) -> bool:
         """Whether a file that is not found any more counts as deleted.
@@ -84,7 +91,7 @@ def _known_scopes(catalog: Catalog, writer: CatalogWriter, *, follow_symlinks: b
             scopes.append(_scope(source_id, root, root, follow_symlinks=follow_symlinks))
             continue
         # Files that were named one by one: each is looked at, nothing else.
-        known = {*writer.files(source_id), *writer.failed_paths(source_id)}
+        known = {*writer.files(source_id), *writer.failed(source_id)}
         scopes.extend(
             _scope(source_id, root, root / name, follow_symlinks=follow_symlinks)
             for name in sorted(known)
@@ -123,6 +130,7 @@ def _scope(source_id: int, root: Path, target: Path, *, follow_symlinks: bool) -
         found=result.files,
         problems=result.problems,
         skipped=dict(result.skipped),
+        whole=not prefix,
     )
 
 

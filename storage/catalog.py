@@ -5,23 +5,30 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from storage.database import Database
-from storage.lexical import match_expression, query_language
+from storage.lexical import match_phrases, query_language
 from storage.records import (
     DocumentSummary,
     Facets,
     Failure,
+    Flag,
+    Hit,
     LibraryCounts,
     Page,
     RunSummary,
     Scope,
 )
+from storage.roll import RollDocument, roll
 from storage.scoping import Within, resolve
+from storage.token_counts import page_tokens
+from storage.whole_pages import Extent, extent, whole_pages
+from storage.word_ranking import likeliest
 
 GRACE_S = 2.0
 """Seconds that replaced vectors stay in Chroma, for readers that began before the switch."""
@@ -29,7 +36,7 @@ GRACE_S = 2.0
 _FEW_VERSIONS = 50
 
 _MOST_ROWS = 30_000
-"""Rows that a search may score for all its words: some 20 ms.
+"""Rows that a search may look at for all its words: some 8 ms.
 
 In a library of 100,000 chunks, words that stand in every tenth of them tell
 little; where others are left they are not looked for.
@@ -91,6 +98,13 @@ class Passage:
     text: str
     language: str = ""
     """The document's, as an ISO 639-1 code; empty where it is not sure."""
+    page_flags: str = "[]"
+    """The flags of its page, as JSON: few of the many passages looked at are shown."""
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """The flags of its page."""
+        return flags_of(self.page_flags)
 
 
 class Snapshot:
@@ -101,6 +115,7 @@ class Snapshot:
     ) -> None:
         self._connection = connection
         self._frequent = {} if frequent is None else frequent
+        self._languages: list[str] | None = None
 
     def identity(self) -> IndexIdentity | None:
         """What the index was built with; None before the first ingestion."""
@@ -134,19 +149,24 @@ class Snapshot:
 
     def languages(self) -> list[str]:
         """The languages of the visible documents, by code; '' for unsure."""
-        rows = self._connection.execute(
-            "SELECT DISTINCT language FROM versions WHERE state = 'current' ORDER BY language"
-        )
-        return [row[0] for row in rows]
+        if self._languages is None:
+            rows = self._connection.execute(
+                "SELECT DISTINCT language FROM versions WHERE state = 'current' ORDER BY language"
+            )
+            self._languages = [row[0] for row in rows]
+        return self._languages
 
     def versions_named(self, term: str, limit: int, *, begins: bool = False) -> list[int]:
         """Up to `limit` current versions that go by a term, or by one that begins with it."""
-        upper = term + "\U0010ffff" if begins else term
+        condition, values = "n.term = ?", [term]
+        if begins:
+            condition, values = "n.term BETWEEN ? AND ?", [term, term + "\U0010ffff"]
+        # The cross join keeps SQLite from going through all current versions instead.
         rows = self._connection.execute(
             "SELECT DISTINCT n.version_id FROM names n"
-            " JOIN versions v ON v.id = n.version_id AND v.state = 'current'"
-            " WHERE n.term >= ? AND n.term <= ? LIMIT ?",
-            (term, upper, limit),
+            " CROSS JOIN versions v ON v.id = n.version_id AND v.state = 'current'"
+            f" WHERE {condition} LIMIT ?",
+            (*values, limit),
         )
         return [row[0] for row in rows]
 
@@ -195,12 +215,12 @@ class Snapshot:
         the query's own language come first where they fit as well.
         """
         languages = self.languages()
-        expression = match_expression(
+        phrases = match_phrases(
             query, languages, self.frequency, _MOST_ROWS if within is None else None
         )
-        if not expression or (within is not None and not within.versions):
+        if not phrases or (within is not None and not within.versions):
             return []
-        inside, values = self._rows_within(within)
+        inside, values = self._rows_within(within, phrases, limit)
         rows = self._connection.execute(
             f"SELECT c.version_id, c.ordinal, w.score * iif(v.language = ?, {_OWN_LANGUAGE}, 1.0)"
             " AS score FROM ("
@@ -212,19 +232,24 @@ class Snapshot:
             (
                 # No language is '' in neither sense: unsure ones are not alike.
                 query_language(query, languages) or None,
-                expression,
+                " OR ".join(phrases),
                 *values,
                 # Rows of a version that is not shown yet share the words table.
-                limit if inside else 4 * limit,
+                limit if within is not None else 4 * limit,
                 limit,
             ),
         )
         return [(f"{row[0]}:{row[1]}", -row[2]) for row in rows]
 
-    def _rows_within(self, within: Within | None) -> tuple[str, list[object]]:
+    def _rows_within(
+        self, within: Within | None, phrases: Sequence[str], limit: int
+    ) -> tuple[str, list[object]]:
         """A condition on the rows of the word index, and its values."""
         if within is None:
-            return "", []
+            rows = likeliest(self._connection, phrases, rows=self.size()[1], limit=limit)
+            if rows is None:
+                return "", []
+            return " AND +rowid IN (SELECT value FROM json_each(?))", [json.dumps(rows)]
         versions = json.dumps(list(within.versions))
         of_versions = "version_id IN (SELECT value FROM json_each(?))"
         condition, values = "", list[object]()
@@ -250,7 +275,7 @@ class Snapshot:
                 f"WITH wanted (version_id, ordinal) AS (VALUES {', '.join(['(?, ?)'] * len(part))})"
                 " SELECT c.version_id, c.ordinal, c.page, c.char_start, c.char_end, c.heading,"
                 " substr(p.text, c.char_start + 1, c.char_end - c.char_start) AS text, p.label,"
-                " d.id AS document_id, d.path, v.title, v.paged, v.language"
+                " d.id AS document_id, d.path, v.title, v.paged, v.language, p.flags"
                 " FROM wanted JOIN chunks c USING (version_id, ordinal)"
                 " JOIN documents d ON d.version_id = c.version_id"
                 " JOIN versions v ON v.id = c.version_id"
@@ -273,8 +298,31 @@ class Snapshot:
                     char_end=row["char_end"],
                     text=row["text"],
                     language=row["language"],
+                    page_flags=row["flags"],
                 )
         return found
+
+    def page_tokens(
+        self, vocabulary: str, version_ids: Iterable[int]
+    ) -> dict[tuple[int, int], int]:
+        """Stored token counts by (version, page number), in the vocabulary of that fingerprint.
+
+        Pages that were not counted in it so far are absent.
+        """
+        return page_tokens(self._connection, vocabulary, version_ids)
+
+    def extent(self, within: Within | None) -> Extent:
+        """How much is in scope; the whole library where nothing is filtered."""
+        return extent(self._connection, None if within is None else within.versions)
+
+    def whole_pages(self, within: Within | None) -> list[Hit]:
+        """Every page in scope that has text, as a passage; by path and number."""
+        versions = None if within is None else within.versions
+        return whole_pages(self._connection, versions, flags_of)
+
+    def roll(self, within: Within | None) -> list[RollDocument]:
+        """Every page in scope, those without text included; 100,000 take 0.2 s."""
+        return roll(self._connection, None if within is None else within.versions)
 
     def pages(self, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Page]:
         """The pages with those (version, page number) that are there; 100 pages take 1 ms."""
@@ -284,12 +332,12 @@ class Snapshot:
             part = keys[start : start + 400]
             rows = self._connection.execute(
                 f"WITH wanted (version_id, number) AS (VALUES {', '.join(['(?, ?)'] * len(part))})"
-                " SELECT version_id, number, p.text, p.label, p.heading"
+                f" SELECT version_id, {PAGE_COLUMNS}"
                 " FROM wanted JOIN pages p USING (version_id, number)",
                 [value for key in part for value in key],
             )
             for row in rows:
-                found[(row[0], row[1])] = Page(row[1], row[2], row[3], row[4])
+                found[(row[0], row[1])] = page_of(row[1:])
         return found
 
 
@@ -347,7 +395,8 @@ class Catalog:
         """All documents that can be found, by path."""
         with self.database.snapshot() as connection:
             rows = connection.execute(f"{_SUMMARY} ORDER BY d.path, s.root").fetchall()
-            return [_summary(row) for row in rows]
+            faults = _Faults(connection)
+            return [_summary(row, faults) for row in rows]
 
     def facets(self) -> Facets:
         """What a scope can choose from."""
@@ -386,36 +435,48 @@ class Catalog:
             row = connection.execute(
                 f"{_SUMMARY} WHERE d.path = ? ORDER BY s.root LIMIT 1", (path,)
             ).fetchone()
-            return _summary(row) if row else None
+            return _summary(row, _Faults(connection)) if row else None
+
+    def file_of(self, document_id: int) -> ReadFile | None:
+        """The file that the document's current version was read from."""
+        with self.database.snapshot() as connection:
+            row = connection.execute(
+                "SELECT s.root, d.path, v.size, v.mtime_ns, v.sha256 FROM documents d"
+                " JOIN sources s ON s.id = d.source_id JOIN versions v ON v.id = d.version_id"
+                " WHERE d.id = ?",
+                (document_id,),
+            ).fetchone()
+            return ReadFile(*row) if row else None
 
     def page(self, document_id: int, number: int) -> Page | None:
         """One page of a document's current version."""
         with self.database.snapshot() as connection:
             row = connection.execute(
-                "SELECT p.number, p.text, p.label, p.heading FROM documents d"
+                f"SELECT {PAGE_COLUMNS} FROM documents d"
                 " JOIN pages p ON p.version_id = d.version_id WHERE d.id = ? AND p.number = ?",
                 (document_id, number),
             ).fetchone()
-            return Page(*row) if row else None
+            return page_of(row) if row else None
 
     def pages(self, document_id: int) -> list[Page]:
         """All pages of a document's current version, in order."""
         with self.database.snapshot() as connection:
             rows = connection.execute(
-                "SELECT p.number, p.text, p.label, p.heading FROM documents d"
+                f"SELECT {PAGE_COLUMNS} FROM documents d"
                 " JOIN pages p ON p.version_id = d.version_id WHERE d.id = ? ORDER BY p.number",
                 (document_id,),
             ).fetchall()
-            return [Page(*row) for row in rows]
+            return [page_of(row) for row in rows]
 
     def failures(self) -> list[Failure]:
         """The files that are set aside, by path."""
         with self.database.snapshot() as connection:
             rows = connection.execute(
-                "SELECT f.path, s.root, f.kind, f.reason, f.attempts, f.last_seen,"
-                " d.version_id IS NOT NULL AS serves FROM failures f"
+                "SELECT f.path, s.root, f.kind, f.reason, f.attempts, f.last_seen, f.first_seen,"
+                " f.next_try, v.created_at AS last_good FROM failures f"
                 " JOIN sources s ON s.id = f.source_id"
                 " LEFT JOIN documents d ON d.source_id = f.source_id AND d.path = f.path"
+                " LEFT JOIN versions v ON v.id = d.version_id"
                 " ORDER BY f.path"
             ).fetchall()
             return [
@@ -426,7 +487,10 @@ class Catalog:
                     reason=row["reason"],
                     attempts=row["attempts"],
                     last_seen=row["last_seen"],
-                    serves_old_version=bool(row["serves"]),
+                    serves_old_version=row["last_good"] is not None,
+                    first_seen=row["first_seen"],
+                    next_try=row["next_try"],
+                    last_good=row["last_good"],
                 )
                 for row in rows
             ]
@@ -436,10 +500,11 @@ class Catalog:
         with self.database.snapshot() as connection:
             rows = connection.execute(
                 "SELECT id, started_at, finished_at, outcome, added, updated, unchanged, deleted,"
-                " failed, pages, chunks, message FROM runs ORDER BY id DESC LIMIT ?",
+                " failed, pages, chunks, message, mode, seconds, moved, embedded, waiting, reasons"
+                " FROM runs ORDER BY id DESC LIMIT ?",
                 (limit,),
             ).fetchall()
-            return [RunSummary(*row) for row in rows]
+            return [RunSummary(*(*row[:17], json.loads(row[17]))) for row in rows]
 
     def sources(self) -> list[tuple[str, bool]]:
         """The source roots, each with whether it is kept in line as a whole."""
@@ -469,14 +534,50 @@ class Catalog:
 
 _SUMMARY = (
     "SELECT d.id, d.path, s.root, v.title, v.pages, v.chunks, v.characters, v.size, v.paged,"
-    " v.created_at, v.warnings, v.kind, v.language, v.dated, v.dated_by,"
+    " v.created_at, v.warnings, v.kind, v.language, v.dated, v.dated_by, v.ocr_pages,"
+    " v.unsearchable_pages, v.flagged_pages, v.confidence, v.parser, v.mtime_ns, d.source_id,"
     " (SELECT json_group_array(tag) FROM (SELECT tag FROM tags WHERE version_id = v.id"
     " ORDER BY tag)) AS tags FROM documents d JOIN versions v ON v.id = d.version_id"
     " JOIN sources s ON s.id = d.source_id"
 )
 
 
-def _summary(row: sqlite3.Row) -> DocumentSummary:
+PAGE_COLUMNS = "p.number, p.text, p.label, p.heading, p.origin, p.confidence, p.flags"
+
+
+def page_of(row: Sequence[Any]) -> Page:
+    """A page out of its PAGE_COLUMNS."""
+    return Page(row[0], row[1], row[2], row[3], row[4], row[5], flags_of(row[6]))
+
+
+def flags_of(kept: str) -> tuple[Flag, ...]:
+    """Flags as the catalog keeps them."""
+    return () if kept == "[]" else tuple(Flag(*flag) for flag in json.loads(kept))
+
+
+class _Faults:
+    """What cannot be read now: files, and folders with all that lies below them."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        rows = connection.execute(
+            "SELECT source_id, path, kind, reason, first_seen FROM failures"
+        ).fetchall()
+        self._by_path = {
+            (row["source_id"], "" if row["path"] == "." else row["path"].removesuffix("/.")): row
+            for row in rows
+        }
+
+    def of(self, source_id: int, path: str) -> sqlite3.Row | None:
+        """The failure that a document falls under; None where its file is in line."""
+        if not self._by_path:
+            return None
+        while (row := self._by_path.get((source_id, path))) is None and path:
+            path = path.rpartition("/")[0]
+        return row
+
+
+def _summary(row: sqlite3.Row, faults: _Faults) -> DocumentSummary:
+    fault = faults.of(row["source_id"], row["path"])
     return DocumentSummary(
         document_id=row["id"],
         document=row["path"],
@@ -494,6 +595,15 @@ def _summary(row: sqlite3.Row) -> DocumentSummary:
         dated=row["dated"],
         dated_by=row["dated_by"],
         tags=tuple(json.loads(row["tags"])),
+        ocr_pages=row["ocr_pages"],
+        unsearchable_pages=row["unsearchable_pages"],
+        flagged_pages=row["flagged_pages"],
+        confidence=row["confidence"],
+        parser=row["parser"],
+        modified_at=row["mtime_ns"] / 1e9,
+        fault=fault["reason"] if fault else "",
+        fault_kind=fault["kind"] if fault else "",
+        fault_since=fault["first_seen"] if fault else 0.0,
     )
 
 

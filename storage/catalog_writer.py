@@ -16,10 +16,11 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from storage.catalog import Catalog, IndexIdentity
+from storage.catalog import PAGE_COLUMNS, Catalog, IndexIdentity, page_of
 from storage.dates import local_date
 from storage.facts import FROM_FILE, facts_of, store_facts
 from storage.lexical import index_text
@@ -27,9 +28,8 @@ from storage.names import name_terms, store_names, title_text
 from storage.records import Chunk, Page, ParsedDocument
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFile:
-    """What the catalog knows about a file of a source."""
+class KnownFile(NamedTuple):
+    """What the catalog knows about a file of a source. There may be very many of them."""
 
     document_id: int
     path: str
@@ -39,6 +39,21 @@ class KnownFile:
     reader: str
     """The loader and its version that read it."""
     version_id: int
+    title: str = ""
+    lead: str = ""
+    """What leads the texts of its vectors, where that is not what its title and path say."""
+    ocr_pages: int = 0
+
+
+class KnownFailure(NamedTuple):
+    """A file that was set aside, as it was then."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    reader: str
+    next_try: float
+    """Seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +65,9 @@ class FileState:
     mtime_ns: int
     sha256: str
     reader: str
+
+
+_KNOWN = "d.id, d.path, v.size, v.mtime_ns, v.sha256, v.reader, v.id, v.title, v.lead, v.ocr_pages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +153,111 @@ class CatalogWriter:
             connection.execute("DELETE FROM sources WHERE id = ?", (row[0],))
             return [found[1] for found in rows]
 
+    def states(self, source_id: int) -> dict[str, tuple[int, int, str]]:
+        """Size, time and reader of each file of a source that was read before, by path."""
+        with self._database.snapshot() as connection:
+            cursor = connection.cursor()
+            cursor.row_factory = None
+            rows = cursor.execute(
+                "SELECT d.path, v.size, v.mtime_ns, v.reader"
+                " FROM documents d JOIN versions v ON v.id = d.version_id WHERE d.source_id = ?",
+                (source_id,),
+            )
+            return {row[0]: row[1:] for row in rows}
+
     def files(self, source_id: int) -> dict[str, KnownFile]:
         """All files of a source that were read before, by path."""
         with self._database.snapshot() as connection:
-            rows = connection.execute(
-                "SELECT d.id, d.path, v.size, v.mtime_ns, v.sha256, v.reader, v.id"
-                " FROM documents d JOIN versions v ON v.id = d.version_id WHERE d.source_id = ?",
+            cursor = connection.cursor()
+            cursor.row_factory = None
+            rows = cursor.execute(
+                f"SELECT {_KNOWN} FROM documents d JOIN versions v ON v.id = d.version_id"
+                " WHERE d.source_id = ?",
                 (source_id,),
+            )
+            return {row[1]: KnownFile._make(row) for row in rows}
+
+    def documents(self) -> int:
+        """How many documents the library shows."""
+        with self._database.snapshot() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM documents WHERE version_id IS NOT NULL"
+            ).fetchone()
+            return int(row[0])
+
+    def same_content(self, sha256: str, reader: str) -> KnownFile | None:
+        """A document whose vectors were made of the very same content; None without one.
+
+        Also one whose version was replaced a moment ago, while its vectors are there.
+        """
+        with self._database.snapshot() as connection:
+            row = connection.execute(
+                f"SELECT {_KNOWN} FROM versions v JOIN documents d ON d.id = v.document_id"
+                " WHERE v.sha256 = ? AND v.reader = ? AND v.state IN ('current', 'retired')"
+                " ORDER BY v.state, v.id LIMIT 1",
+                (sha256, reader),
+            ).fetchone()
+            return KnownFile._make(row) if row else None
+
+    def move(
+        self, document_id: int, source_id: int, file: FileState, *, title: str, lead: str
+    ) -> None:
+        """Give a document another path, in one commit; its id, pages and vectors stay.
+
+        `lead` is what its vectors' texts are led by, where the new name says something else.
+        """
+        with self._database.writing() as connection:
+            row = connection.execute(
+                "SELECT d.source_id, d.path, v.id, v.language, v.metadata"
+                " FROM documents d JOIN versions v ON v.id = d.version_id WHERE d.id = ?",
+                (document_id,),
+            ).fetchone()
+            version_id = int(row["id"])
+            connection.execute(
+                "DELETE FROM documents WHERE source_id = ? AND path = ? AND version_id IS NULL",
+                (source_id, file.path),
+            )
+            connection.execute(
+                "UPDATE documents SET source_id = ?, path = ? WHERE id = ?",
+                (source_id, file.path, document_id),
+            )
+            facts = facts_of(file.path, file.mtime_ns, json.loads(row["metadata"]), ())
+            connection.execute(
+                "UPDATE versions SET size = ?, mtime_ns = ?, reader = ?, title = ?, lead = ?,"
+                " kind = ?, dated = ?, dated_by = ? WHERE id = ?",
+                (
+                    file.size,
+                    file.mtime_ns,
+                    file.reader,
+                    title,
+                    lead,
+                    facts.kind,
+                    facts.dated,
+                    facts.dated_by,
+                    version_id,
+                ),
+            )
+            connection.execute("DELETE FROM names WHERE version_id = ?", (version_id,))
+            store_names(connection, version_id, name_terms(file.path, title, facts.names))
+            chunks = connection.execute(
+                "SELECT id, heading FROM chunks WHERE version_id = ?", (version_id,)
             ).fetchall()
-            return {row["path"]: KnownFile(*row) for row in rows}
+            connection.executemany(
+                "UPDATE words SET title = ? WHERE rowid = ?",
+                [
+                    (
+                        index_text(
+                            title_text(file.path, title, heading, facts.names), row["language"]
+                        ),
+                        chunk_id,
+                    )
+                    for chunk_id, heading in chunks
+                ],
+            )
+            connection.executemany(
+                "DELETE FROM failures WHERE source_id = ? AND path = ?",
+                [(row["source_id"], row["path"]), (source_id, file.path)],
+            )
 
     def touch(self, version_id: int, file: FileState) -> None:
         """Note a new time (or reader) of a file whose content did not change."""
@@ -182,11 +296,13 @@ class CatalogWriter:
         chunks: Sequence[Chunk],
         embedded_shas: Sequence[bytes],
         *,
+        lead: str = "",
         visible: bool = True,
     ) -> None:
         """Make a version whose vectors are all in Chroma the visible one, in one commit.
 
-        With `visible` false it is only made ready, for `switch` to show all at once.
+        `lead` is the name its vectors were made with, where that is not its own. With
+        `visible` false it is only made ready, for `switch` to show all at once.
         """
         # The work that needs no lock is done before the lock is taken.
         rows = [
@@ -198,7 +314,7 @@ class CatalogWriter:
         )
         words = [
             (
-                index_text(chunk.text, facts.language),
+                index_text(f"{chunk.lead}\n{chunk.text}", facts.language),
                 index_text(
                     title_text(file.path, document.title, chunk.heading, facts.names),
                     facts.language,
@@ -206,11 +322,25 @@ class CatalogWriter:
             )
             for chunk in chunks
         ]
+        pages = [
+            (
+                version_id,
+                page.number,
+                page.label,
+                page.heading,
+                page.text,
+                page.origin,
+                page.confidence,
+                json.dumps(page.flags),
+            )
+            for page in document.pages
+        ]
         with self._database.writing() as connection:
             connection.execute(
                 "UPDATE versions SET state = 'ready', size = ?, mtime_ns = ?, sha256 = ?,"
                 " reader = ?, title = ?, paged = ?, pages = ?, characters = ?, parser = ?,"
-                " metadata = ?, warnings = ?, created_at = ? WHERE id = ?",
+                " metadata = ?, warnings = ?, created_at = ?, lead = ?, ocr_pages = ?,"
+                " unsearchable_pages = ?, flagged_pages = ?, confidence = ? WHERE id = ?",
                 (
                     file.size,
                     file.mtime_ns,
@@ -224,18 +354,17 @@ class CatalogWriter:
                     json.dumps(document.metadata, ensure_ascii=False),
                     json.dumps(document.warnings, ensure_ascii=False),
                     time.time(),
+                    lead,
+                    *_page_counts(document.pages),
                     version_id,
                 ),
             )
             store_facts(connection, version_id, facts)
             store_names(connection, version_id, name_terms(file.path, document.title, facts.names))
             connection.executemany(
-                "INSERT INTO pages (version_id, number, label, heading, text)"
-                " VALUES (?, ?, ?, ?, ?)",
-                [
-                    (version_id, page.number, page.label, page.heading, page.text)
-                    for page in document.pages
-                ],
+                "INSERT INTO pages (version_id, number, label, heading, text, origin, confidence,"
+                " flags) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                pages,
             )
             # Word rows take their chunk's id; one writer, so the ids are known beforehand.
             first = int(
@@ -271,33 +400,75 @@ class CatalogWriter:
         with self._database.writing() as connection:
             _remove(connection, document_ids)
 
-    def fail(self, source_id: int, path: str, kind: str, reason: str) -> None:
-        """Note that a file could not be read; an earlier good version stays."""
+    def fail(
+        self,
+        source_id: int,
+        path: str,
+        kind: str,
+        reason: str,
+        *,
+        size: int = -1,
+        mtime_ns: int = -1,
+        reader: str = "",
+        pauses: Sequence[float] = (),
+    ) -> None:
+        """Note that a file could not be read; an earlier good version stays.
+
+        `pauses` are the seconds to wait after the first attempt, the second and so on, the
+        last of them from then on; none: it is tried on every run. A file that changed
+        begins anew.
+        """
         now = time.time()
         with self._database.writing() as connection:
+            row = connection.execute(
+                "SELECT attempts FROM failures WHERE source_id = ? AND path = ?"
+                " AND size = ? AND mtime_ns = ? AND reader = ?",
+                (source_id, path, size, mtime_ns, reader),
+            ).fetchone()
+            attempts = row[0] + 1 if row else 1
+            pause = pauses[min(attempts, len(pauses)) - 1] if pauses else 0.0
             connection.execute(
-                "INSERT INTO failures VALUES (?, ?, ?, ?, 1, ?, ?)"
+                "INSERT INTO failures (source_id, path, kind, reason, attempts, first_seen,"
+                " last_seen, next_try, size, mtime_ns, reader)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (source_id, path) DO UPDATE SET kind = excluded.kind,"
-                " reason = excluded.reason, attempts = attempts + 1,"
-                " last_seen = excluded.last_seen",
-                (source_id, path, kind, reason, now, now),
+                " reason = excluded.reason, attempts = excluded.attempts,"
+                " last_seen = excluded.last_seen, next_try = excluded.next_try,"
+                " size = excluded.size, mtime_ns = excluded.mtime_ns, reader = excluded.reader",
+                (
+                    source_id,
+                    path,
+                    kind,
+                    reason,
+                    attempts,
+                    now,
+                    now,
+                    now + pause if pauses else 0.0,
+                    size,
+                    mtime_ns,
+                    reader,
+                ),
             )
 
     def clear_failures(self, source_id: int, paths: Iterable[str]) -> None:
         """Forget the failures of files that are gone or were read after all."""
+        gone = [(source_id, path) for path in paths]
+        if not gone:
+            return
         with self._database.writing() as connection:
             connection.executemany(
                 "DELETE FROM failures WHERE source_id = ? AND path = ?",
-                [(source_id, path) for path in paths],
+                gone,
             )
 
-    def failed_paths(self, source_id: int) -> set[str]:
-        """Paths of a source that are set aside."""
+    def failed(self, source_id: int) -> dict[str, KnownFailure]:
+        """The files of a source that are set aside, by path."""
         with self._database.snapshot() as connection:
             rows = connection.execute(
-                "SELECT path FROM failures WHERE source_id = ?", (source_id,)
+                "SELECT path, size, mtime_ns, reader, next_try FROM failures WHERE source_id = ?",
+                (source_id,),
             ).fetchall()
-            return {row[0] for row in rows}
+            return {row[0]: KnownFailure._make(row) for row in rows}
 
     def embedded_before(self, shas: Sequence[bytes], collection: str) -> dict[bytes, str]:
         """For embedded texts that are in the index already: a chunk id that has the vector."""
@@ -308,7 +479,9 @@ class CatalogWriter:
                 rows = connection.execute(
                     "SELECT c.embedded_sha, c.version_id, c.ordinal FROM chunks c"
                     " JOIN versions v ON v.id = c.version_id AND v.collection = ?"
-                    f" WHERE c.embedded_sha IN ({', '.join('?' * len(part))})",
+                    f" WHERE c.embedded_sha IN ({', '.join('?' * len(part))})"
+                    # What was replaced a moment ago comes last: its vectors may be gone.
+                    " ORDER BY v.state = 'current'",
                     (collection, *part),
                 )
                 for row in rows:
@@ -351,6 +524,11 @@ class CatalogWriter:
         """Drop the notes of retired versions whose whole collection was deleted."""
         with self._database.writing() as connection:
             connection.execute(
+                "DELETE FROM chunks WHERE version_id IN"
+                " (SELECT id FROM versions WHERE collection = ? AND state = 'retired')",
+                (collection,),
+            )
+            connection.execute(
                 "DELETE FROM versions WHERE collection = ? AND state = 'retired'", (collection,)
             )
 
@@ -362,35 +540,76 @@ class CatalogWriter:
                 (version_id,),
             ).fetchone()
             pages = connection.execute(
-                "SELECT number, text, label, heading FROM pages WHERE version_id = ?"
-                " ORDER BY number",
+                f"SELECT {PAGE_COLUMNS} FROM pages p WHERE version_id = ? ORDER BY number",
                 (version_id,),
             ).fetchall()
             return ParsedDocument(
                 title=row["title"],
-                pages=tuple(Page(*page) for page in pages),
+                pages=tuple(page_of(page) for page in pages),
                 paged=bool(row["paged"]),
                 parser=row["parser"],
                 metadata=json.loads(row["metadata"]),
                 warnings=tuple(json.loads(row["warnings"])),
             )
 
-    def begin_run(self) -> int:
+    def has_unread(self) -> bool:
+        """Whether there are pages or files whose text could only be recognised, and was not."""
+        with self._database.snapshot() as connection:
+            row = connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM versions WHERE state = 'current'"
+                " AND unsearchable_pages > 0)"
+                " OR EXISTS (SELECT 1 FROM failures WHERE kind = 'no-text')"
+            ).fetchone()
+            return bool(row[0])
+
+    def retry_unread(self, recogniser: str) -> int:
+        """Have what holds unread pages read again where something new recognises text.
+
+        Returns how many documents that are.
+        """
+        with self._database.writing() as connection:
+            row = connection.execute("SELECT value FROM meta WHERE key = 'recogniser'").fetchone()
+            if row is not None and row[0] == recogniser:
+                return 0
+            found = connection.execute(
+                "UPDATE versions SET reader = '' WHERE state = 'current' AND unsearchable_pages > 0"
+            )
+            connection.execute("UPDATE failures SET next_try = 0 WHERE kind = 'no-text'")
+            return found.rowcount
+
+    def read_with(self, recogniser: str) -> None:
+        """Note what recognised text in this run."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('recogniser', ?)", (recogniser,)
+            )
+
+    def begin_run(self, mode: str = "ingest") -> int:
         """Open a line in the run history; a run that was killed is closed as interrupted."""
         with self._database.writing() as connection:
             connection.execute("UPDATE runs SET outcome = 'interrupted' WHERE outcome = 'running'")
             cursor = connection.execute(
-                "INSERT INTO runs (started_at, outcome) VALUES (?, 'running')", (time.time(),)
+                "INSERT INTO runs (started_at, outcome, mode) VALUES (?, 'running', ?)",
+                (time.time(), mode),
             )
             return int(cursor.lastrowid or 0)
 
-    def end_run(self, run_id: int, outcome: str, counts: dict[str, int], message: str = "") -> None:
-        """Close a line in the run history."""
+    def end_run(
+        self,
+        run_id: int,
+        outcome: str,
+        counts: Mapping[str, int],
+        message: str = "",
+        *,
+        seconds: float | None = None,
+        reasons: Mapping[str, int] | None = None,
+    ) -> None:
+        """Close a line in the run history; `reasons` counts the kinds of failure."""
         with self._database.writing() as connection:
             connection.execute(
                 "UPDATE runs SET finished_at = ?, outcome = ?, added = ?, updated = ?,"
-                " unchanged = ?, deleted = ?, failed = ?, pages = ?, chunks = ?, message = ?"
-                " WHERE id = ?",
+                " unchanged = ?, deleted = ?, failed = ?, pages = ?, chunks = ?, message = ?,"
+                " moved = ?, embedded = ?, waiting = ?, seconds = ?, reasons = ? WHERE id = ?",
                 (
                     time.time(),
                     outcome,
@@ -402,9 +621,25 @@ class CatalogWriter:
                     counts["pages"],
                     counts["chunks"],
                     message,
+                    counts.get("moved", 0),
+                    counts.get("embedded", 0),
+                    counts.get("waiting", 0),
+                    seconds,
+                    json.dumps(dict(reasons or {})),
                     run_id,
                 ),
             )
+
+
+def _page_counts(pages: Sequence[Page]) -> tuple[int, int, int, float | None]:
+    """Pages read by OCR, not readable and flagged; and the mean confidence of the first."""
+    sure = [page.confidence for page in pages if page.confidence is not None]
+    return (
+        sum(page.origin == "ocr" for page in pages),
+        sum(page.origin == "none" for page in pages),
+        sum(any(flag.kind != "repeated" for flag in page.flags) for page in pages),
+        sum(sure) / len(sure) if sure else None,
+    )
 
 
 def _show(connection: sqlite3.Connection, version_id: int) -> None:
@@ -424,8 +659,11 @@ def _show(connection: sqlite3.Connection, version_id: int) -> None:
 
 
 def _retire(connection: sqlite3.Connection, version_id: int) -> None:
-    """Take a version out of sight; its vectors are deleted later, by the journal."""
-    _clear(connection, version_id)
+    """Take a version out of sight; its vectors are deleted later, by the journal.
+
+    Its chunks stay noted until then: what has moved elsewhere finds their vectors by them.
+    """
+    _hide(connection, version_id)
     connection.execute(
         "UPDATE versions SET state = 'retired', retired_at = ? WHERE id = ?",
         (time.time(), version_id),
@@ -434,11 +672,16 @@ def _retire(connection: sqlite3.Connection, version_id: int) -> None:
 
 def _clear(connection: sqlite3.Connection, version_id: int) -> None:
     """Delete all that a version holds which is not, or no longer, visible."""
+    _hide(connection, version_id)
+    connection.execute("DELETE FROM chunks WHERE version_id = ?", (version_id,))
+
+
+def _hide(connection: sqlite3.Connection, version_id: int) -> None:
+    """Delete all of a version but the notes of its chunks."""
     connection.execute(
         "DELETE FROM words WHERE rowid IN (SELECT id FROM chunks WHERE version_id = ?)",
         (version_id,),
     )
-    connection.execute("DELETE FROM chunks WHERE version_id = ?", (version_id,))
     connection.execute("DELETE FROM pages WHERE version_id = ?", (version_id,))
     connection.execute("DELETE FROM tags WHERE version_id = ?", (version_id,))
     connection.execute("DELETE FROM names WHERE version_id = ?", (version_id,))

@@ -30,6 +30,7 @@ from pathlib import Path
 from types import FrameType
 
 from storage.locks import FileLock
+from storage.logs import make_room
 
 SERVER_FILE = "server.json"
 PREVIOUS_SERVER_FILE = "server.previous.json"
@@ -178,6 +179,8 @@ def _wait(server: subprocess.Popen[bytes], home: Path, linger_s: float) -> bool:
                 (home / SERVER_FILE).unlink(missing_ok=True)
                 return True
             users.release()
+        with contextlib.suppress(OSError):
+            make_room(home.parent / "logs" / "chroma.log", copying=True)
         time.sleep(_POLL_S)
     return False
 

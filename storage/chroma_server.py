@@ -15,6 +15,7 @@ from pathlib import Path
 from storage.chroma_keeper import PREVIOUS_SERVER_FILE, SERVER_FILE
 from storage.errors import ServiceUnavailable, StorageError
 from storage.locks import FileLock, is_held
+from storage.logs import make_room
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ class ChromaServer:
         logs.mkdir(exist_ok=True)
         log.info("starting the Chroma server of %s", self._data_dir)
         command = [sys.executable, "-m", "storage.chroma_keeper"]
+        make_room(logs / "chroma.log")
         with (logs / "chroma.log").open("ab") as out:
             try:
                 return subprocess.Popen(

@@ -15,7 +15,7 @@ from storage.errors import StorageError
 from storage.lexical import TOKENIZER
 from storage.migration import upgrade
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _LOCKED_FOR_S = 30.0
 
@@ -68,10 +68,19 @@ CREATE TABLE versions (
     kind TEXT NOT NULL DEFAULT '',
     language TEXT NOT NULL DEFAULT '',
     dated TEXT NOT NULL DEFAULT '',
-    dated_by TEXT NOT NULL DEFAULT ''
+    dated_by TEXT NOT NULL DEFAULT '',
+    -- The name that leads the texts its vectors were made of, where that is not
+    -- the one it has: a renamed file keeps its vectors, a copy takes those there are.
+    lead TEXT NOT NULL DEFAULT '',
+    -- What its pages say of themselves, counted.
+    ocr_pages INTEGER NOT NULL DEFAULT 0,
+    unsearchable_pages INTEGER NOT NULL DEFAULT 0,
+    flagged_pages INTEGER NOT NULL DEFAULT 0,
+    confidence REAL
 );
 -- Holds all that a filter asks of a version, so that no row need be read.
 CREATE INDEX versions_by_facts ON versions (state, kind, language, dated, chunks);
+CREATE INDEX versions_by_content ON versions (sha256);
 
 -- Of versions that are ready or current.
 CREATE TABLE tags (
@@ -95,7 +104,10 @@ CREATE TABLE pages (
     label TEXT NOT NULL,
     heading TEXT NOT NULL,
     text TEXT NOT NULL,
-    tokens INTEGER,
+    -- '' the file's own text, 'ocr', or 'none' where the page could not be read.
+    origin TEXT NOT NULL DEFAULT '',
+    confidence REAL,
+    flags TEXT NOT NULL DEFAULT '[]',
     UNIQUE (version_id, number)
 );
 
@@ -108,10 +120,24 @@ CREATE TABLE chunks (
     char_end INTEGER NOT NULL,
     heading TEXT NOT NULL,
     embedded_sha BLOB NOT NULL,
-    tokens INTEGER,
     UNIQUE (version_id, ordinal)
 );
 CREATE INDEX chunks_by_embedded ON chunks (embedded_sha);
+
+-- What the chat model's vocabulary makes of each page and chunk (storage/token_counts.py).
+-- Apart from the texts, so that the pages of a report are summed without reading them.
+CREATE TABLE page_tokens (
+    version_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    PRIMARY KEY (version_id, number)
+) WITHOUT ROWID;
+CREATE TABLE chunk_tokens (
+    version_id INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    PRIMARY KEY (version_id, ordinal)
+) WITHOUT ROWID;
 
 CREATE VIRTUAL TABLE words USING fts5 (text, title, tokenize = '{TOKENIZER}');
 
@@ -123,6 +149,11 @@ CREATE TABLE failures (
     attempts INTEGER NOT NULL,
     first_seen REAL NOT NULL,
     last_seen REAL NOT NULL,
+    -- Not tried again before that moment, unless the file (or what reads it) is another.
+    next_try REAL NOT NULL DEFAULT 0,
+    size INTEGER NOT NULL DEFAULT -1,
+    mtime_ns INTEGER NOT NULL DEFAULT -1,
+    reader TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (source_id, path)
 ) WITHOUT ROWID;
 
@@ -138,7 +169,17 @@ CREATE TABLE runs (
     failed INTEGER NOT NULL DEFAULT 0,
     pages INTEGER NOT NULL DEFAULT 0,
     chunks INTEGER NOT NULL DEFAULT 0,
-    message TEXT NOT NULL DEFAULT ''
+    message TEXT NOT NULL DEFAULT '',
+    -- `ingest`, `verify`, `rebuild`, `forget` or `watch`.
+    mode TEXT NOT NULL DEFAULT 'ingest',
+    -- By a clock that no one sets; a run that was killed has none.
+    seconds REAL,
+    moved INTEGER NOT NULL DEFAULT 0,
+    embedded INTEGER NOT NULL DEFAULT 0,
+    -- Set aside before, and not due to be tried again.
+    waiting INTEGER NOT NULL DEFAULT 0,
+    -- Kinds of failure, each with its number.
+    reasons TEXT NOT NULL DEFAULT '{{}}'
 );
 """
 
@@ -278,6 +319,12 @@ class Database:
             return (
                 f"The disk that holds {self.path.parent} is full. Nothing half-written is "
                 "visible; free some space and run the command again."
+            )
+        if "disk I/O" in reason:
+            return (
+                f"The disk that holds {self.path.parent} refuses to be written or read: it is "
+                "full, over a quota, or failing. Nothing half-written is visible; see to it and "
+                "run the command again."
             )
         if "locked" in reason or "busy" in reason:
             return (

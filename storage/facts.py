@@ -29,6 +29,7 @@ _ALIASES = {
     "jpeg": "jpg",
     "tiff": "tif",
     "yml": "yaml",
+    "ndjson": "jsonl",
 }
 
 # A letter or an instruction says when it was written; a PDF's or an office file's
@@ -37,11 +38,13 @@ _ALIASES = {
 # then changed: so there the change counts.
 _DATES = ("date", "published", "created", "modified")
 _OFFICE_DATES = ("date", "published", "modified", "created")
-_OFFICE = frozenset("docx docm dotx odt ods odp pptx xlsx xlsm rtf".split())
+_OFFICE = frozenset(
+    "docx docm dotx odt ott ods ots odp otp pptx pptm ppsx potx xlsx xlsm xltx rtf".split()
+)
 _EARLIEST_BY_PROGRAM = "1985"
 """Before there were such programs: clocks that count from 1601, 1899, 1904, 1970 or 1980."""
-_PLACEHOLDERS = ("2013-12-23T23:15", "2000-01-01T00:00")
-"""The date in the template that python-docx begins every document from, and the one that
+_PLACEHOLDERS = ("2013-12-23T23:15", "2013-01-27T09:1", "2000-01-01T00:00")
+"""The dates in the templates that python-docx and python-pptx begin from, and the one that
 ReportLab writes into PDFs that shall come out the same each time."""
 
 _SEPARATORS = re.compile(r"[,;\n\r\t、，；|]")

@@ -2,8 +2,9 @@
 
 Nothing is read from the files again and nothing is embedded again: what is
 new follows from the stored pages and metadata. Schema 1 to 2 (filters and words
-by language) takes about 1 s for 1,000 chunks; whoever else opens the catalog
-meanwhile waits.
+by language) takes about 1 s for 1,000 chunks; 2 to 3 (pages' origins and flags,
+back-off, the history's details) only adds columns. Whoever else opens the
+catalog meanwhile waits.
 """
 
 from __future__ import annotations
@@ -38,12 +39,45 @@ _TO_2 = (
     f"CREATE VIRTUAL TABLE words USING fts5 (text, title, tokenize = '{TOKENIZER}')",
 )
 
+_TO_3 = (
+    "ALTER TABLE versions ADD COLUMN lead TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE versions ADD COLUMN ocr_pages INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE versions ADD COLUMN unsearchable_pages INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE versions ADD COLUMN flagged_pages INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE versions ADD COLUMN confidence REAL",
+    "CREATE INDEX versions_by_content ON versions (sha256)",
+    "ALTER TABLE pages ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pages ADD COLUMN confidence REAL",
+    "ALTER TABLE pages ADD COLUMN flags TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE failures ADD COLUMN next_try REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE failures ADD COLUMN size INTEGER NOT NULL DEFAULT -1",
+    "ALTER TABLE failures ADD COLUMN mtime_ns INTEGER NOT NULL DEFAULT -1",
+    "ALTER TABLE failures ADD COLUMN reader TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE runs ADD COLUMN mode TEXT NOT NULL DEFAULT 'ingest'",
+    "ALTER TABLE runs ADD COLUMN seconds REAL",
+    "ALTER TABLE runs ADD COLUMN moved INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE runs ADD COLUMN embedded INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE runs ADD COLUMN waiting INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE runs ADD COLUMN reasons TEXT NOT NULL DEFAULT '{}'",
+    "UPDATE runs SET seconds = finished_at - started_at",
+    # Never filled so far: the counts have tables of their own.
+    "ALTER TABLE pages DROP COLUMN tokens",
+    "ALTER TABLE chunks DROP COLUMN tokens",
+    "CREATE TABLE page_tokens (version_id INTEGER NOT NULL, number INTEGER NOT NULL,"
+    " tokens INTEGER NOT NULL, PRIMARY KEY (version_id, number)) WITHOUT ROWID",
+    "CREATE TABLE chunk_tokens (version_id INTEGER NOT NULL, ordinal INTEGER NOT NULL,"
+    " tokens INTEGER NOT NULL, PRIMARY KEY (version_id, ordinal)) WITHOUT ROWID",
+    "UPDATE meta SET value = '3' WHERE key = 'schema'",
+)
+
 
 def upgrade(connection: sqlite3.Connection, found: int) -> None:
     """Bring a catalog of schema `found` to the newest; the caller holds a write transaction."""
     started = time.monotonic()
     if found == 1:
         _to_2(connection)
+    for statement in _TO_3:
+        connection.execute(statement)
     log.info("brought the catalog up to date in %.1f s", time.monotonic() - started)
 
 

@@ -9,12 +9,26 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class StorageSettings(BaseSettings):
-    """Where the library lies and which embedding model fills it."""
+class LogSettings(BaseSettings):
+    """What is logged, and how."""
 
     model_config = SettingsConfigDict(
         env_prefix="HAYLOFT_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
     )
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people, or one JSON object a line."""
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+
+class StorageSettings(LogSettings):
+    """Where the library lies and which embedding model fills it."""
 
     data_dir: Path = Path("data")
     """Holds everything Hayloft keeps. Two directories are two independent libraries."""
@@ -59,7 +73,10 @@ class StorageSettings(BaseSettings):
     threads: int = Field(default=0, ge=0)
     """CPU threads for the embedding model; 0: as many as there are cores."""
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+    @property
+    def tokenizers(self) -> Path:
+        """Where the vocabularies of served models are kept."""
+        return self.data_dir / "tokenizers"
 
     @field_validator("data_dir")
     @classmethod

@@ -1,12 +1,15 @@
-"""Qwen2's vocabulary: from the metadata of a GGUF file or a served model, made into a tokenizer."""
+"""Qwen2's vocabulary: of a GGUF file, a tokenizer.json or a served model, as a tokenizer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storage.errors import SettingsError
+from storage.gguf_file import MAGIC, read_gguf
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -89,3 +92,63 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
     tokenizer.add_special_tokens(special)
     tokenizer.add_tokens(defined)
     return tokenizer
+
+
+def tokenizer_from_file(path: Path) -> Tokenizer:
+    """A tokenizer from a `tokenizer.json` or a GGUF file, told apart by content.
+
+    Raises SettingsError where the file is neither, or is not Qwen2's.
+    """
+    from tokenizers import Tokenizer
+
+    path = path.expanduser()
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(MAGIC))
+    except OSError as exc:
+        raise SettingsError(
+            f"The tokenizer file {path} cannot be read: {exc.strerror or exc}. "
+            "Correct HAYLOFT_TOKENIZER."
+        ) from exc
+    if start == MAGIC:
+        vocabulary = vocabulary_of(read_gguf(path))
+        if vocabulary is None:
+            raise SettingsError(
+                f"{path} does not hold Qwen2's vocabulary: set HAYLOFT_TOKENIZER to a GGUF file "
+                "of a Qwen2 model."
+            )
+        return build_tokenizer(vocabulary)
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as exc:  # the library raises bare Exception for any file it cannot read
+        raise SettingsError(
+            f"{path} is neither a tokenizer.json nor a GGUF file: correct HAYLOFT_TOKENIZER."
+        ) from exc
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    if any(tokenizer.token_to_id(marker) is None for marker in ("<|im_start|>", "<|im_end|>")):
+        raise SettingsError(
+            f"{path} is not Qwen2's tokenizer: it has no <|im_start|>. Correct HAYLOFT_TOKENIZER."
+        )
+    return tokenizer
+
+
+def counting(tokenizer: Tokenizer) -> Callable[[Sequence[str]], list[int]]:
+    """Counts the tokens of several texts at once, on all cores."""
+
+    def count(texts: Sequence[str]) -> list[int]:
+        encoded = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(encoding) for encoding in encoded]
+
+    return count
+
+
+def fingerprint(tokenizer: Tokenizer) -> str:
+    """A digest of all that decides about counts, the same wherever a vocabulary came from."""
+    return hashlib.sha256(tokenizer.to_str().encode("utf-8")).hexdigest()
+
+
+def kept_tokenizer(tokenizers: Path) -> Path | None:
+    """The vocabulary of the model that was served last, among those kept in a folder."""
+    kept = [path for path in tokenizers.glob("*.json") if path.is_file()]
+    return max(kept, key=lambda path: path.stat().st_mtime, default=None)

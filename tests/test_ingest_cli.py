@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def test_files_set_aside_end_with_one(docs, capsys):
 def test_for_people_there_is_a_line_a_file_and_a_sum(docs, capsys):
     """In a pipe: plain lines, no control characters, also for a file with an ugly name."""
     (docs / "evil\x1b[31m\nname.txt").write_text("text of it")
-    (docs / "table.xlsx").write_bytes(b"x")
+    (docs / "table.xyz").write_bytes(b"x")
 
     assert hayloft.main(["ingest", str(docs)]) == 0
 
@@ -112,7 +113,7 @@ def test_for_people_there_is_a_line_a_file_and_a_sum(docs, capsys):
     assert "\x1b" not in out
     assert r"evil\x1b[31m\nname.txt" in out
     assert "4 added, 0 updated, 0 unchanged, 0 deleted, 0 set aside" in out
-    assert "Passed over, since their type is not read: 1 .xlsx." in out
+    assert "Passed over, since their type is not read: 1 .xyz." in out
 
 
 def test_quiet_says_nothing_but_failures(docs, capsys):
@@ -125,6 +126,7 @@ def test_quiet_says_nothing_but_failures(docs, capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert "bad.pdf" in err
+    assert "1 set aside" in err
 
 
 @pytest.mark.parametrize(
@@ -220,6 +222,161 @@ def test_a_folder_can_be_forgotten(docs, tmp_path, capsys):
 
     assert events(capsys.readouterr().out)[-1]["deleted"] == 3
     assert hayloft.main(["ingest"]) == 2
+
+
+def test_each_run_leaves_a_line_a_file_in_the_log(docs, tmp_path, monkeypatch, capsys):
+    """As JSON where that is set, whatever the level on standard error; never the text itself."""
+    monkeypatch.setenv("HAYLOFT_LOG_FORMAT", "json")
+    (docs / "bad.pdf").write_bytes(b"no pdf")
+    hayloft.main(["ingest", "--quiet", str(docs)])
+
+    lines = (tmp_path / "data" / "logs" / "ingest.log").read_text("utf-8").splitlines()
+
+    told = [json.loads(line) for line in lines]
+    by_name = {line["document"]: line for line in told if "document" in line}
+    assert by_name["a.md"]["message"] == "added"
+    assert {"pages", "chunks", "embedded", "seconds", "characters"} <= by_name["a.md"].keys()
+    assert by_name["bad.pdf"]["kind"] == "damaged"
+    assert by_name["bad.pdf"]["level"] == "WARNING"
+    assert (told[-1]["message"], told[-1]["failed"]) == ("failed-files", 1)
+    assert "rent is due" not in "".join(lines)
+    assert "ingest.run" not in capsys.readouterr().err
+
+
+def test_the_history_can_be_read(docs, capsys):
+    """`hayloft runs`: newest first, with duration and reasons; failed ones alone; as JSON."""
+    hayloft.main(["ingest", str(docs)])
+    (docs / "bad.pdf").write_bytes(b"no pdf")
+    hayloft.main(["ingest"])
+    capsys.readouterr()
+
+    assert hayloft.main(["runs"]) == 0
+    newest, oldest = capsys.readouterr().out.splitlines()
+    assert "failed-files" in newest
+    assert "1 set aside (1 damaged)" in newest
+    assert " s  3 added" in oldest
+    hayloft.main(["runs", "--failed", "--json"])
+    [run] = events(capsys.readouterr().out)
+    assert (run["reasons"], run["mode"]) == ({"damaged": 1}, "ingest")
+    assert run["seconds"] > 0
+    assert hayloft.main(["status", "--metrics"]) == 0
+    assert "hayloft_documents 3" in capsys.readouterr().out
+
+
+def test_metrics_of_the_last_run_lie_ready(docs, tmp_path, capsys):
+    """Written by each run, the failed ones too; what `hayloft status --metrics` prints."""
+    hayloft.main(["ingest", "--quiet", str(docs)])
+    path = tmp_path / "data" / "metrics" / "hayloft.prom"
+
+    hayloft.main(["status", "--metrics"])
+
+    assert path.read_text() == capsys.readouterr().out
+    for file in docs.rglob("*.*"):
+        file.unlink()
+    hayloft.main(["ingest"])
+    assert 'hayloft_last_run_outcome{outcome="brake"} 1' in path.read_text()
+
+
+@pytest.mark.parametrize("wanted", ["status", "ingest"])
+def test_a_full_disk_behind_standard_output_is_one_sentence(docs, tmp_path, wanted):
+    """No traceback, exit 74; the ingestion itself is carried out."""
+    arguments = [wanted, *([str(docs)] if wanted == "ingest" else [])]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", RUNNER, *arguments],
+            cwd=Path(__file__).resolve().parent.parent,
+            env={**os.environ, "HAYLOFT_DATA_DIR": str(tmp_path / "data")},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert done.returncode == 74
+    assert done.stderr.count("\n") == 1
+    assert "standard output" in done.stderr.lower()
+    if wanted == "ingest":
+        assert catalog_of(tmp_path / "data").counts().documents == 3
+
+
+def test_a_failed_run_is_told_and_a_good_one_is_not(docs, tmp_path, monkeypatch):
+    """HAYLOFT_ON_FAILURE: bad files, the brake; not success, and not another run at work."""
+    told = tmp_path / "told.jsonl"
+    code = "import sys, pathlib; p = pathlib.Path(sys.argv[1]); "
+    code += "p.open('a').write(sys.stdin.read() + '\\n')"
+    command = shlex.join([sys.executable, "-c", code, str(told)])
+    monkeypatch.setenv("HAYLOFT_ON_FAILURE", command)
+    assert hayloft.main(["ingest", "--quiet", str(docs)]) == 0
+    with FileLock(tmp_path / "data" / "ingest.lock") as lock:
+        lock.acquire()
+        assert hayloft.main(["ingest", "--quiet"]) == 75
+    assert not told.exists()
+
+    (docs / "bad.pdf").write_bytes(b"no pdf")
+    assert hayloft.main(["ingest", "--quiet"]) == 1
+    assert hayloft.main(["ingest", "--quiet"]) == 1  # nothing new: the file only waits
+    for file in docs.rglob("*.*"):
+        file.unlink()
+    assert hayloft.main(["ingest", "--quiet"]) == 77
+
+    first, second = events(told.read_text())
+    assert (first["outcome"], first["exit_code"], first["failures"][0]["document"]) == (
+        "failed-files",
+        1,
+        "bad.pdf",
+    )
+    assert (second["outcome"], second["exit_code"]) == ("brake", 77)
+    assert "3 of 3 documents" in second["message"]
+
+
+def test_a_hook_that_does_not_work_changes_nothing(docs, monkeypatch, capsys):
+    """The run's result stays what it was."""
+    monkeypatch.setenv("HAYLOFT_ON_FAILURE", "/no/such/program")
+    (docs / "bad.pdf").write_bytes(b"no pdf")
+
+    assert hayloft.main(["ingest", "--quiet", str(docs)]) == 1
+    assert catalog_of(Path("data").absolute()).counts().documents == 3
+
+
+def test_the_log_level_of_the_env_file_counts(docs, tmp_path):
+    """HAYLOFT_LOG_LEVEL=info in .env shows each file on standard error."""
+    (tmp_path / ".env").write_text("HAYLOFT_LOG_LEVEL=info\n")
+    root = Path(__file__).resolve().parent.parent
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("HAYLOFT_")}
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER, "ingest", str(docs)],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(root), "HAYLOFT_CHROMA_LINGER_S": "0.2"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0
+    assert 'INFO ingest.run: added document="a.md"' in done.stderr
+
+
+def test_a_watcher_takes_files_in_and_ends_when_told(docs, tmp_path):
+    """`--watch`: a new file is in the library soon after; SIGTERM ends it with 0."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNER, "ingest", "--watch", "--json", str(docs)],
+        cwd=Path(__file__).resolve().parent.parent,
+        env={**os.environ, "HAYLOFT_DATA_DIR": str(tmp_path / "data"), "FAULTS_GRACE_S": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    while '"report"' not in process.stdout.readline():
+        pass
+    write_files(docs, {"new.md": "# New\n\nNews."})
+    while (line := process.stdout.readline()) and '"report"' not in line:
+        pass
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+
+    assert json.loads(line)["added"] == 1
+    assert process.returncode == 0, err
+    assert err == ""
+    assert catalog_of(tmp_path / "data").runs()[0].mode == "watch"
 
 
 RUNNER = "import tests.faults_runner as r; raise SystemExit(r.command())"

@@ -100,7 +100,9 @@ def texts(library: Library, query: str) -> str:
 
 def counts(report) -> dict[str, int]:
     """The counts of a report that are not zero, sizes aside."""
-    return {k: v for k, v in report.counts().items() if v and k not in ("pages", "chunks")}
+    return {
+        k: v for k, v in report.counts().items() if v and k not in ("pages", "chunks", "embedded")
+    }
 
 
 def problem_at(monkeypatch, folder: str) -> None:
@@ -215,6 +217,191 @@ def test_files_of_the_same_content_are_both_there(library, docs):
     assert find(library, "Who opens a hive at night?")[0] == "rules copy.txt"
 
 
+def identities(library: Library) -> dict[str, int]:
+    return {d.document: d.document_id for d in library.catalog.documents()}
+
+
+def test_renamed_and_moved_files_keep_vectors_and_ids(library, docs, embedder):
+    """Another name, another folder, both at once: nothing is embedded, citations stay true."""
+    run(library, docs)
+    before, vectors = identities(library), content_of(library)["vectors"]
+    embedder.passages.clear()
+    (docs / "lease.md").rename(docs / "tenancy.md")
+    (docs / "rules.txt").rename(docs / "web" / "rules.txt")
+    (docs / "minutes").rename(docs / "protocols")
+    (docs / "protocols" / "one.md").rename(docs / "protocols" / "first.md")
+    events = []
+
+    report = run(library, events=events)
+
+    assert counts(report) == {"moved": 4, "unchanged": 1}
+    assert embedder.passages == []
+    assert identities(library) == {
+        "tenancy.md": before["lease.md"],
+        "web/rules.txt": before["rules.txt"],
+        "web/page.html": before["web/page.html"],
+        "protocols/first.md": before["minutes/one.md"],
+        "protocols/two.md": before["minutes/two.md"],
+    }
+    content = content_of(library)
+    assert sorted(content["vectors"].values()) == sorted(vectors.values())
+    assert content["strays"] == NO_STRAYS
+    assert find(library, "tenancy")[0] == "tenancy.md"
+    assert {e.was for e in events if isinstance(e, DocumentDone)} == {
+        "lease.md",
+        "rules.txt",
+        "minutes/one.md",
+        "minutes/two.md",
+    }
+    assert counts(run(library)) == {"unchanged": 5}
+
+
+def test_a_renamed_file_that_changes_later_takes_its_new_name(library, docs, embedder):
+    """Its vectors are led by the old name until its content changes, by the new one then."""
+    run(library, docs)
+    (docs / "lease.md").rename(docs / "tenancy.md")
+    run(library)
+    embedder.passages.clear()
+    write_files(docs, {"tenancy.md": "# Lease\n\nThe rent is 1,300 euros."})
+
+    assert counts(run(library)) == {"updated": 1, "unchanged": 4}
+    assert all(text.startswith("tenancy") for text in embedder.passages)
+    assert len(embedder.passages) == 1
+
+
+def test_files_that_change_places_are_not_embedded_again(library, docs, embedder):
+    """Rotated like logs: each name has the content of another one, and all vectors are reused."""
+    for i in range(3):
+        write_files(docs, {f"log.{i}.txt": words(f"day {i}", 40)})
+    run(library, docs)
+    embedder.passages.clear()
+    for i in (2, 1, 0):
+        (docs / f"log.{i}.txt").rename(docs / f"log.{i + 1}.txt")
+    write_files(docs, {"log.0.txt": words("today", 40)})
+
+    report = run(library)
+
+    assert counts(report) == {"added": 1, "updated": 3, "unchanged": 5}
+    assert report.embedded == len(embedder.passages) == report.chunks // 4
+    assert content_of(library)["strays"] == NO_STRAYS
+
+
+def test_a_file_moved_between_sources_keeps_its_id(library, docs, embedder, tmp_path):
+    """From one source folder into another, in the run that sees both."""
+    other = write_files(tmp_path / "other", {"x.md": "# X\n\nText of x."})
+    run(library, docs, other)
+    before = identities(library)
+    embedder.passages.clear()
+    shutil.move(docs / "lease.md", other / "lease.md")
+
+    assert counts(run(library)) == {"moved": 1, "unchanged": 5}
+    assert identities(library) == before
+    assert embedder.passages == []
+
+
+def test_copies_are_embedded_once(library, docs, embedder):
+    """In the run that brings both, and in a later one; each is a document that can be cited."""
+    long = words("long", 400)
+    write_files(docs, {"a/report.txt": long, "b/other name.txt": long})
+    first = run(library, docs)
+    embedder.passages.clear()
+    write_files(docs, {"c/third.txt": long})
+
+    second = run(library)
+
+    assert len([c for c in content_of(library)["vectors"] if "third" in c[0]]) > 5
+    assert first.embedded < first.chunks
+    assert (second.added, second.embedded, embedder.passages) == (1, 0, [])
+    query = " ".join(long.split()[:6])
+    hits = Finder(library).search(query, scope=Scope(documents=("b/other name.txt",)))
+    assert hits[0].document == "b/other name.txt"
+    assert hits[0].title == "Other name"
+
+
+def test_verify_finds_what_stat_does_not_show(library, docs):
+    """New content behind the old size and time is found by its hash alone, and read."""
+    run(library, docs)
+    lease = docs / "lease.md"
+    stamp = lease.stat().st_mtime_ns
+    lease.write_text(lease.read_text().replace("1,200", "9,900"))
+    os.utime(lease, ns=(stamp, stamp))
+    assert counts(run(library)) == {"unchanged": 5}
+
+    report = run(library, verify=True)
+
+    assert counts(report) == {"updated": 1, "unchanged": 4}
+    assert (report.verified, report.unseen) == (5, ["lease.md"])
+    assert "9,900" in texts(library, "rent")
+    assert library.catalog.runs()[0].mode == "verify"
+    assert run(library, verify=True).unseen == []
+
+
+def test_a_file_set_aside_waits_for_its_next_attempt(library, docs, monkeypatch):
+    """Not tried on the next run, unless it changes, is named, or `--retry` says so; then it is."""
+    run(library, docs)
+    (docs / "bad.pdf").write_bytes(b"no pdf")
+    assert counts(run(library)) == {"failed": 1, "unchanged": 5}
+
+    assert counts(run(library)) == {"waiting": 1, "unchanged": 5}
+    assert library.catalog.runs()[0].outcome == "failed-files"
+    assert counts(run(library, retry=True)) == {"failed": 1, "unchanged": 5}
+    assert counts(run(library, docs / "bad.pdf")) == {"failed": 1}
+    assert library.catalog.failures()[0].attempts == 3
+    assert library.catalog.runs()[0].reasons == {"damaged": 1}
+    (docs / "bad.pdf").write_bytes(b"still none")
+    assert counts(run(library)) == {"failed": 1, "unchanged": 5}
+    now = time.time()
+    monkeypatch.setattr("ingest.planning.time.time", lambda: now + 16 * 60)
+    assert counts(run(library)) == {"failed": 1, "unchanged": 5}
+
+
+def test_an_emptied_source_deletes_nothing(library, docs, tmp_path):
+    """An unmounted share is an empty folder: its documents stay, the other sources go on."""
+    share = write_files(tmp_path / "share", {"s.md": "# Share\n\nThe share is quartz."})
+    run(library, docs, share)
+    (share / "s.md").rename(tmp_path / "kept.md")
+    write_files(docs, {"lease.md": "# Lease\n\nNew text of the lease."})
+
+    report = run(library)
+
+    assert counts(report) == {"failed": 1, "updated": 1, "unchanged": 4}
+    assert report.failures[0].kind == "emptied"
+    assert find(library, "quartz")[0] == "s.md"
+    assert library.catalog.document_named("s.md").fault_kind == "emptied"
+    assert counts(run(library, share))["failed"] == 1
+    (tmp_path / "kept.md").rename(share / "s.md")
+    assert counts(run(library)) == {"unchanged": 6}
+    assert library.catalog.failures() == []
+    (share / "s.md").unlink()
+    assert counts(run(library, allow_deletes=True)) == {"deleted": 1, "unchanged": 5}
+
+
+def test_a_moved_folder_does_not_trip_the_brake(library, docs):
+    """All files under another folder: by `stat` alone they are moves, not deletions."""
+    run(library, docs)
+    shutil.copytree(docs, docs.parent / "docs2" / "archive")
+    shutil.rmtree(docs)
+    (docs.parent / "docs2").rename(docs)
+
+    assert counts(run(library)) == {"moved": 5}
+
+
+def test_the_brake_looks_again_at_what_only_seemed_to_move(library, docs):
+    """Other files of the same sizes and times: read and added, and nothing is deleted."""
+    run(library, docs)
+    for path in [p for p in docs.rglob("*") if p.is_file()]:
+        stamp, text = path.stat().st_mtime_ns, path.read_text()
+        path.unlink()
+        new = path.with_name("new " + path.name)
+        new.write_text(text.swapcase())
+        os.utime(new, ns=(stamp, stamp))
+
+    with pytest.raises(DeleteBrake, match="nothing was deleted"):
+        run(library)
+
+    assert len(documents(library)) == 10
+
+
 def test_names_are_only_names(library, tmp_path):
     """Spaces, quotes, emoji, newlines, markup, SQL and 250 characters: read, found, kept apart."""
     odd = [
@@ -249,7 +436,7 @@ def test_bad_files_are_set_aside_and_the_rest_goes_on(library, docs):
     (docs / "truncated.docx").write_bytes(b"PK\x03\x04" + b"\0" * 100)
     (docs / "blank.txt").write_text("  \n \n")
     (docs / "minutes" / "loop").symlink_to(docs)
-    (docs / "table.xlsx").write_bytes(b"x")
+    (docs / "table.xyz").write_bytes(b"x")
 
     report = run(library, docs)
 
@@ -262,13 +449,13 @@ def test_bad_files_are_set_aside_and_the_rest_goes_on(library, docs):
         "minutes/loop",
     }
     assert all(f.reason.endswith(".") and "\n" not in f.reason for f in report.failures)
-    assert report.skipped == {".xlsx": 1}
+    assert report.skipped == {".xyz": 1}
     assert library.catalog.runs()[0].outcome == "failed-files"
     assert library.catalog.counts().failures == 5
     # Mended or removed, their lines go.
     (docs / "empty.md").write_text("# Full\n\nof text")
     (docs / "garbage.pdf").unlink()
-    assert counts(run(library)) == {"added": 1, "unchanged": 5, "failed": 3}
+    assert counts(run(library)) == {"added": 1, "unchanged": 5, "failed": 1, "waiting": 2}
     assert library.catalog.counts().failures == 3
 
 

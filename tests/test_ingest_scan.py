@@ -40,13 +40,24 @@ def test_files_of_known_types_are_found_sorted(tmp_path):
 
 def test_other_types_are_counted_by_ending(tmp_path):
     """What cannot be read is counted, so that the report can say it was skipped."""
-    for name in ("a.xyz", "b.XYZ", "c.xlsx", "Makefile", "ok.txt"):
+    for name in ("a.xyz", "b.XYZ", "c.dwg", "Makefile", "ok.txt"):
         (tmp_path / name).touch()
 
     result = scan(tmp_path, follow_symlinks=False)
 
     assert _names(result) == ["ok.txt"]
-    assert result.skipped == {"": 1, ".xlsx": 1, ".xyz": 2}
+    assert result.skipped == {"": 1, ".dwg": 1, ".xyz": 2}
+
+
+def test_empty_source_file_is_nothing_to_report(tmp_path):
+    """An empty `__init__.py` is as it should be; an empty text is not, and is passed on."""
+    for name in ("__init__.py", "empty.txt"):
+        (tmp_path / name).touch()
+
+    result = scan(tmp_path, follow_symlinks=False)
+
+    assert _names(result) == ["empty.txt"]
+    assert result.skipped == {}
 
 
 def test_hidden_and_office_lock_files_are_passed_over(tmp_path):

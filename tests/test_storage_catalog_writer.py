@@ -10,7 +10,7 @@ import pytest
 
 from storage.catalog import Catalog, IndexIdentity
 from storage.catalog_writer import CatalogWriter, FileState, Leftover
-from storage.records import Chunk, Page, ParsedDocument
+from storage.records import Chunk, Flag, Page, ParsedDocument
 
 COLLECTION = "hayloft-test"
 NOW = time.time
@@ -151,6 +151,98 @@ def test_sweeping_a_first_version_that_was_never_published_takes_its_document(ca
 
     with catalog.database.snapshot() as connection:
         assert connection.execute("SELECT count(*) FROM documents").fetchone()[0] == 0
+
+
+def test_what_a_page_says_of_itself_is_kept(catalog, writer):
+    """Origin, confidence and flags come back as they went in, also for a rebuild."""
+    source = writer.source("/docs", whole=True)
+    pages = (
+        Page(1, "seen", origin="ocr", confidence=0.5, flags=(Flag("hidden", 0, 4),)),
+        Page(2, "also", origin="ocr", confidence=0.9, flags=(Flag("repeated", 0, 4),)),
+        Page(3, "", origin="none"),
+    )
+    new = writer.begin_version(source, "scan.pdf", 0, COLLECTION)
+    document = ParsedDocument("Scan", pages, True, "test")
+
+    writer.publish(new.version_id, FileState("scan.pdf", 1, 1, "s", "r"), document, [], [])
+
+    assert tuple(catalog.pages(new.document_id)) == pages
+    assert writer.parsed_before(new.version_id).pages == pages
+    with catalog.snapshot() as snapshot:
+        assert snapshot.pages([(new.version_id, 1)]) == {(new.version_id, 1): pages[0]}
+    summary = catalog.document_named("scan.pdf")
+    assert (summary.ocr_pages, summary.unsearchable_pages, summary.flagged_pages) == (2, 1, 1)
+    assert summary.confidence == pytest.approx(0.7)
+
+
+def test_each_attempt_waits_longer_and_a_changed_file_begins_anew(catalog, writer):
+    """The pauses follow the attempts, the last one stays; another size starts over."""
+    source = writer.source("/docs", whole=True)
+    waits = []
+    for size in (1, 1, 1, 2):
+        now = NOW()
+        writer.fail(source, "a.txt", "damaged", "no", size=size, pauses=(10, 100))
+        waits.append(round(writer.failed(source)["a.txt"].next_try - now))
+
+    assert waits == [10, 100, 100, 10]
+    assert catalog.failures()[0].attempts == 1
+    writer.fail(source, "folder", "permission", "no")
+    assert writer.failed(source)["folder"].next_try == 0
+
+
+def test_a_document_that_cannot_be_read_now_says_so(catalog, writer):
+    """A failure of the file, of a folder above it or of the whole source is the document's."""
+    source = writer.source("/docs", whole=True)
+    for name in ("a.txt", "sub/b.txt", "sub/deep/c.txt", "subway.txt"):
+        add(writer, source, name, "alpha")
+    writer.fail(source, "a.txt", "damaged", "It is broken.")
+    writer.fail(source, "sub", "permission", "It is shut.")
+
+    def faults():
+        return {d.document: d.fault for d in catalog.documents()}
+
+    assert faults() == {
+        "a.txt": "It is broken.",
+        "sub/b.txt": "It is shut.",
+        "sub/deep/c.txt": "It is shut.",
+        "subway.txt": "",
+    }
+    writer.fail(source, ".", "vanished", "All is gone.")
+    assert faults()["subway.txt"] == "All is gone."
+    assert catalog.document_named("a.txt").fault_since > 0
+    assert catalog.failures()[1].last_good is not None
+
+
+def test_a_moved_document_keeps_its_id_and_is_found_by_its_new_name(catalog, writer):
+    """Pages, chunks and vectors stay; path, title, type and words follow the new name."""
+    source = writer.source("/docs", whole=True)
+    other = writer.source("/other", whole=True)
+    old = add(writer, source, "zebra.txt", "alpha beta")
+    writer.fail(source, "zebra.txt", "vanished", "gone")
+
+    writer.move(
+        old.document_id,
+        other,
+        FileState("sub/giraffe.md", 7, 8, "sha", "reader"),
+        title="Giraffe",
+        lead="Zebra",
+    )
+
+    [moved] = catalog.documents()
+    assert (moved.document_id, moved.document, moved.source_root) == (
+        old.document_id,
+        "sub/giraffe.md",
+        "/other",
+    )
+    assert (moved.title, moved.kind) == ("Giraffe", "md")
+    assert found(catalog, "giraffe") == ["alpha", "beta"]
+    assert found(catalog, "zebra") == []
+    with catalog.snapshot() as snapshot:
+        assert snapshot.versions_named("giraffe", 5) == [old.version_id]
+        assert snapshot.versions_named("zebra", 5) == []
+    known = writer.files(other)["sub/giraffe.md"]
+    assert (known.lead, known.size, known.version_id) == ("Zebra", 7, old.version_id)
+    assert catalog.failures() == []
 
 
 def test_a_removed_document_is_gone_at_once_and_its_vectors_are_noted(catalog, writer):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import database
+from storage import database, migration
 from storage.catalog import Catalog
 from storage.catalog_writer import CatalogWriter, FileState
 from storage.errors import StorageError
@@ -123,6 +123,26 @@ def test_an_old_catalog_takes_the_shape_of_a_new_one(old, tmp_path):
     Catalog(old).counts()
     Catalog(tmp_path / "new.db").counts()
 
+    assert shape(old) == shape(tmp_path / "new.db")
+
+
+def test_a_catalog_of_the_second_schema_keeps_all_it_holds(old, tmp_path):
+    """The new columns say: nothing known; a failure may be tried at once; runs have durations."""
+    with closing(sqlite3.connect(old)) as connection, connection:
+        connection.execute(
+            "INSERT INTO runs (started_at, finished_at, outcome) VALUES (10.0, 12.5, 'complete'),"
+            " (20.0, NULL, 'interrupted')"
+        )
+        migration._to_2(connection)
+    catalog = Catalog(old)
+
+    lease = catalog.document_named("contracts/lease.pdf")
+
+    assert catalog.page(1, 1) == Page(1, DOCUMENTS["contracts/lease.pdf"][0])
+    assert (lease.ocr_pages, lease.confidence, lease.fault) == (0, None, "")
+    assert [run.seconds for run in catalog.runs()] == [None, 2.5]
+    assert catalog.failures()[0].next_try == 0
+    Catalog(tmp_path / "new.db").counts()
     assert shape(old) == shape(tmp_path / "new.db")
 
 
