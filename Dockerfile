@@ -14,6 +14,11 @@ ENV PIP_NO_CACHE_DIR=1 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 
+# Reads scanned pages. More languages: tesseract-ocr-deu, tesseract-ocr-fra ...
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends tesseract-ocr tesseract-ocr-osd \
+ && rm -rf /var/lib/apt/lists/*
+
 WORKDIR /opt/hayloft
 
 # The packages come before the code, so that a change of code does not fetch them again. Torch comes

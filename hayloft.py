@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -15,13 +15,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("ingest.cli", "bring the index in line with the files; cron-safe"),
     "search": ("app.cli_search", "passages with document, page and score"),
     "ask": ("app.cli_ask", "a cited answer with its receipt"),
+    "warm": ("app.cli_warm", "let the model read what conversations begin with, ahead of time"),
     "ui": ("app.cli_ui", "the chat app in the browser"),
     "eval": ("evaluation.cli", "score search and answers on your questions; compare settings"),
     "models": ("app.cli_models", "chat models: windows, memory, what fits; pull and extend them"),
     "tokens": ("app.cli_tokens", "exact Qwen2 token counts"),
+    "runs": ("ingest.cli_runs", "the history of ingestion runs: when, how long, why not"),
     "status": ("app.cli_status", "what is stored, the last runs, which services answer"),
     "doctor": ("app.cli_doctor", "what is wrong, and the command that mends it"),
 }
+
+_OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 EXIT_CODES = """exit codes:
   0   all in line
@@ -104,7 +108,9 @@ def _run(args: argparse.Namespace) -> int:
 
     try:
         _start_logging(args.log_level)
-        return int(importlib.import_module(COMMANDS[args.command][0]).run(args))
+        code = int(importlib.import_module(COMMANDS[args.command][0]).run(args))
+        sys.stdout.flush()
+        return code
     except HayloftError as exc:
         print(f"hayloft: {exc}", file=sys.stderr)
         return exc.exit_code
@@ -115,6 +121,12 @@ def _run(args: argparse.Namespace) -> int:
         # The reader of a pipe (`| head`) has gone: not a fault of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as exc:
+        if exc.filename is not None or exc.errno not in _OUTPUT_LOST:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"hayloft: Standard output cannot be written ({exc.strerror}).", file=sys.stderr)
+        return 74
     except ValueError as exc:
         settings = _settings_fault(exc)
         if settings is None:
@@ -124,19 +136,18 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _start_logging(level: str | None) -> None:
-    chosen = (level or os.environ.get("HAYLOFT_LOG_LEVEL") or "WARNING").upper()
+    from storage.logs import start_logging
+    from storage.settings import LogSettings
+
+    settings = LogSettings(**({"log_level": "WARNING"} if level else {}))  # type: ignore[arg-type]
+    chosen = (level or settings.log_level).upper()
     if chosen not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         from storage.errors import SettingsError
 
         raise SettingsError(
             f"{chosen!r} is no log level. Use DEBUG, INFO, WARNING or ERROR (HAYLOFT_LOG_LEVEL)."
         )
-    logging.basicConfig(
-        level=chosen, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    if chosen == "INFO":
-        for noisy in ("httpx", "httpcore", "sentence_transformers", "chromadb"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
+    start_logging(chosen, settings.log_format)
 
 
 def _settings_fault(exc: ValueError) -> str | None:

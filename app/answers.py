@@ -4,7 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from app.ledger import Ledger
+from app.plans import Plan
 from storage.records import Hit, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Words of a quote, and what the page says in their place; one of them may be empty."""
+
+    quoted: str
+    page: str
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """What the page says that is almost the quote."""
+
+    text: str
+    char_start: int
+    """In the page's text."""
+    char_end: int
+    differences: tuple[Difference, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """The near miss as `hayloft ask --json` prints it."""
+        return {
+            "text": self.text,
+            "char_start": self.char_start,
+            "char_end": self.char_end,
+            "differences": [
+                {"quoted": difference.quoted, "page": difference.page}
+                for difference in self.differences
+            ],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +60,10 @@ class Citation:
     title: str = ""
     also: tuple[Place, ...] = ()
     """Where else the passage's words stand, the quote among them."""
+    near: Near | None = None
+    """Of a quote that is not on the page: what stands there instead, if it is like it."""
+    figures: tuple[str, ...] = ()
+    """Figures that the claim gives beside its quote and that no page it cites holds."""
 
     def to_json(self) -> dict[str, object]:
         """The citation as `hayloft ask --json` prints it."""
@@ -41,6 +78,8 @@ class Citation:
             "place": self.place,
             "title": self.title,
             "also": [place.to_json() for place in self.also],
+            "near": self.near.to_json() if self.near else None,
+            "figures": list(self.figures),
         }
 
 
@@ -61,6 +100,22 @@ class Receipt:
     cached_tokens: int | None
     exact: bool
     """False where the counts are a conservative estimate."""
+    reused_tokens: int | None = None
+    """Of the prompt: not computed, since the server had kept them; None where nothing tells."""
+    computed_tokens: int | None = None
+    """Of the prompt: computed for this answer. With the reused ones, all of it."""
+    derived: bool = False
+    """True where the two follow from the duration and the measured speed, not from a count."""
+    state: str = ""
+    """`warm` where the conversation so far was reused, `cold` where it was computed anew."""
+    broke: str = ""
+    """Why it was cold, in a sentence; empty for a first question and where it was warm."""
+    trusted_reason: str = ""
+    """Why no more of the window is trusted, in a sentence."""
+    predicted_s: float | None = None
+    """The wait that was predicted before, in seconds; None where no speed was known."""
+    note: str = ""
+    """What else happened to the prompt: passages sent anew, turns dropped."""
 
     def to_json(self) -> dict[str, object]:
         """The receipt as `hayloft ask --json` prints it."""
@@ -72,7 +127,35 @@ class Receipt:
             "server_prompt_tokens": self.server_prompt_tokens,
             "cached_tokens": self.cached_tokens,
             "exact": self.exact,
+            "reused_tokens": self.reused_tokens,
+            "computed_tokens": self.computed_tokens,
+            "derived": self.derived,
+            "state": self.state,
+            "broke": self.broke,
+            "trusted_reason": self.trusted_reason,
+            "predicted_s": self.predicted_s,
+            "note": self.note,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a turn added to its conversation's prompt, kept word for word.
+
+    The next prompt begins with the very same characters, so that the server
+    need not read them again.
+    """
+
+    text: str = ""
+    """The user message, passages and question; empty where no model was asked."""
+    given: int = 0
+    """How many of the turn's passages, the first ones, stand in it."""
+    front: Turn | None = None
+    """Documents that stand before the first turn from now on; None: as before."""
+    begins: int | None = None
+    """The turn that the prompt's history begins with from now on (0: this one); None: as before."""
+    tokens: int = 0
+    """Of the text, as counted then; 0 where nobody counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +173,19 @@ class Answer:
     timings: dict[str, float]
     """Seconds: `find`, `first_token`, `total`, and what the server reports."""
     hits: tuple[Hit, ...]
-    """The passages the answer was made from; citation n is hits[n - 1]."""
+    """The passages the answer was made from, those of earlier turns that it rests on included."""
     stop_reason: str = "stop"
     """`stop`, `length` (the answer was cut at its reserve) or `stopped` (by the user)."""
     notice: str = ""
     """One sentence the user should see beside the answer; usually empty."""
     searched: str = ""
     """What was searched for where that was not the question: a follow-up, made complete."""
+    numbers: tuple[int, ...] = ()
+    """The number of each passage; empty: 1, 2, 3 ... They stay the same in a conversation."""
+    plan: Plan | None = None
+    """What the choice of the mode was made from; None where there was none to make."""
+    ledger: Ledger | None = None
+    """What became of every page, where every page was to be read."""
 
     def to_json(self) -> dict[str, object]:
         """The answer as `hayloft ask --json` prints it."""
@@ -111,6 +200,8 @@ class Answer:
             "timings": {name: round(seconds, 4) for name, seconds in self.timings.items()},
             "stop_reason": self.stop_reason,
             "notice": self.notice,
+            "plan": self.plan.to_json() if self.plan else None,
+            "ledger": self.ledger.to_json() if self.ledger else None,
         }
 
 
@@ -121,6 +212,11 @@ class SourcesFound:
     hits: tuple[Hit, ...]
     mode: str
     model: str
+    numbers: tuple[int, ...] = ()
+    """See `Answer.numbers`."""
+    sent: Sent | None = None
+    """What goes to the model, for whoever keeps the conversation."""
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +233,54 @@ class AnswerReady:
     answer: Answer
 
 
-AnswerEvent = SourcesFound | TextDelta | AnswerReady
+@dataclass(frozen=True, slots=True)
+class ReadingProgress:
+    """How far a full read has come; sent at its begin, after each part, and every second."""
+
+    pages_read: int
+    pages: int
+    """All that can be read."""
+    found: int
+    """Pages read so far from which something was copied."""
+    seconds_left: float | None
+    """Of reading, predicted from what was measured so far; None before the first part."""
+
+
+AnswerEvent = SourcesFound | TextDelta | AnswerReady | ReadingProgress
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An earlier question of the conversation and the answer it got."""
+    """An earlier question of the conversation and the answer it got.
+
+    A turn without a question is the documents that stand before the first one.
+    """
 
     question: str
     answer: str
     hits: tuple[Hit, ...] = field(default=())
     searched: str = ""
     """What was searched for where that was not the question itself."""
+    numbers: tuple[int, ...] = ()
+    """The numbers of the passages; empty: 1, 2, 3 ..."""
+    sent: str = ""
+    """The very message that the model got; empty where none did."""
+    given: int = 0
+    """How many of the passages, the first ones, stand in that message."""
+    dropped: bool = False
+    """True where the prompt no longer holds it."""
+    turn_id: int = 0
+    model: str = ""
+    """Who answered."""
+    tokens: int = 0
+    """Of the message, as counted when it was sent; 0 where nobody counted."""
+
+
+def numbers_of(hits: tuple[Hit, ...], numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """The numbers of passages; without any of their own, they count from 1."""
+    return numbers if len(numbers) == len(hits) else tuple(range(1, len(hits) + 1))
+
+
+def passage_numbered(hits: tuple[Hit, ...], numbers: tuple[int, ...], n: int) -> Hit | None:
+    """Passage n of an answer; None where it has none of that number."""
+    return dict(zip(numbers_of(hits, numbers), hits, strict=True)).get(n)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from app import prompt
 from app.answers import (
@@ -18,16 +18,23 @@ from app.answers import (
     TextDelta,
     Turn,
 )
-from app.chat import ChatModel, Usage
-from app.citations import citation_of, cite
-from app.extractive import MIN_SUPPORT, Extract, compose, extract
+from app.chat import ChatModel, PromptTooLong
+from app.citations import citation_of
+from app.extract_text import compose
+from app.extractive import MIN_SUPPORT, Extract, extract
 from app.find import Finder
-from app.followup import FollowUp, follow_up
+from app.followup import RULES, FollowUp, follow_up
+from app.modes import Planner, Situation, Whole
+from app.plans import AUTO, DOCUMENTS, PASSAGES, READ_ALL, Mode, Option, Plan
+from app.plans import EXTRACTIVE as QUOTING
 from app.quotes import find_quote
 from app.reading import Reading, read, searched_for
 from app.settings import AppSettings
+from app.writing import Task, write
 from storage.library import Library
 from storage.records import EVERYTHING, Hit, Scope
+
+log = logging.getLogger(__name__)
 
 NOTHING_FOUND = "The documents do not seem to say anything about this."
 NOTHING_IN_SCOPE = "The chosen documents do not seem to say anything about this."
@@ -51,16 +58,51 @@ _NO_PROMPT = Receipt(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A question with all that goes with it."""
+
+    text: str
+    history: tuple[Turn, ...]
+    scope: Scope
+    started: float
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The turns that asked something."""
+        return tuple(turn for turn in self.history if turn.question)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The passages for a question, and the prompt with them."""
+
+    follow: FollowUp
+    built: prompt.Prompt | None
+    """None where nothing was found."""
+    seconds: float
+
+
 class Assistant:
-    """Answers questions about one library, with a chat model or by quoting (model None)."""
+    """Answers questions about one library, with a chat model or by quoting (model None).
+
+    `longer` finds the copy of a model with the long window, if there is one.
+    """
 
     def __init__(
-        self, library: Library, finder: Finder, model: ChatModel | None, settings: AppSettings
+        self,
+        library: Library,
+        finder: Finder,
+        model: ChatModel | None,
+        settings: AppSettings,
+        *,
+        longer: Callable[[ChatModel], ChatModel | None] | None = None,
     ) -> None:
         self._library = library
         self._finder = finder
         self._model = model
         self._settings = settings
+        self._planner = Planner(library, settings, longer)
 
     @property
     def model_name(self) -> str:
@@ -70,33 +112,198 @@ class Assistant:
         return f"{self._model.provider} {self._model.name}"
 
     def ask(
-        self, question: str, *, history: Sequence[Turn] = (), scope: Scope = EVERYTHING
+        self,
+        question: str,
+        *,
+        history: Sequence[Turn] = (),
+        scope: Scope = EVERYTHING,
+        mode: Mode | None = None,
     ) -> Iterator[AnswerEvent]:
         """Answer a question: sources first, then text as it comes, the whole answer last.
 
-        Closing the iterator stops the model. Raises UsageError for a question
-        that cannot be asked, ServiceUnavailable when Chroma or the model is
-        away, also after part of the text.
+        `mode` is that of the settings unless it is given. Closing the iterator
+        stops the model. Raises UsageError for a question that cannot be asked,
+        ServiceUnavailable when Chroma or the model is away, also after part of
+        the text.
         """
-        started = time.perf_counter()
-        limit = self._settings.passages if self._model else _EXTRACTIVE_PASSAGES
-        asked = follow_up(
-            question,
-            history,
-            model=self._model,
-            how=self._settings.followups,
-            reserve=self._settings.reserve,
+        asked = _Question(question, tuple(history), scope, time.perf_counter())
+        mode = mode or self._settings.mode
+        if self._model is None or mode == QUOTING:
+            yield from self._quoted(asked)
+        elif mode == READ_ALL:
+            yield from self._read_everything(self._model, asked)
+        else:
+            yield from self._written(self._model, asked, mode)
+
+    def plan(
+        self,
+        question: str,
+        *,
+        history: Sequence[Turn] = (),
+        scope: Scope = EVERYTHING,
+        mode: Mode | None = None,
+    ) -> Plan:
+        """The ways to answer a question, with their tokens and predicted waits; asks nothing."""
+        mode = mode or self._settings.mode
+        if self._model is None:
+            return self._planner.plan((), QUOTING, scope)
+        asked = _Question(question, tuple(history), scope, time.perf_counter())
+        return self._weighed(self._model, asked, mode)[1]
+
+    def outlook(self, history: Sequence[Turn], scope: Scope) -> Plan:
+        """What each mode would roughly cost a question that is not typed yet."""
+        if self._model is None:
+            return self._planner.plan((), QUOTING, scope)
+        now = self._planner.situation("", history, scope, self._model)
+        options = [
+            self._planner.documents_option(now, self._planner.whole(now))
+            if not scope.is_everything
+            else Option(DOCUMENTS, "whole documents", why_not="choose documents first"),
+            self._planner.passages_outlook(now),
+            self._planner.read_all_option(now),
+        ]
+        return self._planner.plan(options, self._settings.mode, scope)
+
+    # --- with a model -----------------------------------------------------------------------
+
+    def _written(self, model: ChatModel, asked: _Question, mode: Mode) -> Iterator[AnswerEvent]:
+        whole, plan, found, now = self._weighed(model, asked, mode)
+        if plan.chosen == DOCUMENTS:
+            if not isinstance(whole, Whole):
+                raise PromptTooLong(
+                    f"The documents cannot be read whole: {whole}. Choose fewer documents, or "
+                    "take the mode `passages` or `read-all`."
+                )
+            if whole.model is not now.model:
+                now = self._planner.situation(asked.text, asked.history, asked.scope, whole.model)
+            follow = FollowUp(asked.text, asked.text)
+            built = self._built_whole(now, whole)
+            option = plan.option(DOCUMENTS)
+        else:
+            if found is None:
+                found = self._found(now, asked, rules_only=False)
+            if found.built is None:
+                yield from self._nothing(found.follow, asked.scope, found.seconds)
+                return
+            follow, built, option = found.follow, found.built, None
+        taken: Mode = DOCUMENTS if plan.chosen == DOCUMENTS else PASSAGES
+        plan = self._planner.with_option(
+            plan, self._planner.built_option(now, taken, built, option)
         )
-        hits = self._finder.search(asked.query, limit=searched_for(limit), scope=scope)
+        found_s = time.perf_counter() - asked.started
+        task = Task(follow, now, built, taken, plan, asked.started, found_s)
+        yield from write(task, self._planner, self._page_text, self._everywhere)
+
+    def _read_everything(self, model: ChatModel, asked: _Question) -> Iterator[AnswerEvent]:
+        """Every page in scope, then an answer in this conversation's own prompt."""
+        from app.read_all import read_all
+
+        def answer(follow: FollowUp, reading: Reading) -> Iterator[AnswerEvent]:
+            began = time.perf_counter()
+            # The reading took the server's cache, and left it with its last part.
+            self._planner.note_reading(model)
+            now = self._planner.situation(asked.text, asked.history, asked.scope, model)
+            built = self._built(now, reading)
+            plan = self._planner.plan(
+                [self._planner.built_option(now, READ_ALL, built)], READ_ALL, asked.scope
+            )
+            task = Task(follow, now, built, READ_ALL, plan, began, 0.0)
+            yield from write(task, self._planner, self._page_text, self._everywhere)
+
+        yield from read_all(
+            self._library,
+            self._finder,
+            model,
+            self._settings,
+            asked.text,
+            history=asked.turns,
+            scope=asked.scope,
+            write=answer,
+        )
+
+    def _weighed(
+        self, model: ChatModel, asked: _Question, mode: Mode
+    ) -> tuple[Whole | str, Plan, _Found | None, Situation]:
+        """What there is to choose from, the choice, and what was found on the way."""
+        planner = self._planner
+        now = planner.situation(asked.text, asked.history, asked.scope, model)
+        named = not asked.scope.is_everything
+        whole: Whole | str = "not chosen"
+        options = []
+        if named or mode == DOCUMENTS:
+            whole = planner.whole(now, planner.front(now))
+            options.append(planner.documents_option(now, whole))
+        first = planner.plan(options, mode, asked.scope)
+        found = None
+        if first.chosen != DOCUMENTS or mode == AUTO:
+            # Where the documents are taken whole, the passages are weighed only to be shown.
+            try:
+                found = self._found(now, asked, rules_only=first.chosen == DOCUMENTS)
+            except PromptTooLong as fault:
+                if first.chosen != DOCUMENTS:
+                    raise
+                log.info("no prompt with passages to compare with: %s", fault)
+            if found is not None and found.built is not None:
+                options.append(planner.built_option(now, PASSAGES, found.built))
+        options.append(planner.read_all_option(now))
+        return whole, planner.plan(options, mode, asked.scope), found, now
+
+    def _found(
+        self, now: Situation, asked: _Question, *, rules_only: bool
+    ) -> _Found:
+        """The passages for a question, its follow-up made whole first."""
+        how = self._settings.followups
+        follow = follow_up(
+            asked.text,
+            asked.turns,
+            model=now.model,
+            how=RULES if rules_only and how != "off" else how,
+            reserve=now.budget.reserve,
+            opening=prompt.opening(asked.history),
+        )
+        limit = self._settings.passages
+        hits = self._finder.search(follow.query, limit=searched_for(limit), scope=asked.scope)
         most = self._settings.passage_characters
         reading = read(self._library.catalog, hits, limit, most)
-        found_s = time.perf_counter() - started
-        if not hits:
-            yield from self._nothing(asked, scope, found_s)
-        elif self._model is None:
-            yield from self._quote(asked, reading, scope, started, found_s)
+        built = self._built(now, reading) if reading.passages else None
+        return _Found(follow, built, time.perf_counter() - asked.started)
+
+    def _built(self, now: Situation, reading: Reading) -> prompt.Prompt:
+        return prompt.build(
+            now.question,
+            reading.passages,
+            now.history,
+            room=now.budget.room,
+            count=now.model.count,
+            count_text=now.model.count_text,
+            front=self._planner.front(now),
+        )
+
+    def _built_whole(self, now: Situation, whole: Whole) -> prompt.Prompt:
+        return prompt.build(
+            now.question,
+            whole.pages,
+            now.history,
+            room=whole.budget.room,
+            count=whole.model.count,
+            count_text=whole.model.count_text,
+            cost=whole.cost,
+            whole=True,
+        )
+
+    # --- without a model --------------------------------------------------------------------
+
+    def _quoted(self, asked: _Question) -> Iterator[AnswerEvent]:
+        """An answer in the documents' own sentences."""
+        follow = follow_up(asked.text, asked.turns, how=self._settings.followups)
+        limit = _EXTRACTIVE_PASSAGES
+        hits = self._finder.search(follow.query, limit=searched_for(limit), scope=asked.scope)
+        reading = read(self._library.catalog, hits, limit, self._settings.passage_characters)
+        found_s = time.perf_counter() - asked.started
+        if hits:
+            yield from self._quote(follow, reading, asked.scope, asked.started, found_s)
         else:
-            yield from self._write(self._model, asked, reading, history, started, found_s)
+            yield from self._nothing(follow, asked.scope, found_s)
 
     def _nothing(self, asked: FollowUp, scope: Scope, found_s: float) -> Iterator[AnswerEvent]:
         text = NOTHING_FOUND
@@ -136,7 +343,7 @@ class Assistant:
         # Only the passages that are quoted are numbered, in order of their use.
         used = tuple(dict.fromkeys(item.hit for item in extracts))
         sources = tuple(hits[index] for index in used)
-        yield SourcesFound(sources, EXTRACTIVE if sources else "none", self.model_name)
+        yield SourcesFound(sources, EXTRACTIVE if sources else "none", EXTRACTIVE)
         renumbered = [
             self._still_in_context(replace(item, hit=used.index(item.hit)), hits[item.hit])
             for item in extracts
@@ -152,77 +359,12 @@ class Assistant:
                 searched=asked.searched,
                 text=text,
                 mode=EXTRACTIVE if sources else "none",
-                model=self.model_name,
+                model=EXTRACTIVE,
                 citations=citations,
                 receipt=_NO_PROMPT,
                 timings={"find": found_s, "first_token": total_s, "total": total_s},
                 hits=sources,
                 notice=NO_CLEAR_ANSWER if _only_close(extracts) else "",
-            )
-        )
-
-    def _write(
-        self,
-        model: ChatModel,
-        asked: FollowUp,
-        reading: Reading,
-        history: Sequence[Turn],
-        started: float,
-        found_s: float,
-    ) -> Iterator[AnswerEvent]:
-        """The model's own words, from as many passages as fit its window."""
-        window, reserve = model.window(), self._settings.reserve
-        built = prompt.build(
-            asked.question,
-            reading.passages,
-            history,
-            room=model.room(reserve),
-            count=model.count,
-            count_text=model.count_text,
-        )
-        yield SourcesFound(built.hits, "passages", self.model_name)
-        pieces: list[str] = []
-        usage = Usage()
-        first_s: float | None = None
-        with closing(model.stream(built.messages, reserve=reserve)) as stream:  # type: ignore[type-var]
-            for item in stream:
-                if isinstance(item, Usage):
-                    usage = item
-                    continue
-                if first_s is None:
-                    first_s = time.perf_counter() - started
-                pieces.append(item)
-                yield TextDelta(item)
-        text = "".join(pieces)
-        timings = {"find": found_s, "total": time.perf_counter() - started}
-        if first_s is not None:
-            timings["first_token"] = first_s
-        told = {"load": usage.load_s, "prompt": usage.prompt_s, "answer": usage.answer_s}
-        timings |= {name: seconds for name, seconds in told.items() if seconds is not None}
-        yield AnswerReady(
-            Answer(
-                question=asked.question,
-                searched=asked.searched,
-                text=text,
-                mode="passages",
-                model=self.model_name,
-                citations=tuple(
-                    self._everywhere(citation, built.hits[citation.n - 1])
-                    for citation in cite(text, built.hits, self._page_text)
-                ),
-                receipt=Receipt(
-                    window=window,
-                    trusted_window=window,
-                    prompt_tokens=built.tokens.tokens,
-                    parts={**built.parts, "reserve": reserve},
-                    server_prompt_tokens=usage.prompt_tokens,
-                    cached_tokens=usage.cached_tokens,
-                    exact=built.tokens.exact,
-                ),
-                timings=timings,
-                hits=built.hits,
-                stop_reason=usage.stop_reason,
-                notice=_notice(usage, built.left_out),
             )
         )
 
@@ -259,11 +401,3 @@ class Assistant:
 
 def _only_close(extracts: Sequence[Extract]) -> bool:
     return bool(extracts) and extracts[0].support < MIN_SUPPORT
-
-
-def _notice(usage: Usage, left_out: int) -> str:
-    if usage.stop_reason == "length":
-        return "The answer was cut at its reserve. Raise HAYLOFT_RESERVE for longer answers."
-    if left_out:
-        return f"{left_out} more passages were found and did not fit the window."
-    return ""

@@ -7,6 +7,7 @@ ChatModelError               the chat model cannot answer                  (exit
 ├── ModelCrashed             the model's process died, or could not be loaded
 ├── PromptTooLong            the server refused the prompt: it exceeds the window
 ├── PromptTruncated          the server evaluated fewer tokens than were sent
+├── PromptMiscounted         the server evaluated more tokens than were counted
 └── BadReply                 the server answered something that is not its protocol
 """
 
@@ -49,6 +50,10 @@ class PromptTruncated(ChatModelError):
     """The server read less than it was sent: its answer must not be trusted."""
 
 
+class PromptMiscounted(ChatModelError):
+    """The server read more than was counted: the count cannot prove that anything fits."""
+
+
 class BadReply(ChatModelError):
     """The reply is not what the protocol promises (HTML, half a stream)."""
 
@@ -81,6 +86,8 @@ class Usage:
     """Tokens of the prompt as evaluated by the server, cached ones included."""
     cached_tokens: int | None = None
     """Of these, how many came from the prefix cache."""
+    computed_tokens: int | None = None
+    """Of these, how many were computed now, where the server tells that instead."""
     answer_tokens: int | None = None
     load_s: float | None = None
     prompt_s: float | None = None

@@ -29,6 +29,7 @@ _TOO_LONG = (
     "max context length",
     "context_length_exceeded",
     "longer than the maximum model length",
+    "context size has been exceeded",
 )
 
 

@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import reader_page, receipt_bar, rendering, resources, scope_page, sidebar_page
+from app import (
+    mode_page,
+    reader_page,
+    receipt_bar,
+    rendering,
+    resources,
+    scope_page,
+    sidebar_page,
+)
+from app.answers import numbers_of
 from app.conversations import (
     DONE,
     FAILED,
@@ -27,6 +36,7 @@ from app.conversations import (
     StoredTurn,
 )
 from app.page_style import style_sheet
+from app.plans import duration
 from storage.errors import HayloftError
 
 if TYPE_CHECKING:
@@ -68,6 +78,7 @@ def _draw() -> None:
 
     if counts.documents:
         scope_page.show_line(conversation_id)
+        mode_page.show(conversation_id)
     busy = answer is not None and not answer.settled
     asked = st.chat_input(
         "Answering…"
@@ -111,13 +122,16 @@ def _ask(conversation_id: str | None, question: str) -> None:
         scope_page.check(scope)
         if conversation_id is None:
             conversation_id = store.create(rendering.conversation_title(question), scope)
+            store.set_mode(conversation_id, mode_page.mode_of(None))
             scope_page.forget_draft()
+            mode_page.forget_draft()
             sidebar_page.open_conversation(conversation_id)
         history = store.history(conversation_id)
+        mode = mode_page.mode_of(conversation_id) or None
         resources.live_answers().start(
             conversation_id,
             question,
-            lambda: assistant.ask(question, history=history, scope=scope),
+            lambda: assistant.ask(question, history=history, scope=scope, mode=mode),
         )
     except HayloftError as error:
         st.session_state["refused"] = str(error)
@@ -165,11 +179,16 @@ def _turn(turn: StoredTurn, *, last: bool) -> None:
         states = rendering.proofs(turn.citations)
         complete = turn.state == DONE
         if turn.hits:
-            st.html(rendering.sources_html(turn.hits, turn.turn_id, states if complete else None))
+            proved = states if complete else None
+            st.html(rendering.sources_html(turn.hits, turn.turn_id, proved, turn.numbers))
         if turn.mode == "none" and complete:
             _no_hits(turn)
         elif turn.text:
-            text = rendering.answer_html(turn.text, turn.turn_id, len(turn.hits), states)
+            # Extracts are proved as a whole: what stands between them claims nothing.
+            cited = turn.citations if complete and turn.mode != "extractive" else None
+            text = rendering.answer_html(
+                turn.text, turn.turn_id, _numbers(turn), states, citations=cited
+            )
             st.html(f'<div class="hl-answer">{text}</div>')
         st.html(_foot(turn))
         if last and turn.state in (STOPPED, INTERRUPTED, FAILED):
@@ -253,11 +272,11 @@ def _live(conversation_id: str) -> None:
     now = answer.snapshot()
     with st.chat_message("assistant", avatar=":material/auto_stories:"):
         if now.hits:
-            st.html(rendering.sources_html(now.hits, now.turn_id))
+            st.html(rendering.sources_html(now.hits, now.turn_id, None, now.numbers))
         else:
             st.empty()
         if now.text:
-            text = rendering.streaming_html(now.text, now.turn_id, len(now.hits or ()))
+            text = rendering.streaming_html(now.text, now.turn_id, _numbers(now))
             st.html(f'<div class="hl-answer" aria-busy="true">{text}</div>')
         else:
             st.html(
@@ -276,9 +295,23 @@ def _waiting(now: Snapshot) -> str:
     seconds = int(time.monotonic() - now.started)
     clock = f" {seconds} s" if seconds >= 2 else ""
     if now.hits is None:
+        if now.progress is not None:
+            pages = f"{now.progress.pages_read:,} of {now.progress.pages:,} pages read"
+            return f"{pages}, {now.progress.found:,} had something…{clock}"
         return f"Looking through your documents…{clock}"
-    passages = rendering.count_of(len(now.hits), "passage")
-    return f"{now.model or 'The model'} is reading {passages}…{clock}"
+    option = now.plan.option(now.mode) if now.plan else None
+    what = rendering.count_of(len(now.hits), "passage")
+    if option is not None and (not now.hits or option.seconds is not None):
+        kind = "new token" if option.new_tokens < option.tokens else "token"
+        what = rendering.count_of(option.new_tokens, kind)
+        if option.seconds is not None:
+            what += f", about {duration(option.seconds)} in all"
+    return f"{now.model or 'The model'} is reading {what}…{clock}"
+
+
+def _numbers(answer: StoredTurn | Snapshot) -> tuple[int, ...]:
+    """The numbers of an answer's passages."""
+    return numbers_of(answer.hits or (), answer.numbers)
 
 
 @st.fragment(run_every=1.0)
@@ -290,7 +323,7 @@ def _elsewhere(turn_id: int) -> None:
     st.html(
         '<div class="hl-wait" role="status">This answer is being written by another Hayloft '
         "that uses the same library…</div>"
-        f'<div class="hl-answer">{rendering.answer_html(turn.text, turn_id, len(turn.hits), {})}'
+        f'<div class="hl-answer">{rendering.answer_html(turn.text, turn_id, _numbers(turn), {})}'
         "</div>"
     )
 
@@ -299,7 +332,7 @@ def _unsaved(answer: LiveAnswer) -> None:
     """An answer that could not be stored: shown from memory, for as long as there is one."""
     now = answer.snapshot()
     with st.chat_message("assistant", avatar=":material/auto_stories:"):
-        text = rendering.answer_html(now.text, now.turn_id, len(now.hits or ()), {})
+        text = rendering.answer_html(now.text, now.turn_id, _numbers(now), {})
         st.html(
             f'<div class="hl-answer">{text}</div>'
             + rendering.notice_html("error", "This answer is not kept", answer.unsaved)

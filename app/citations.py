@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 
-from app.answers import Citation
+from app.answers import Citation, Near, numbers_of
+from app.near_quotes import NearIndex
 from app.quotes import PageIndex, fold_character
 from app.sentences import sentences
 from storage.records import Hit
@@ -24,6 +26,11 @@ _UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _TOKEN = re.compile(rf"[{_UNSPACED}]|\d+(?:[.,]\d+)*|[^\W\d_{_UNSPACED}]+|[^\w\s]|_")
 _MAX_RANGE = 20
 
+# Figures of a claim; not the numbers in names (10-K, Q3, 3M, 1st).
+_FIGURE = re.compile(r"(?<![\w.,])(?<![^\W\d_][-‐–])(?>\d+(?:[.,]\d+)*)(?![-‐–]?[^\W\d_])")
+_ITEM = re.compile(r"\s*(?:[-*+•#>]+\s+)*(?:\(?\d{1,3}[.)]\s+)?")
+_CLAIM_EDGES = " \t\r\n.,;:!?…*_#>|-–—。，、；：！？"
+
 # A run of the answer's own words is a quote from this size on, where a word
 # counts 1 and a Chinese or Japanese character two thirds (six make four words).
 _MIN_WORDS = 4.0
@@ -39,7 +46,7 @@ class _Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class Claim:
     """The words that one group of marks vouches for, as spans of the answer."""
 
     near: tuple[int, int]
@@ -47,6 +54,9 @@ class _Claim:
     sentence: tuple[int, int]
     """All of the sentence up to the mark."""
     numbers: tuple[int, ...]
+    mark: tuple[int, int] = (0, 0)
+    place: int = -1
+    """Which of the answer's sentences it stands in; -1: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,34 +78,62 @@ class _Source:
 
     def __init__(self, text: str) -> None:
         self.index = PageIndex(text)
+        self._text = text
+        self._near: NearIndex | None = None
         self.places: dict[str, list[int]] = {}
         for place, token in enumerate(_tokens(text)):
             self.places.setdefault(token.folded, []).append(place)
 
+    def nearest(self, quote: str, hit: Hit) -> Near | None:
+        """What the page says that is almost the quote."""
+        if self._near is None:
+            self._near = NearIndex(self._text)
+        return self._near.nearest(quote, start=hit.char_start, end=hit.char_end)
+
+    def holds_figure(self, figure: str) -> bool:
+        """Whether the figure stands here, with or without its thousands parted."""
+        return _holds_figure(self.index, figure)
+
 
 def cite(
-    answer_text: str, hits: Sequence[Hit], page_text: Callable[[Hit], str]
+    answer_text: str,
+    hits: Sequence[Hit],
+    page_text: Callable[[Hit], str],
+    numbers: Sequence[int] = (),
 ) -> tuple[Citation, ...]:
     """The citations of an answer, in its order, each with the quote that proves it or fails to.
 
     A mark's quote is what its sentence quotes before it, or else the longest
     run of the sentence's own words that stands on the page of passage n. It is
     verified only if it stands there word for word; a claim without any such
-    words has the quote "" and is not verified. Marks without a passage are left
-    out: `unknown_marks` names them. `page_text` is asked once for each page.
+    words has the quote "" and is not verified. So is a claim in the model's own
+    words with a figure that no page it cites holds, however much of the rest
+    stands there: then all of the claim is its quote. What is not verified is
+    given with what the page says nearest to it. Marks without a passage are
+    left out: `unknown_marks` names them. `page_text` is asked once for each page.
+    `numbers` are those of the passages; empty: they count from 1.
     """
     quoted = _quoted_spans(answer_text)
     sources: dict[tuple[int, int], _Source] = {}
     found: dict[Citation, None] = {}
-    for claim in _claims(answer_text, quoted):
+    passages = dict(zip(numbers_of(tuple(hits), tuple(numbers)), hits, strict=True))
+    claims = [
+        (claim, [passages[number] for number in claim.numbers if number in passages])
+        for claim in claims_of(answer_text, quoted)
+    ]
+    together: dict[tuple[int, int], list[Hit]] = {}
+    for claim, cited in claims:
+        together.setdefault(claim.near, []).extend(cited)
+    for hit in chain.from_iterable(together.values()):
+        if (hit.version_id, hit.page) not in sources:
+            sources[hit.version_id, hit.page] = _Source(page_text(hit))
+    for claim, _ in claims:
+        strays = _strays(answer_text, claim, quoted, together[claim.near], sources)
         for number in claim.numbers:
-            if not 1 <= number <= len(hits):
-                continue
-            hit = hits[number - 1]
-            page = (hit.version_id, hit.page)
-            if page not in sources:
-                sources[page] = _Source(page_text(hit))
-            found[_citation(answer_text, claim, quoted, number, hit, sources[page])] = None
+            if number in passages:
+                hit = passages[number]
+                source = sources[hit.version_id, hit.page]
+                found[_citation(answer_text, claim, quoted, number, hit, source, strays)] = None
     return tuple(found)
 
 
@@ -114,29 +152,118 @@ def citation_of(hit: Hit, n: int, quote: str, span: tuple[int, int] | None) -> C
     )
 
 
-def unknown_marks(answer_text: str, n: int) -> tuple[int, ...]:
-    """The numbers that an answer marks though it was given only `n` passages, ascending."""
+def unknown_marks(answer_text: str, n: int, numbers: Sequence[int] = ()) -> tuple[int, ...]:
+    """The numbers that an answer marks though it was given only `n` passages, ascending.
+
+    `numbers` are those of the passages where they do not count from 1.
+    """
+    known = set(numbers) or set(range(1, n + 1))
     marks = _marks(answer_text, _quoted_spans(answer_text))
     return tuple(
-        sorted({number for mark in marks for number in mark.numbers if not 1 <= number <= n})
+        sorted({number for mark in marks for number in mark.numbers if number not in known})
     )
 
 
 def _citation(
     answer: str,
-    claim: _Claim,
+    claim: Claim,
     quoted: Sequence[tuple[int, int]],
     number: int,
     hit: Hit,
     source: _Source,
+    strays: tuple[str, ...],
 ) -> Citation:
     wording = _wording(answer, claim, quoted, source)
     quote = answer[wording[0] : wording[1]].strip() if wording else ""
-    return citation_of(hit, number, quote, source.index.find(quote, start=hit.char_start))
+    if not (wording and _is_quotation(wording, quoted)):
+        whole = _own_words(answer, claim)
+        wants_all = bool(strays) or _has_more_figures(whole, quote)
+        near = source.nearest(whole, hit) if wants_all else None
+        # "$8,783 million in 2018" may be made of words that all stand on the
+        # page: it is wrong where they stand there beside 2019.
+        if strays or (near and quote and _differs_in_figures(near)):
+            kept = whole if near or quote else ""
+            return replace(citation_of(hit, number, kept, None), near=near, figures=strays)
+    span = source.index.find(quote, start=hit.char_start)
+    citation = replace(citation_of(hit, number, quote, span), figures=strays)
+    if span or not quote:
+        return citation
+    return replace(citation, near=source.nearest(quote, hit))
+
+
+def _has_more_figures(claim: str, quote: str) -> bool:
+    return len(_FIGURE.findall(claim)) > len(_FIGURE.findall(quote))
+
+
+def _differs_in_figures(near: Near) -> bool:
+    """Whether the page has another figure in a figure's place."""
+    for difference in near.differences:
+        mine, theirs = (
+            [figure.replace(",", "") for figure in _FIGURE.findall(side)]
+            for side in (difference.quoted, difference.page)
+        )
+        if mine and theirs and mine != theirs:
+            return True
+    return False
+
+
+def _is_quotation(wording: tuple[int, int], quoted: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= wording[0] and wording[1] <= end for start, end in quoted)
+
+
+def _own_words(answer: str, claim: Claim) -> str:
+    """The claim without list marks and the punctuation around it."""
+    text = answer[claim.near[0] : claim.near[1]]
+    begun = _ITEM.match(text)
+    return _MARK.sub("", text[begun.end() if begun else 0 :]).strip(_CLAIM_EDGES)
+
+
+def _strays(
+    answer: str,
+    claim: Claim,
+    quoted: Sequence[tuple[int, int]],
+    cited: Sequence[Hit],
+    sources: Mapping[tuple[int, int], _Source],
+) -> tuple[str, ...]:
+    """The claim's figures outside its quotations that nothing it cites holds.
+
+    What a document, its section and its page are called holds figures as well.
+    """
+    start, end = claim.near
+    begun = _ITEM.match(answer, start, end)
+    strays: dict[str, None] = {}
+    for match in _FIGURE.finditer(answer, begun.end() if begun else start, end):
+        inside = any(first <= match.start() < last for first, last in quoted)
+        if inside or not cited or _is_in_mark(answer, match.start()):
+            continue
+        if not any(
+            sources[hit.version_id, hit.page].holds_figure(match[0])
+            or _holds_figure(
+                PageIndex(f"{hit.title} | {hit.document} | {hit.heading} | {hit.place}"), match[0]
+            )
+            for hit in cited
+        ):
+            strays[match[0]] = None
+    return tuple(strays)
+
+
+def _is_in_mark(answer: str, place: int) -> bool:
+    begin = max(answer.rfind(sign, max(0, place - 40), place) for sign in "[【［")
+    mark = _MARK.match(answer, begin) if begin >= 0 else None
+    return mark is not None and mark.end() > place
+
+
+def _holds_figure(index: PageIndex, figure: str) -> bool:
+    forms = [figure]
+    if re.fullmatch(r"\d{4,15}", figure):
+        forms.append(f"{int(figure):,}")
+    elif re.fullmatch(r"\d{1,3}(?:,\d{3})+", figure):
+        forms.append(figure.replace(",", ""))
+    return any(index.find(form) or index.find(f"-{form}") for form in forms)
 
 
 def _wording(
-    answer: str, claim: _Claim, quoted: Sequence[tuple[int, int]], source: _Source
+    answer: str, claim: Claim, quoted: Sequence[tuple[int, int]], source: _Source
 ) -> tuple[int, int] | None:
     """The stretch of the answer to look for on the page.
 
@@ -157,11 +284,13 @@ def _wording(
     return None
 
 
-def _claims(answer: str, quoted: Sequence[tuple[int, int]]) -> list[_Claim]:
+def claims_of(answer: str, quoted: Sequence[tuple[int, int]] | None = None) -> list[Claim]:
+    """What each mark of an answer vouches for, in order."""
+    quoted = _quoted_spans(answer) if quoted is None else quoted
     marks = _marks(answer, quoted)
     text = _without(answer, marks)
     spans = _whole_quotes(sentences(text), quoted)
-    claims: list[_Claim] = []
+    claims: list[Claim] = []
     last_end = 0
     number = 0
     for mark in marks:
@@ -177,7 +306,7 @@ def _claims(answer: str, quoted: Sequence[tuple[int, int]]) -> list[_Claim]:
         while number + 1 < len(spans) and spans[number + 1][0] <= anchor:
             number += 1
         if anchor < 0 or not spans:
-            claims.append(_Claim((0, 0), (0, 0), mark.numbers))
+            claims.append(Claim((0, 0), (0, 0), mark.numbers, (mark.start, mark.end)))
             continue
         start, end = spans[number]
         sentence = (start, end if leads else min(end, mark.start))
@@ -186,9 +315,15 @@ def _claims(answer: str, quoted: Sequence[tuple[int, int]]) -> list[_Claim]:
             between = text[last_end : mark.start].strip(" ,;、，")
             # [1][3] and [1], [3] vouch for the same words.
             near = (last_end, sentence[1]) if between.strip(".!?。") else claims[-1].near
-        claims.append(_Claim(near, sentence, mark.numbers))
+        claims.append(Claim(near, sentence, mark.numbers, (mark.start, mark.end), number))
         last_end = mark.end
     return claims
+
+
+def claim_sentences(answer: str) -> list[tuple[int, int]]:
+    """The sentences of an answer, as `Claim.place` counts them."""
+    quoted = _quoted_spans(answer)
+    return _whole_quotes(sentences(_without(answer, _marks(answer, quoted))), quoted)
 
 
 def _without(answer: str, marks: Sequence[_Mark]) -> str:

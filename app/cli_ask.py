@@ -8,10 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from app import cli_scope
+from app.plans import MODES
 
 if TYPE_CHECKING:
-    from app.answers import Answer
+    from app.answers import Answer, Citation
     from app.assistant import Assistant
+    from app.plans import Plan
     from storage.records import Scope
 
 
@@ -23,6 +25,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="extractive, ollama:NAME or openai:NAME (HAYLOFT_MODEL; default: auto)",
     )
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        help="from whole documents, passages, every page in parts, or as quotations "
+        "(HAYLOFT_MODE; default: auto)",
+    )
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="only print what each mode would take, in tokens and seconds; nothing is asked",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object")
     cli_scope.add_arguments(parser)
 
@@ -33,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
     from app.assistant import Assistant
     from app.find import Finder
+    from app.long_model import long_copy
     from app.model_choice import choose_model
     from app.settings import AppSettings
     from storage.library import Library
@@ -42,12 +56,22 @@ def run(args: argparse.Namespace) -> int:
     library = Library(StorageSettings())
     try:
         choice = choose_model(settings)
-        assistant = Assistant(library, Finder(library, settings), choice.model, settings)
+        assistant = Assistant(
+            library,
+            Finder(library, settings),
+            choice.model,
+            settings,
+            longer=lambda model: long_copy(model, settings, library.settings.data_dir),
+        )
+        if args.plan:
+            _print_plan(assistant.plan(args.question, scope=scope, mode=args.mode), args)
+            return 0
         answer = _follow(assistant, args, scope)
     finally:
         library.close()
     if args.json:
-        print(json.dumps(answer.to_json(), ensure_ascii=False), flush=True)
+        told = {**answer.to_json(), "unsupported": _unsupported(answer)}
+        print(json.dumps(told, ensure_ascii=False), flush=True)
         return 0
     _print_foot(answer)
     if choice.notice:
@@ -57,9 +81,15 @@ def run(args: argparse.Namespace) -> int:
 
 def _follow(assistant: Assistant, args: argparse.Namespace, scope: Scope) -> Answer:
     """Print the text as it comes (not with --json) and return the whole answer."""
-    from app.answers import AnswerReady, TextDelta
+    from app.answers import AnswerReady, ReadingProgress, SourcesFound, TextDelta
 
-    for event in assistant.ask(args.question, scope=scope):
+    for event in assistant.ask(args.question, scope=scope, mode=args.mode):
+        if isinstance(event, SourcesFound) and event.plan is not None:
+            print(event.plan.words(), file=sys.stderr, flush=True)
+        if isinstance(event, ReadingProgress) and sys.stderr.isatty():
+            done = f"\r{event.pages_read:,} of {event.pages:,} pages read"
+            sys.stderr.write(f"{done}, {event.found:,} had something")
+            sys.stderr.flush()
         if isinstance(event, AnswerReady):
             if not args.json:
                 print()
@@ -70,6 +100,16 @@ def _follow(assistant: Assistant, args: argparse.Namespace, scope: Scope) -> Ans
     raise RuntimeError("the assistant ended without an answer")
 
 
+def _print_plan(plan: Plan, args: argparse.Namespace) -> None:
+    """The ways there are, the chosen one marked."""
+    if args.json:
+        print(json.dumps(plan.to_json(), ensure_ascii=False))
+        return
+    for option in plan.options:
+        mark = "→" if option.mode == plan.chosen else " "
+        print(f"{mark} {option.mode:<10}  {option.words()}")
+
+
 def _print_foot(answer: Answer) -> None:
     """What was searched for, sources, proofs and the receipt."""
     if answer.searched:
@@ -77,16 +117,68 @@ def _print_foot(answer: Answer) -> None:
     if answer.citations:
         print()
     for citation in answer.citations:
-        proof = "quote verified" if citation.verified else "QUOTE NOT FOUND ON THE PAGE"
-        if not citation.quote:
-            proof = "no quote to verify"
-        print(f"  [{citation.n}] {citation.document}, {citation.place}  ({proof})")
+        print(f"  [{citation.n}] {citation.document}, {citation.place}  ({_proof(citation)})")
+        for line in _differences(citation):
+            print(f"      {line}")
         if citation.also:
             places = "; ".join(f"{place.document}, {place.place}" for place in citation.also)
             print(f"      also in {places}")
+    unsupported = _unsupported(answer)
+    if unsupported:
+        sentences = (
+            "1 sentence has" if len(unsupported) == 1 else f"{len(unsupported)} sentences have"
+        )
+        print(f"\nNot proved: {sentences} no verified quote.")
+        for item in unsupported:
+            print(f"  - {_one_line(str(item['text']))}")
     if answer.notice:
         print(f"\n{answer.notice}")
     print(f"\n{_receipt_line(answer)}")
+
+
+def _proof(citation: Citation) -> str:
+    from app.support import NEAR, OPEN, UNPROVED, VERIFIED, state_of
+
+    return {
+        VERIFIED: "quote verified",
+        NEAR: "NEAR MISS: the page says something slightly different",
+        UNPROVED: "QUOTE NOT FOUND ON THE PAGE",
+        OPEN: "no quote to verify",
+    }[state_of(citation)]
+
+
+def _differences(citation: Citation) -> list[str]:
+    """What the page says where it differs, and figures that it does not hold."""
+    lines = []
+    if citation.near is not None:
+        lines.append(f"the page says: {_one_line(citation.near.text)}")
+        lines += [
+            f"{_words(item.quoted)} → {_words(item.page)}" for item in citation.near.differences
+        ]
+    elif citation.figures:
+        lines.append(f"nowhere on the pages cited: {', '.join(citation.figures)}")
+    return lines
+
+
+def _words(text: str) -> str:
+    return f"“{_one_line(text)}”" if text else "nothing"
+
+
+def _one_line(text: str, limit: int = 160) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _unsupported(answer: Answer) -> list[dict[str, object]]:
+    """The sentences of a model's answer that no verified quote stands behind."""
+    if answer.mode in ("extractive", "none"):
+        return []
+    from app.support import support_of
+
+    return [
+        {"start": start, "end": end, "text": answer.text[start:end].strip()}
+        for start, end in support_of(answer.text, answer.citations).unsupported
+    ]
 
 
 def _receipt_line(answer: Answer) -> str:
@@ -98,7 +190,18 @@ def _receipt_line(answer: Answer) -> str:
     parts = ", ".join(f"{name} {tokens:,}" for name, tokens in receipt.parts.items() if tokens)
     server = receipt.server_prompt_tokens
     evaluated = f", {server:,} evaluated by the server" if server is not None else ""
-    return (
+    line = (
         f"Answered by: {answer.model}, {total}. Window {receipt.window:,} tokens; "
         f"{counted}{receipt.prompt_tokens:,} sent{evaluated} ({parts})."
     )
+    if receipt.reused_tokens is not None and receipt.computed_tokens is not None:
+        about = "about " if receipt.derived else ""
+        line += (
+            f"\n{about}{receipt.reused_tokens:,} reused from the server's cache, "
+            f"{about}{receipt.computed_tokens:,} computed."
+        )
+    if receipt.trusted_reason:
+        line += f"\nTrusted: {receipt.trusted_window:,} tokens. {receipt.trusted_reason}"
+    if receipt.note:
+        line += f"\n{receipt.note}"
+    return line

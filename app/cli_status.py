@@ -21,7 +21,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--failures", action="store_true", help="list every file set aside")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs shown (default: 3)")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object")
+    form.add_argument(
+        "--metrics", action="store_true", help="the last run and the library, for Prometheus"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,10 +35,14 @@ def run(args: argparse.Namespace) -> int:
     from app.settings import AppSettings
     from storage.errors import HayloftError
     from storage.library import Library
+    from storage.metrics import metrics_text
     from storage.settings import StorageSettings
 
     library = Library(StorageSettings())
     try:
+        if args.metrics:
+            print(metrics_text(library.catalog), end="")
+            return 0
         try:
             choice = choose_model(AppSettings())
             model = (
@@ -75,6 +83,9 @@ def _facts(library: Library, services: dict[str, str], *, runs: int) -> dict[str
                 "reason": failure.reason,
                 "attempts": failure.attempts,
                 "serves_old_version": failure.serves_old_version,
+                "since": failure.first_seen,
+                "next_try": failure.next_try or None,
+                "last_good": failure.last_good,
             }
             for failure in catalog.failures()
         ],
@@ -109,14 +120,25 @@ def _print(facts: dict[str, Any], library: Library, *, documents: bool, failures
         print(f"Set aside    {len(aside)} files" + ("" if failures else " (--failures lists them)"))
     if failures:
         for failure in aside:
-            old = "; its last good version is served" if failure["serves_old_version"] else ""
-            print(f"  {failure['document']}: {failure['reason']}{old}")
+            print(f"  {failure['document']}: {failure['reason']}{_standing(failure)}")
     if documents:
         print()
         for document in library.catalog.documents():
             print(f"  {document.document}  {_document_line(document)}")
+            for warning in document.warnings:
+                print(f"      {warning}")
     if not facts["documents"]:
         print("\nThe library is empty. Fill it with `hayloft ingest FOLDER`.")
+
+
+def _standing(failure: dict[str, Any]) -> str:
+    """Since when a file cannot be read, what is served instead, and when it is tried again."""
+    said = f" Set aside since {_moment(failure['since'])}"
+    if failure["serves_old_version"]:
+        said += f"; its last good version, of {_moment(failure['last_good'])}, is served"
+    if failure["next_try"] and failure["next_try"] > time.time():
+        said += f"; tried again after {_moment(failure['next_try'])}"
+    return said + "."
 
 
 def _document_line(document: DocumentSummary) -> str:
@@ -144,6 +166,11 @@ def _document_facts(document: DocumentSummary) -> dict[str, Any]:
         "date": document.dated,
         "date_by": document.dated_by,
         "tags": list(document.tags),
+        "warnings": list(document.warnings),
+        "ocr_pages": document.ocr_pages,
+        "ocr_confidence": document.confidence,
+        "unsearchable_pages": document.unsearchable_pages,
+        "flagged_pages": document.flagged_pages,
     }
 
 

@@ -19,9 +19,19 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.answers import Answer, Citation, Receipt, Turn
+from app.answers import (
+    Answer,
+    Citation,
+    Difference,
+    Near,
+    Receipt,
+    SourcesFound,
+    Turn,
+    numbers_of,
+)
+from app.ledger import Ledger
 from storage.errors import StorageError
-from storage.records import EVERYTHING, Found, Hit, Place, Scope
+from storage.records import EVERYTHING, Flag, Found, Hit, Place, Scope
 
 STREAMING = "streaming"
 DONE = "done"
@@ -39,7 +49,7 @@ SILENCE_S = 6.0
 UNDO_S = 600.0
 """A deleted conversation can be brought back for so long; then it is wiped."""
 
-_VERSION = 3
+_VERSION = 4
 _SCHEMA = """
 CREATE TABLE conversations (
     id TEXT PRIMARY KEY,
@@ -47,7 +57,12 @@ CREATE TABLE conversations (
     created_at REAL NOT NULL,
     updated_at REAL NOT NULL,
     deleted_at REAL,
-    scope TEXT NOT NULL DEFAULT '{}'
+    scope TEXT NOT NULL DEFAULT '{}',
+    -- The documents that stand in every prompt before the first turn, as they were sent.
+    front TEXT NOT NULL DEFAULT '',
+    -- The first turn that prompts still hold.
+    begins INTEGER NOT NULL DEFAULT 0,
+    mode TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX conversations_by_time ON conversations (updated_at DESC);
 CREATE TABLE turns (
@@ -67,14 +82,31 @@ CREATE TABLE turns (
     stop_reason TEXT NOT NULL DEFAULT '',
     notice TEXT NOT NULL DEFAULT '',
     error TEXT NOT NULL DEFAULT '',
-    searched TEXT NOT NULL DEFAULT ''
+    searched TEXT NOT NULL DEFAULT '',
+    -- The message that the model got, character by character, and how many of the hits are in it.
+    sent TEXT NOT NULL DEFAULT '',
+    given INTEGER NOT NULL DEFAULT 0,
+    sent_tokens INTEGER NOT NULL DEFAULT 0,
+    numbers TEXT NOT NULL DEFAULT '[]',
+    -- What became of each page where every page was read.
+    ledger TEXT
 );
 CREATE INDEX turns_by_conversation ON turns (conversation_id, id);
 """
 # Conversations cannot be made again: a file of an older version is brought up to date in place.
-_STEPS = {
-    1: "ALTER TABLE turns ADD COLUMN searched TEXT NOT NULL DEFAULT ''",
-    2: "ALTER TABLE conversations ADD COLUMN scope TEXT NOT NULL DEFAULT '{}'",
+_STEPS: dict[int, tuple[str, ...]] = {
+    1: ("ALTER TABLE turns ADD COLUMN searched TEXT NOT NULL DEFAULT ''",),
+    2: ("ALTER TABLE conversations ADD COLUMN scope TEXT NOT NULL DEFAULT '{}'",),
+    3: (
+        "ALTER TABLE conversations ADD COLUMN front TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE conversations ADD COLUMN begins INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE conversations ADD COLUMN mode TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE turns ADD COLUMN sent TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE turns ADD COLUMN given INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE turns ADD COLUMN sent_tokens INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE turns ADD COLUMN numbers TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE turns ADD COLUMN ledger TEXT",
+    ),
 }
 
 _Record = TypeVar("_Record")
@@ -114,6 +146,12 @@ class StoredTurn:
     """The sentence of the fault that ended the answer; usually empty."""
     searched: str = ""
     """What was searched for where that was not the question itself."""
+    numbers: tuple[int, ...] = ()
+    """Of each passage; see `numbers_of`."""
+    sent: str = ""
+    given: int = 0
+    sent_tokens: int = 0
+    ledger: Ledger | None = None
 
 
 class Conversations:
@@ -181,6 +219,18 @@ class Conversations:
                 (json.dumps(scope.to_json()), conversation_id),
             )
 
+    def mode(self, conversation_id: str) -> str:
+        """How the next questions of a conversation are answered; empty: as the settings say."""
+        rows = self._rows("SELECT mode FROM conversations WHERE id = ?", (conversation_id,))
+        return str(rows[0]["mode"]) if rows else ""
+
+    def set_mode(self, conversation_id: str, mode: str) -> None:
+        """Answer the next questions of a conversation in one way."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE conversations SET mode = ? WHERE id = ?", (mode, conversation_id)
+            )
+
     def summaries(self, limit: int = 1000) -> list[ConversationSummary]:
         """The conversations, the one last used first."""
         rows = self._rows(
@@ -241,26 +291,82 @@ class Conversations:
             )
         return int(row["id"])
 
-    def save_partial(
-        self, turn_id: int, *, text: str, hits: Sequence[Hit] = (), mode: str = "", model: str = ""
-    ) -> None:
-        """Keep what there is of an answer so far, and say that its writer is alive."""
+    def begin_prompt(self, turn_id: int, found: SourcesFound) -> None:
+        """Keep what is about to be sent, so that the next prompt can begin with it."""
         with self._writing() as connection:
+            self._keep_prompt(connection, turn_id, found)
+
+    def _keep_prompt(
+        self, connection: sqlite3.Connection, turn_id: int, found: SourcesFound
+    ) -> None:
+        sent = found.sent
+        connection.execute(
+            "UPDATE turns SET hits = ?, numbers = ?, mode = ?, model = ?, sent = ?, given = ?, "
+            "sent_tokens = ?, beat_at = ? WHERE id = ? AND state = ?",
+            (
+                _dump(found.hits),
+                json.dumps(found.numbers),
+                found.mode,
+                found.model,
+                _writable(sent.text) if sent else "",
+                sent.given if sent else 0,
+                sent.tokens if sent else 0,
+                self._clock(),
+                turn_id,
+                STREAMING,
+            ),
+        )
+        conversation = "WHERE id = (SELECT conversation_id FROM turns WHERE id = ?)"
+        if sent is not None and sent.front is not None:
+            front = json.dumps(asdict(sent.front))
             connection.execute(
-                "UPDATE turns SET text = ?, hits = ?, mode = ?, model = ?, beat_at = ? "
-                "WHERE id = ? AND state = ?",
-                (_writable(text), _dump(hits), mode, model, self._clock(), turn_id, STREAMING),
+                f"UPDATE conversations SET front = ? {conversation}", (front, turn_id)
+            )
+        if sent is not None and sent.begins is not None:
+            connection.execute(
+                f"UPDATE conversations SET begins = ? {conversation}",
+                (sent.begins or turn_id, turn_id),
             )
 
-    def finish_turn(self, turn_id: int, answer: Answer) -> None:
-        """Keep a complete answer."""
+    def save_partial(
+        self,
+        turn_id: int,
+        *,
+        text: str,
+        hits: Sequence[Hit] | None = None,
+        mode: str | None = None,
+        model: str | None = None,
+    ) -> None:
+        """Keep what there is of an answer so far, and say that its writer is alive.
+
+        What is None stays as it was kept before.
+        """
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE turns SET text = ?, hits = coalesce(?, hits), mode = coalesce(?, mode), "
+                "model = coalesce(?, model), beat_at = ? WHERE id = ? AND state = ?",
+                (
+                    _writable(text),
+                    None if hits is None else _dump(hits),
+                    mode,
+                    model,
+                    self._clock(),
+                    turn_id,
+                    STREAMING,
+                ),
+            )
+
+    def finish_turn(self, turn_id: int, answer: Answer, found: SourcesFound | None = None) -> None:
+        """Keep a complete answer, and the prompt it is from where that was not kept before."""
         state = STOPPED if answer.stop_reason == "stopped" else DONE
         now = self._clock()
         with self._writing() as connection:
+            if found is not None:
+                self._keep_prompt(connection, turn_id, found)
             connection.execute(
                 "UPDATE turns SET state = ?, beat_at = ?, text = ?, mode = ?, model = ?, hits = ?, "
                 "citations = ?, receipt = ?, timings = ?, stop_reason = ?, notice = ?, "
-                "searched = ? WHERE id = ?",
+                "searched = ?, numbers = ?, ledger = ? WHERE id = ?",
                 (
                     state,
                     now,
@@ -274,6 +380,8 @@ class Conversations:
                     answer.stop_reason,
                     answer.notice,
                     _writable(answer.searched),
+                    json.dumps(answer.numbers),
+                    json.dumps(answer.ledger.to_json()) if answer.ledger else None,
                     turn_id,
                 ),
             )
@@ -308,12 +416,44 @@ class Conversations:
         return _turn(rows[0], self._clock() - SILENCE_S) if rows else None
 
     def history(self, conversation_id: str) -> list[Turn]:
-        """What the next prompt may look back on: the answers that were not cut short by a fault."""
-        return [
-            Turn(turn.question, turn.text, turn.hits, turn.searched)
+        """What the next prompt looks back on: the answers that were not cut short by a fault.
+
+        Documents that stand before the first turn come first, as a turn
+        without a question. Turns that prompts no longer hold are marked.
+        """
+        rows = self._rows(
+            "SELECT front, begins FROM conversations WHERE id = ?", (conversation_id,)
+        )
+        begins = rows[0]["begins"] if rows else 0
+        turns = [
+            Turn(
+                turn.question,
+                turn.text,
+                turn.hits,
+                turn.searched,
+                numbers=turn.numbers,
+                sent=turn.sent,
+                given=turn.given,
+                dropped=turn.turn_id < begins,
+                turn_id=turn.turn_id,
+                model=turn.model,
+                tokens=turn.sent_tokens,
+            )
             for turn in self.turns(conversation_id)
             if turn.state in (DONE, STOPPED) and turn.text and turn.mode != "none"
         ]
+        return [*_front(rows[0]["front"] if rows else ""), *turns]
+
+    def passage(self, conversation_id: str, number: int) -> Hit | None:
+        """The passage that has a number in the whole conversation; None where none has it."""
+        for turn in self.history(conversation_id):
+            if not turn.sent:
+                continue
+            numbered = zip(numbers_of(turn.hits, turn.numbers), turn.hits, strict=True)
+            for n, hit in list(numbered)[: turn.given]:
+                if n == number:
+                    return hit
+        return None
 
     def _prepare(self) -> None:
         connection = self._connection
@@ -329,7 +469,8 @@ class Conversations:
                 for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
             for step in range(version or _VERSION, _VERSION):
-                connection.execute(_STEPS[step])
+                for statement in _STEPS[step]:
+                    connection.execute(statement)
             if version < _VERSION:
                 connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.execute("COMMIT")
@@ -427,7 +568,17 @@ def _turn(row: sqlite3.Row, silent_since: float) -> StoredTurn:
         notice=row["notice"],
         error=row["error"],
         searched=row["searched"],
+        numbers=tuple(json.loads(row["numbers"])),
+        sent=row["sent"],
+        given=row["given"],
+        sent_tokens=row["sent_tokens"],
+        ledger=Ledger.from_json(json.loads(row["ledger"])) if row["ledger"] else None,
     )
+
+
+def _front(kept: str) -> list[Turn]:
+    """The turn without a question, where there is one."""
+    return list(_load(Turn, [json.loads(kept)])) if kept else []
 
 
 def _load(kind: type[_Record], items: Sequence[Mapping[str, Any] | None]) -> tuple[_Record, ...]:
@@ -452,6 +603,18 @@ def _load(kind: type[_Record], items: Sequence[Mapping[str, Any] | None]) -> tup
 
 def _whole(name: str, value: Any) -> Any:
     """A field as its record has it: in JSON, tuples are lists and places are mappings."""
+    if name == "hits":
+        return _load(Hit, value)
+    if name == "numbers":
+        return tuple(value)
     if name == "also":
         return _load(Place, value)
+    if name == "near":
+        return next(iter(_load(Near, [value])), None)
+    if name == "differences":
+        return _load(Difference, value)
+    if name == "figures":
+        return tuple(value)
+    if name == "flags":
+        return tuple(Flag(*flag) for flag in value)
     return tuple(Found(*chunk) for chunk in value) if name == "found" else value

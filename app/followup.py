@@ -12,7 +12,7 @@ from typing import Literal
 
 from app.answers import Turn
 from app.carry_over import Carried, FollowUp, carry_over
-from app.chat import ChatModel
+from app.chat import ChatModel, Message
 from app.rewriting import rewrite
 
 __all__ = ["AUTO", "MODEL", "OFF", "RULES", "Carried", "FollowUp", "How", "follow_up"]
@@ -31,18 +31,20 @@ def follow_up(
     model: ChatModel | None = None,
     how: How = AUTO,
     reserve: int = 1024,
+    opening: Sequence[Message] | None = None,
 ) -> FollowUp:
     """The question as it is searched for, and what it took over from the turns before it.
 
     `auto` asks the model where the rules are not sure, `model` for every
-    question after the first, `rules` never; `off` searches what was typed.
+    question after the first, `rules` never; `off` searches what was typed. `opening`
+    is what the answer's prompt begins with, where it is more than these turns.
     """
     if how == OFF or not history:
         return FollowUp(question, question)
     found = carry_over(question, history)
     if model is None or how == RULES or (how == AUTO and found.sure):
         return found
-    query = rewrite(model, question, history, reserve=reserve)
+    query = rewrite(model, question, history, reserve=reserve, opening=opening)
     if query is None or _same(query, question):
         return found
     if _same(query, found.query):

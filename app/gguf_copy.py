@@ -24,8 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from app.gguf_file import Header, aligned, encode_field, encode_start, read_header
 from storage.errors import SettingsError, StorageError
+from storage.gguf_file import Header, aligned, encode_field, encode_start, read_header
 
 log = logging.getLogger(__name__)
 

@@ -290,6 +290,6 @@ def known_settings() -> set[str]:
 
 # Listed, since app does not import ingest; a test compares.
 _INGEST_SETTINGS = (
-    "chunk_tokens chunk_overlap parse_timeout_s parse_memory_mb parse_workers max_file_mb "
-    "max_delete_share follow_symlinks"
+    "chunk_tokens chunk_overlap parse_timeout_s parse_memory_mb parse_workers max_file_mb ocr "
+    "ocr_languages max_characters on_failure watch_poll_s max_delete_share follow_symlinks"
 ).split()

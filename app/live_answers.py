@@ -19,9 +19,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from app.answers import Answer, AnswerEvent, AnswerReady, SourcesFound, TextDelta
+from app.answers import (
+    Answer,
+    AnswerEvent,
+    AnswerReady,
+    ReadingProgress,
+    SourcesFound,
+    TextDelta,
+)
 from app.conversations import FAILED, HEARTBEAT_S, INTERRUPTED, STOPPED, Conversations
 from app.hang_up import HangUp
+from app.plans import Plan
 from storage.errors import HayloftError, StorageError, UsageError
 from storage.records import Hit
 
@@ -51,6 +59,11 @@ class Snapshot:
     stopping: bool
     settled: bool
     """True once the answer has ended and the store holds all of it."""
+    numbers: tuple[int, ...] = ()
+    """Of each passage; see `app.answers.numbers_of`."""
+    plan: Plan | None = None
+    progress: ReadingProgress | None = None
+    """How far a reading of every page has come."""
 
 
 class LiveAnswer:
@@ -65,6 +78,7 @@ class LiveAnswer:
         self._lock = threading.Lock()
         self._pieces: list[str] = []
         self._sources: SourcesFound | None = None
+        self._progress: ReadingProgress | None = None
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._wake = threading.Event()
@@ -115,6 +129,9 @@ class LiveAnswer:
             started=self._started,
             stopping=self._stop.is_set(),
             settled=self._settled.is_set(),
+            numbers=sources.numbers if sources else (),
+            plan=sources.plan if sources else None,
+            progress=self._progress,
         )
 
     def _read(self) -> None:
@@ -147,19 +164,33 @@ class LiveAnswer:
         for event in events:
             if self._stop.is_set():
                 return STOPPED, ""
+            found: SourcesFound | None = None
             with self._lock:
                 match event:
                     case SourcesFound():
                         self._sources = event
+                        found = event
                     case TextDelta():
                         self._pieces.append(event.text)
                     case AnswerReady():
                         self._answer = event.answer
+                    case ReadingProgress():
+                        self._progress = event
+            if found is not None:
+                self._note(found)
             if self._stop.is_set() and self._answer is None:
                 return STOPPED, ""
         if self._answer is not None:
             return "", ""
         return FAILED, "The answer ended before it was complete. Ask again."
+
+    def _note(self, found: SourcesFound) -> None:
+        """Write down what is about to be sent, before it is."""
+        try:
+            self._store.begin_prompt(self.turn_id, found)
+        except StorageError as error:
+            # The answer goes on; what the store thinks of it is known at the end.
+            log.warning("what was sent could not be kept: %s", error)
 
     def _keep(self) -> None:
         """Write down what arrives, until the answer has ended or was stopped."""
@@ -185,13 +216,11 @@ class LiveAnswer:
             self._settled.set()
 
     def _save(self, now: Snapshot) -> None:
-        self._store.save_partial(
-            self.turn_id, text=now.text, hits=now.hits or (), mode=now.mode, model=now.model
-        )
+        self._store.save_partial(self.turn_id, text=now.text)
 
     def _settle(self) -> None:
         if self._answer is not None:
-            self._store.finish_turn(self.turn_id, self._answer)
+            self._store.finish_turn(self.turn_id, self._answer, self._sources)
             return
         state, error = self._outcome if self._ended.is_set() else (STOPPED, "")
         self._save(self.snapshot())

@@ -14,11 +14,14 @@ from app.ollama_server import (
     missing,
     ollama_server,
 )
-from app.openai_chat import OpenAIChat, openai_server, served_models
+from app.openai_chat import OpenAIChat
+from app.openai_server import ServedModel, openai_server, served_models
+from app.openai_server import missing as not_served
 from app.settings import AppSettings
 from app.tokens import EstimatingCounter, TokenCounter, counter_from_file
 from storage.errors import SettingsError
 from storage.settings import StorageSettings
+from storage.vocabulary import kept_tokenizer
 
 NO_MODEL = (
     "No chat model found: answers are extractive quotes. For written answers install Ollama and "
@@ -63,10 +66,10 @@ def choose_model(settings: AppSettings, *, data_dir: Path | None = None) -> Choi
     if provider == "ollama" and name:
         return Choice(_named_ollama(name, settings, tokenizers), "")
     if provider == "openai" and name:
-        return Choice(_named_openai(name, settings), "")
+        return Choice(_named_openai(name, settings, tokenizers), "")
     if provider == "auto" and not colon:
         if settings.openai_url.strip():
-            return Choice(_first_openai(settings), "")
+            return _best_openai(settings, tokenizers)
         return _best_ollama(settings, tokenizers)
     raise SettingsError(
         f"HAYLOFT_MODEL is {settings.model!r}, which names no model: use auto, extractive, "
@@ -84,18 +87,21 @@ def choose_counter(settings: AppSettings, *, data_dir: Path | None = None) -> To
         return counter_from_file(Path(settings.tokenizer))
     try:
         model = choose_model(settings, data_dir=data_dir).model
-        counter = model.token_counter() if isinstance(model, OllamaChat) else None
+        counter: TokenCounter | None = None
+        if isinstance(model, OllamaChat | OpenAIChat):
+            counter = model.token_counter()
     except ChatModelError:
         counter = None
     if counter is not None and counter.exact:
         return counter
-    kept = sorted(tokenizer_folder(data_dir).glob("*.json"), key=lambda path: path.stat().st_mtime)
-    return counter_from_file(kept[-1]) if kept else EstimatingCounter()
+    kept = kept_tokenizer(tokenizer_folder(data_dir))
+    return counter_from_file(kept) if kept else EstimatingCounter()
 
 
 def tokenizer_folder(data_dir: Path | None = None) -> Path:
     """Where the vocabularies of served models are kept."""
-    return (StorageSettings().data_dir if data_dir is None else data_dir) / "tokenizers"
+    settings = StorageSettings() if data_dir is None else StorageSettings(data_dir=data_dir)
+    return settings.tokenizers
 
 
 def best_installed(models: list[InstalledModel], *, window: int) -> InstalledModel | None:
@@ -166,23 +172,52 @@ def _named_ollama(name: str, settings: AppSettings, tokenizers: Path) -> OllamaC
     return OllamaChat(name, settings, tokenizers=tokenizers)
 
 
-def _named_openai(name: str, settings: AppSettings) -> OpenAIChat:
-    server = openai_server(settings)
-    names = [served.name for served in served_models(server)]
-    if name not in names:
-        there = ", ".join(names[:5]) or "none"
-        raise ModelMissing(
-            f"{server.here} has no model {name}; it has: {there}. Set HAYLOFT_MODEL to one of "
-            "these, as openai:NAME."
-        )
-    return OpenAIChat(name, settings)
-
-
-def _first_openai(settings: AppSettings) -> OpenAIChat:
-    """The server's model, a Qwen2 before others."""
+def _named_openai(name: str, settings: AppSettings, tokenizers: Path) -> OpenAIChat:
     server = openai_server(settings)
     models = served_models(server)
-    if not models:
-        raise ModelMissing(f"{server.here} serves no model. Start it with one.")
-    qwen = [model for model in models if "qwen2" in model.name.lower()]
-    return OpenAIChat((qwen or models)[0].name, settings)
+    if name not in [served.name for served in models]:
+        raise not_served(server, name, models)
+    return OpenAIChat(name, settings, tokenizers=tokenizers)
+
+
+def _best_openai(settings: AppSettings, tokenizers: Path) -> Choice:
+    server = openai_server(settings)
+    models = served_models(server)
+    best = best_served(models, window=settings.window)
+    if best is None:
+        raise ModelMissing(f"{server.here} serves no chat model. Start it with one.")
+    others = [model.name for model in models if model is not best and _answers(model.name)]
+    notice = ""
+    if others:
+        notice = (
+            f"{server.here} has {len(others) + 1} models, of which {best.name} answers. Set "
+            f"HAYLOFT_MODEL=openai:NAME for another ({', '.join(others[:4])})."
+        )
+    return Choice(OpenAIChat(best.name, settings, tokenizers=tokenizers), notice)
+
+
+def best_served(models: list[ServedModel], *, window: int) -> ServedModel | None:
+    """The model of an OpenAI-compatible server to answer with, or None where none can chat.
+
+    As with Ollama, Qwen2's instruct models first, then the rest of the
+    family, then others. Among equals one that is loaded already, a whole model
+    before an adapter, one whose window holds the `window` asked for, then the
+    first that is listed.
+    """
+    able = [model for model in models if _answers(model.name)]
+    return max(able, key=lambda model: _served_merit(model, window), default=None)
+
+
+def _served_merit(model: ServedModel, window: int) -> tuple[int, bool, bool, bool]:
+    name = model.name.lower()
+    closeness = 0
+    if "qwen2" in name:
+        stem = name.rpartition("/")[2]
+        first = stem.startswith("qwen2") and not stem.startswith("qwen2.")
+        closeness = 1 if any(mark in name for mark in _NOT_INSTRUCT) else 3 if first else 2
+    holds = model.window is None or model.window >= window
+    return closeness, model.loaded, not model.parent, holds
+
+
+def _answers(name: str) -> bool:
+    return not any(mark in name.lower() for mark in _NO_CHAT)

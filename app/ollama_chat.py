@@ -18,6 +18,7 @@ from app.chat import (
     BadReply,
     ChatModelError,
     Message,
+    PromptMiscounted,
     PromptTooLong,
     PromptTruncated,
     TokenCount,
@@ -55,7 +56,7 @@ from app.tokens import (
     lower_bound,
     save_tokenizer,
 )
-from app.vocabulary import build_tokenizer, vocabulary_of
+from storage.vocabulary import build_tokenizer, vocabulary_of
 
 __all__ = [
     "OllamaChat",
@@ -147,6 +148,11 @@ class OllamaChat:
     def count_text(self, text: str) -> TokenCount:
         """Tokens of a text on its own."""
         return self._facts().counter.count_text(text)
+
+    @property
+    def options(self) -> dict[str, object]:
+        """How answers are decoded, beside the window and the reserve."""
+        return dict(_OPTIONS)
 
     def token_counter(self) -> TokenCounter:
         """What this model's tokens are counted with."""
@@ -246,11 +252,18 @@ class OllamaChat:
     ) -> Usage:
         reported = number(final.get("prompt_eval_count"))
         cached = number(final.get("prompt_eval_cached_count"))
-        if reported is not None and cached is not None and cached > reported:
-            reported += cached  # only what was not cached was counted
+        version, computed = self._facts().version, None
+        if reported is not None and cached is not None:
+            short = self._reads_short(messages, count, reported)
+            if cached > reported or (short and reported + cached <= count.tokens + 1):
+                reported += cached  # only what was not cached was counted
+        elif reported is not None and version is not None and _surely_uncached(version):
+            computed = reported
+            if not count.exact or self._reads_short(messages, count, reported):
+                reported = None  # the rest came from the cache
         if reported is not None and self._reads_short(messages, count, reported):
-            if cached is None and _counts_uncached_only(self._facts().version):
-                reported = None  # the rest may well have come from the cache
+            if cached is None and _counts_uncached_only(version):
+                reported, computed = None, reported  # the rest may well have come from the cache
             else:
                 raise PromptTruncated(
                     f"{self.server.here} read {reported:,} of the {count.tokens:,} tokens that "
@@ -258,11 +271,17 @@ class OllamaChat:
                     "choose fewer documents or passages."
                 )
         if reported is not None and count.exact and reported > count.tokens + _slack(messages):
-            log.warning("the server counts %d prompt tokens, we %d", reported, count.tokens)
+            raise PromptMiscounted(
+                f"{self.server.here} read {reported:,} tokens where {self.name} was sent "
+                f"{count.tokens:,}: its template adds text, or its vocabulary is another, so that "
+                "nothing proves that the prompt fits. Take the model's original, or set "
+                "HAYLOFT_TOKENIZER to its own tokenizer."
+            )
         reason = final.get("done_reason")
         return Usage(
             prompt_tokens=reported,
             cached_tokens=cached,
+            computed_tokens=computed,
             answer_tokens=number(final.get("eval_count")),
             load_s=_seconds(final.get("load_duration")),
             prompt_s=_seconds(final.get("prompt_eval_duration")),
@@ -368,6 +387,11 @@ def _counts_uncached_only(version: tuple[int, int, int] | None) -> bool:
     if version == _FROM_SOURCE:
         return False
     return version < (0, 2, 0) or (0, 24, 0) < version < (0, 30, 1)
+
+
+def _surely_uncached(version: tuple[int, int, int]) -> bool:
+    """True where `prompt_eval_count` leaves out what came from the cache, as was seen."""
+    return version != _FROM_SOURCE and (version < (0, 2, 0) or version == (0, 30, 0))
 
 
 def _slack(messages: Sequence[Message]) -> int:

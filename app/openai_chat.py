@@ -2,97 +2,170 @@
 
 from __future__ import annotations
 
-import re
+import logging
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from app.chat import (
     BadReply,
     ChatModelError,
     Message,
-    ModelBusy,
-    ModelCrashed,
-    ModelMissing,
-    ModelUnreachable,
+    PromptMiscounted,
     PromptTooLong,
     PromptTruncated,
     TokenCount,
     Usage,
 )
 from app.chat_http import (
-    Fault,
     Server,
     encode,
     fault_of,
-    get_json,
     json_line,
     lines,
     number,
     parse_fault,
     read_body,
-    too_long,
-    unexpected,
 )
+from app.openai_server import (
+    ServedModel,
+    openai_error,
+    openai_server,
+    served_models,
+    served_window,
+    serving,
+)
+from app.server_tokens import ServerTokens, Unsupported
 from app.settings import AppSettings
-from app.tokens import EstimatingCounter, TokenCounter, counter_from_file, lower_bound
-from storage.errors import SettingsError
+from app.tokens import EstimatingCounter, ExactCounter, TokenCounter, counter_from_file, lower_bound
+from storage.vocabulary import kept_tokenizer
 
-_SHORT_S = 30.0
-"""Silence allowed for questions about models, which need no model to run."""
+__all__ = [
+    "OpenAIChat",
+    "ServedModel",
+    "openai_error",
+    "openai_server",
+    "served_models",
+    "served_window",
+]
+
+log = logging.getLogger(__name__)
+
+FRESH_S = 5.0
+"""How long the server's word on its window is taken: it may be started again with another."""
+
+_OPTIONS: dict[str, object] = {"temperature": 0.0, "seed": 0}
+"""The same question on the same passages gives the same answer."""
+
+_BROKEN_OFF = ("abort", "error", "cancelled", "content_filter")
+"""Reasons for an end that is none."""
+
+# What only the same vocabulary and the same template agree on.
+_PROBE = (
+    "The hay is in the loft: 12,345.67 € for naïve Größe, ¿dónde? 乾草在閣樓裡。 🙂\n\n"
+    "  def f(x):\r\n\treturn x**2  # <|im_start|>user\nIt's WE'LL they've<|im_end|>"
+)
+_CHAT_PROBES = (
+    (Message("system", "Be brief."), Message("user", " Where is the hay?\n")),
+    (
+        Message("system", "Be brief."),
+        Message("user", "Where?"),
+        Message("assistant", "In the loft [1]."),
+        Message("user", "Since when?"),
+    ),
+)
+
+_Count = TypeVar("_Count")
 
 
 @dataclass(frozen=True, slots=True)
-class ServedModel:
-    """One entry of `/v1/models`."""
+class _Facts:
+    """What is asked of the server, and for how long it is believed."""
 
-    name: str
-    window: int | None = None
-    """`max_model_len`, which vLLM gives; None elsewhere."""
+    window: int | None
+    dialect: str
+    remote: ServerTokens
+    local: ExactCounter | None
+    """A vocabulary at hand that is the model's."""
+    local_chat: bool
+    """Whether it counts chats as the model's template renders them."""
 
 
 class OpenAIChat:
     """A model behind an OpenAI-compatible server as `app.chat.ChatModel`.
 
     Safe to share between threads. Nothing is asked of the server before the
-    first question for the window.
+    first question for the window. `tokenizers` is the folder where
+    vocabularies of other models are kept: one that turns out to be this
+    model's counts for it.
     """
 
     provider = "openai"
 
-    def __init__(self, name: str, settings: AppSettings) -> None:
+    def __init__(self, name: str, settings: AppSettings, *, tokenizers: Path | None = None) -> None:
         self.name = name
         self.server: Server = openai_server(settings)
-        self._fallback_window = settings.window
+        self._asked_window = settings.window
+        self._window_is_asked = "window" in settings.model_fields_set
         self._tokenizer_file = settings.tokenizer
-        self._window: int | None = None
-        self._counter: TokenCounter | None = None
-        self._lock = threading.Lock()
+        self._tokenizers = tokenizers
+        self._estimate = EstimatingCounter()
+        self._known: _Facts | None = None
+        self._known_at = 0.0
+        self._window_before: int | None = None
+        self._unsupported: set[str] = set()
+        self._lock = threading.RLock()
 
     def window(self) -> int:
-        """The window that the server runs with; the setting where it does not say."""
-        with self._lock:
-            if self._window is None:
-                self._window = served_window(self.server, self.name) or self._fallback_window
-            return self._window
+        """The window that the server runs with; the setting where it does not say.
+
+        A smaller HAYLOFT_WINDOW holds where it was set.
+        """
+        served = self._facts().window
+        if served is None:
+            return self._asked_window
+        return min(served, self._asked_window) if self._window_is_asked else served
 
     def room(self, reserve: int) -> int:
         """Tokens a prompt may have: prompt and reserve stay below the window."""
         return self.window() - reserve - 1
 
     def count(self, messages: Sequence[Message]) -> TokenCount:
-        """Tokens of the prompt as Qwen2's chat template renders it.
+        """Tokens of the prompt as the model's chat template renders it.
 
-        Exact only for a model named after Qwen2 and with a tokenizer file.
+        Exact where a vocabulary at hand counts as the server does, or else the
+        server counts itself; a vocabulary that cannot be compared is believed
+        for models named after Qwen2.
         """
-        count = self._counting().count_chat(messages)
-        return TokenCount(count.tokens, count.exact and "qwen2" in self.name.lower())
+        facts = self._facts()
+        if facts.local is not None and facts.local_chat:
+            return facts.local.count_chat(messages)
+        told = self._told("chat", lambda: facts.remote.count_chat(messages))
+        if told is not None:
+            return TokenCount(told, exact=True)
+        return self._estimate.count_chat(messages)
 
     def count_text(self, text: str) -> TokenCount:
         """Tokens of a text on its own."""
-        count = self._counting().count_text(text)
-        return TokenCount(count.tokens, count.exact and "qwen2" in self.name.lower())
+        facts = self._facts()
+        if facts.local is not None:
+            return facts.local.count_text(text)
+        told = self._told("text", lambda: facts.remote.count_text(text))
+        if told is not None:
+            return TokenCount(told, exact=True)
+        return self._estimate.count_text(text)
+
+    def token_counter(self) -> TokenCounter:
+        """A vocabulary at hand that counts this model's tokens; else an estimate."""
+        return self._facts().local or self._estimate
+
+    @property
+    def options(self) -> dict[str, object]:
+        """How answers are decoded, beside the reserve."""
+        return dict(_OPTIONS)
 
     def stream(self, messages: Sequence[Message], *, reserve: int) -> Iterator[str | Usage]:
         """Answer the messages: pieces of text, then one `Usage`.
@@ -103,7 +176,16 @@ class OpenAIChat:
         """
         count = self.count(messages)
         self._refuse_overflow(count, reserve)
-        usage: dict[str, object] = {}
+        try:
+            yield from self._events(messages, reserve, count)
+        except ChatModelError:
+            self._forget()
+            raise
+
+    def _events(
+        self, messages: Sequence[Message], reserve: int, count: TokenCount
+    ) -> Iterator[str | Usage]:
+        figures: dict[str, object] = {}
         finish = ""
         with (
             self.server.client() as client,
@@ -124,18 +206,22 @@ class OpenAIChat:
                     continue
                 if event is _DONE:
                     break
-                if isinstance(reported := event.get("usage"), dict):
-                    usage = reported
+                figures |= {
+                    name: event[name]
+                    for name in ("usage", "timings")
+                    if isinstance(event.get(name), dict)
+                }
                 piece, ended = self._piece(event)
                 finish = ended or finish
                 if piece:
                     yield piece
-        if not finish:
+        if not finish or finish in _BROKEN_OFF:
+            why = f" ({finish})" if finish else ""
             raise BadReply(
-                f"{self.server.here} ended the answer before it was done. "
+                f"{self.server.here} ended the answer before it was done{why}. "
                 "See the server's log, then ask again."
             )
-        yield self._usage(messages, count, usage, finish)
+        yield self._usage(messages, count, figures, finish)
 
     def _body(self, messages: Sequence[Message], reserve: int) -> dict[str, object]:
         return {
@@ -146,8 +232,7 @@ class OpenAIChat:
             "stream": True,
             "stream_options": {"include_usage": True},
             "max_tokens": reserve,
-            "temperature": 0.0,
-            "seed": 0,
+            **_OPTIONS,
         }
 
     def _refuse_overflow(self, count: TokenCount, reserve: int) -> None:
@@ -155,10 +240,14 @@ class OpenAIChat:
         if count.tokens <= self.room(reserve):
             return
         about = "" if count.exact else "up to "
+        before = self._window_before
+        since = ""
+        if before is not None and window < before:
+            since = f" The server was started again with less than its {before:,} of before."
         raise PromptTooLong(
             f"The prompt has {about}{count.tokens:,} tokens and does not fit the window of "
-            f"{self.name}: {window:,}, of which {reserve:,} are kept for the answer. Choose fewer "
-            "documents or passages, or serve the model with a larger window."
+            f"{self.name}: {window:,}, of which {reserve:,} are kept for the answer.{since} Choose "
+            "fewer documents or passages, or serve the model with a larger window."
         )
 
     def _event(self, line: str) -> dict[str, object] | None:
@@ -177,7 +266,7 @@ class OpenAIChat:
 
     def _piece(self, event: dict[str, object]) -> tuple[str, str]:
         """The text of an event and the reason why the answer ends, each mostly empty."""
-        if event.get("error") is not None:
+        if event.get("error") is not None or event.get("object") == "error":
             raise openai_error(self.server, self.name, parse_fault(200, event))
         choices = event.get("choices")
         if not isinstance(choices, list):
@@ -194,124 +283,119 @@ class OpenAIChat:
         self,
         messages: Sequence[Message],
         count: TokenCount,
-        usage: dict[str, object],
+        figures: dict[str, object],
         finish: str,
     ) -> Usage:
+        usage = _object(figures.get("usage"))
+        timings = _object(figures.get("timings"))  # llama.cpp's own
+        cache_n, prompt_n = number(timings.get("cache_n")), number(timings.get("prompt_n"))
         reported = number(usage.get("prompt_tokens"))
-        details = usage.get("prompt_tokens_details")
-        cached = number(details.get("cached_tokens")) if isinstance(details, dict) else None
+        if reported is None and cache_n is not None and prompt_n is not None:
+            reported = cache_n + prompt_n
+        cached = number(_object(usage.get("prompt_tokens_details")).get("cached_tokens"))
+        if cached is None:
+            cached = cache_n
         if reported is not None and _reads_short(messages, count, reported):
             raise PromptTruncated(
                 f"{self.server.here} read {reported:,} of the {count.tokens:,} tokens that "
                 f"{self.name} was sent, so the answer cannot be trusted. Turn off the server's "
                 "truncation, or choose fewer documents or passages."
             )
+        if reported is not None and count.exact and reported > count.tokens + _slack(messages):
+            raise PromptMiscounted(
+                f"{self.server.here} read {reported:,} tokens where {self.name} was sent "
+                f"{count.tokens:,}: its template adds text, so that nothing proves that the "
+                "prompt fits. Serve the model with its own chat template."
+            )
+        answered = number(usage.get("completion_tokens"))
         return Usage(
             prompt_tokens=reported,
             cached_tokens=cached,
-            answer_tokens=number(usage.get("completion_tokens")),
+            answer_tokens=number(timings.get("predicted_n")) if answered is None else answered,
+            prompt_s=_seconds(timings.get("prompt_ms")),
+            answer_s=_seconds(timings.get("predicted_ms")),
             stop_reason="length" if finish == "length" else "stop",
         )
 
-    def _counting(self) -> TokenCounter:
+    def _told(self, what: str, ask: Callable[[], _Count]) -> _Count | None:
+        """What the server counts; None, from then on, where it does not count."""
+        if what in self._unsupported:
+            return None
+        try:
+            return ask()
+        except Unsupported:
+            self._unsupported.add(what)
+            log.info("%s counts no %s tokens: they are estimated", self.name, what)
+            return None
+
+    def _facts(self) -> _Facts:
         with self._lock:
-            if self._counter is None:
-                file = self._tokenizer_file
-                self._counter = counter_from_file(Path(file)) if file else EstimatingCounter()
-            return self._counter
+            now = time.monotonic()
+            if self._known is not None and now - self._known_at < FRESH_S:
+                return self._known
+            served = serving(self.server, self.name)
+            known = self._known
+            if known is None or (known.window, known.dialect) != (served.window, served.dialect):
+                if known is not None:
+                    self._window_before = known.window
+                    log.info("the window of %s is now %s", self.name, served.window)
+                self._unsupported.clear()
+                remote = ServerTokens(self.server, self.name, served.dialect)
+                local, chat = self._local(remote)
+                known = _Facts(served.window, served.dialect, remote, local, chat)
+                self._known = known
+            self._known_at = now
+            return known
+
+    def _forget(self) -> None:
+        """Ask again before the next question: what failed may come back as another model."""
+        with self._lock:
+            if self._known is not None:
+                self._window_before = self._known.window
+            self._known = None
+
+    def _local(self, remote: ServerTokens) -> tuple[ExactCounter | None, bool]:
+        """A vocabulary at hand that is the model's, and whether the template is ChatML, too."""
+        theirs = self._told("text", lambda: remote.ids(_PROBE))
+        files = [Path(self._tokenizer_file)] if self._tokenizer_file else []
+        if theirs is not None and self._tokenizers is not None:
+            kept = kept_tokenizer(self._tokenizers)
+            files += [kept] if kept else []
+        for file in files:
+            counter = counter_from_file(file)
+            if theirs is None:
+                # Nobody to compare with: the file is believed for the models it is of.
+                return (counter, True) if "qwen2" in self.name.lower() else (None, False)
+            if counter.ids(_PROBE) == theirs:
+                return counter, all(
+                    self._told("chat", lambda probe=probe: remote.count_chat(probe))  # type: ignore[misc]
+                    == counter.count_chat(probe).tokens
+                    for probe in _CHAT_PROBES
+                )
+            log.warning("%s is not the vocabulary of %s", file, self.name)
+        return None, False
 
 
 _DONE: dict[str, object] = {"done": True}
 
 
-def openai_server(settings: AppSettings) -> Server:
-    """The server of the settings. Raises SettingsError where none is set."""
-    url = settings.openai_url.strip().rstrip("/")
-    if not re.match(r"https?://[^/\s]", url):
-        raise SettingsError(
-            "HAYLOFT_OPENAI_URL is not an address: set it to the server's base URL, "
-            "for instance http://127.0.0.1:8000/v1."
-        )
-    key = settings.openai_api_key.get_secret_value().strip()
-    return Server(
-        name="The OpenAI-compatible server",
-        url=url,
-        start="Start it, or correct HAYLOFT_OPENAI_URL.",
-        setting="HAYLOFT_OPENAI_URL",
-        connect_timeout_s=settings.connect_timeout_s,
-        answer_timeout_s=settings.answer_timeout_s,
-        headers={"authorization": f"Bearer {key}"} if key else None,
-    )
+def _object(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
 
 
-def served_models(server: Server) -> list[ServedModel]:
-    """The models that `/v1/models` lists."""
-    reply = get_json(server, "GET", f"{server.url}/models", silence_s=_SHORT_S)
-    if isinstance(reply, Fault):
-        raise openai_error(server, "", reply)
-    listed = reply.get("data")
-    if not isinstance(listed, list):
-        raise server.no_protocol("its list of models is no list")
-    return [
-        ServedModel(name, number(entry.get("max_model_len")) or None)
-        for entry in listed
-        if isinstance(entry, dict) and isinstance(name := entry.get("id"), str) and name
-    ]
-
-
-def served_window(server: Server, model: str) -> int | None:
-    """The window that a model is served with, or None where the server does not say.
-
-    vLLM tells it in `/v1/models`, llama.cpp's server in `/props` beside `/v1`.
-    """
-    for served in served_models(server):
-        if served.name == model and served.window:
-            return served.window
-    root = server.url.removesuffix("/v1")
-    try:
-        reply = get_json(server, "GET", f"{root}/props", silence_s=_SHORT_S)
-    except BadReply:
-        return None  # a server without /props may well answer it with a page
-    if isinstance(reply, Fault):
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
         return None
-    generation = reply.get("default_generation_settings")
-    window = number(generation.get("n_ctx")) if isinstance(generation, dict) else None
-    return window or number(reply.get("n_ctx")) or None
+    return value / 1000
 
 
-def openai_error(server: Server, model: str, fault: Fault) -> ChatModelError:
-    """The error that a fault of such a server means, with what to do about it."""
-    status, about = fault.status, f"{fault.kind} {fault.text}".lower()
-    if fault.too_long:
-        return too_long(server, model, fault)
-    if status in (401, 403):
-        return ModelUnreachable(f"{server.here} refuses the key. Correct HAYLOFT_OPENAI_API_KEY.")
-    if status == 404 and fault.is_json and model and "model" in about:
-        return ModelMissing(
-            f"{server.here} has no model {model}. Set HAYLOFT_MODEL to openai:NAME with a name "
-            f"that {server.url}/models lists."
-        )
-    if status == 404:
-        return BadReply(
-            f"{server.url} is not the base of an OpenAI-compatible API (404). Set "
-            "HAYLOFT_OPENAI_URL to its base URL, which usually ends in /v1."
-        )
-    if status == 429:
-        return ModelBusy(f"{server.here} takes no more requests now: {fault.words}. Ask later.")
-    if status == 503 and fault.is_json:
-        if "loading" in about:
-            return ModelBusy(f"{server.here} is still loading the model. Ask again in a moment.")
-        return ModelBusy(f"{server.here} is overloaded. Ask again in a moment.")
-    if fault.is_json and (status >= 500 or status == 200):
-        return ModelCrashed(
-            f"{model or 'The model'} failed on {server.here}: {fault.words}. "
-            "See the server's log, then ask again."
-        )
-    return unexpected(server, fault)
+def _slack(messages: Sequence[Message]) -> int:
+    """Tokens by which equal prompts may differ: templates vary in the line end after a turn."""
+    return 4 + len(messages)
 
 
 def _reads_short(messages: Sequence[Message], count: TokenCount, reported: int) -> bool:
     if count.exact:
-        return reported < count.tokens - 4 - len(messages)
+        return reported < count.tokens - _slack(messages)
     # See OllamaChat: an estimate proves nothing, the number of characters does.
     return reported < 0.6 * sum(lower_bound(message.content) for message in messages)

@@ -69,6 +69,10 @@ _STYLE = """
   border-color: color-mix(in srgb, var(--hl-green) 35%, transparent); }
 .hl-cite.hl-unproved { background: var(--hl-rust-soft); color: var(--hl-rust);
   border: 1px dashed var(--hl-rust); }
+.hl-cite.hl-near { background: var(--hl-straw-soft); color: var(--hl-rust);
+  border: 1px solid var(--hl-rust); }
+.hl-bare { font-size: 0.72rem; color: var(--hl-rust); border-bottom: 1px dotted var(--hl-rust);
+  margin-left: 0.3rem; white-space: nowrap; cursor: help; }
 .hl-cite:hover, .hl-chip:hover { filter: brightness(0.95); }
 .hl-cite:focus-visible, .hl-chip:focus-visible, .hl-receipt summary:focus-visible,
 .hl-more summary:focus-visible { outline: 2px solid var(--hl-straw); outline-offset: 2px; }
@@ -92,6 +96,9 @@ _STYLE = """
 .hl-chip.hl-unproved { border: 1px dashed var(--hl-rust); }
 .hl-chip.hl-unproved .hl-n, .hl-chip.hl-unproved .hl-mark { color: var(--hl-rust);
   background: var(--hl-rust-soft); }
+.hl-chip.hl-near { border: 1px solid var(--hl-rust); }
+.hl-chip.hl-near .hl-n, .hl-chip.hl-near .hl-mark { color: var(--hl-rust);
+  background: var(--hl-straw-soft); }
 .hl-chip.hl-uncited { background: transparent; }
 .hl-chip.hl-uncited .hl-n { background: transparent; color: var(--hl-muted); }
 .hl-mark { font-weight: 700; border-radius: 1rem; padding: 0 0.25rem; }
@@ -153,11 +160,19 @@ _STYLE = """
 .hl-passage { background: light-dark(#f8efd8, #332b18); box-decoration-break: clone; }
 .hl-quote { background: light-dark(#ffd768, #8a6a17); color: inherit; border-radius: 0.2rem;
   padding: 0.05rem 0; box-decoration-break: clone; }
+.hl-nearby { background: var(--hl-straw-soft); color: inherit; border-radius: 0.2rem;
+  border-bottom: 2px dashed var(--hl-rust); box-decoration-break: clone; }
+.hl-compared { margin-top: 0.25rem; }
+.hl-differs { font-weight: 700; border-radius: 0.2rem; padding: 0 0.1rem; }
+del.hl-differs { background: var(--hl-rust-soft); color: var(--hl-rust); }
+ins.hl-differs { background: var(--hl-green-soft); color: var(--hl-green); }
 .hl-quoted { margin: 0.35rem 0; overflow-wrap: anywhere; }
 .hl-quoted q { display: block; font-size: 0.9rem; margin-top: 0.2rem; }
 .hl-verdict { display: inline-block; font-size: 0.8rem; font-weight: 650; border-radius: 1rem;
   padding: 0.08rem 0.6rem; background: var(--hl-soft); color: var(--hl-muted); }
 .hl-verdict.hl-verified { background: var(--hl-green-soft); color: var(--hl-green); }
+.hl-verdict.hl-near { background: var(--hl-straw-soft); color: var(--hl-rust);
+  outline: 1px solid var(--hl-rust); }
 .hl-verdict.hl-unproved { background: var(--hl-rust-soft); color: var(--hl-rust);
   outline: 1px dashed var(--hl-rust); }
 .hl-brand { font-size: 1.35rem; font-weight: 700; letter-spacing: -0.01em; }

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from app.answers import Citation
+from app.answers import Citation, Near
 from app.quotes import PageIndex
 from app.rendering import text_html
+from app.support import NEAR, OPEN, UNPROVED, VERIFIED, state_of
 from storage.records import Found, Hit
 
 
@@ -51,19 +52,26 @@ def find_quote(page_text: str, citation: Citation) -> Span | None:
 
 
 def page_html(
-    page_text: str, passage: Sequence[Span], quotes: Sequence[Span], *, limit: int = 12_000
+    page_text: str,
+    passage: Sequence[Span],
+    quotes: Sequence[Span],
+    *,
+    near: Sequence[Span] = (),
+    limit: int = 12_000,
 ) -> PageView:
     """A page's text with the parts of the passage shaded and the quotes marked.
 
+    `near` is what stands there instead of a quote that does not.
+
     Of a page longer than `limit` characters, the part around the first of them.
     """
-    focus = next(iter([*quotes, *passage]), Span(0, 0))
+    focus = next(iter([*quotes, *near, *passage]), Span(0, 0))
     first, last = 0, len(page_text)
     if len(page_text) > limit:
         first = max(0, min(focus.start - limit // 2, len(page_text) - limit))
         last = first + limit
     cuts = {first, last}
-    for span in (*quotes, *passage):
+    for span in (*quotes, *near, *passage):
         cuts.update(min(max(edge, first), last) for edge in span)
     edges = sorted(cuts)
     pieces: list[str] = []
@@ -71,6 +79,8 @@ def page_html(
         piece = text_html(page_text[start:end])
         if any(quote.start <= start and end <= quote.end for quote in quotes):
             piece = f'<mark class="hl-quote">{piece}</mark>'
+        elif any(part.start <= start and end <= part.end for part in near):
+            piece = f'<mark class="hl-nearby">{piece}</mark>'
         elif any(part.start <= start and end <= part.end for part in passage):
             piece = f'<span class="hl-passage">{piece}</span>'
         pieces.append(piece)
@@ -80,22 +90,60 @@ def page_html(
     return PageView(html, len(page_text) - (last - first))
 
 
+def find_near(page_text: str, citation: Citation) -> Span | None:
+    """Where what the page says instead of a quote stands in its page now."""
+    if citation.near is None:
+        return None
+    found = PageIndex(page_text).find(citation.near.text, start=citation.near.char_start)
+    return Span(*found) if found else None
+
+
 def quote_html(citation: Citation, noun: str = "page") -> str:
-    """One quote of an answer with the verdict on it; `noun` is `page` or `section`."""
-    if citation.verified:
-        verdict = (
-            '<span class="hl-verdict hl-verified">✓ Verified: these words stand on this '
-            f"{noun}</span>"
-        )
+    """One quote of an answer with the verdict on it; `noun` is `page`, `slide` or `section`."""
+    state = state_of(citation)
+    verdict = _VERDICTS[state].format(noun=noun)
+    parts = [f'<span class="hl-verdict hl-{state}">{verdict}</span>']
+    if citation.near is not None:
+        parts.append(_compared_html(citation.quote, citation.near, noun))
     elif citation.quote:
-        verdict = (
-            '<span class="hl-verdict hl-unproved">? Not verified: these words are not on '
-            f"this {noun}</span>"
+        parts.append(f"<q>{text_html(citation.quote)}</q>")
+    if citation.figures:
+        parts.append(
+            f'<div class="hl-small hl-warn">Nowhere on the cited {noun}: '
+            f"{text_html(', '.join(citation.figures))}</div>"
         )
-    else:
-        verdict = (
-            '<span class="hl-verdict hl-open">The answer points here without quoting anything'
-            "</span>"
-        )
-    words = f"<q>{text_html(citation.quote)}</q>" if citation.quote else ""
-    return f'<div class="hl-quoted">{verdict}{words}</div>'
+    return f'<div class="hl-quoted">{"".join(parts)}</div>'
+
+
+_VERDICTS = {
+    VERIFIED: "✓ Verified: these words stand on this {noun}",
+    NEAR: "≈ Not quite: this {noun} says something slightly different",
+    UNPROVED: "? Not verified: these words are not on this {noun}",
+    OPEN: "The answer points here without quoting anything",
+}
+
+
+def _compared_html(quote: str, near: Near, noun: str) -> str:
+    """Quote and page one above the other, the words in which they differ struck out and set in."""
+    rows = (
+        ("The answer", quote, [item.quoted for item in near.differences], "del"),
+        (f"The {noun}", near.text, [item.page for item in near.differences], "ins"),
+    )
+    return "".join(
+        f'<div class="hl-compared"><span class="hl-small">{who}</span>'
+        f"<q>{_marked(text, words, tag)}</q></div>"
+        for who, text, words, tag in rows
+    )
+
+
+def _marked(text: str, words: Sequence[str], tag: str) -> str:
+    """The text as HTML with each of the words marked once, in the order given."""
+    parts, cursor = [], 0
+    for word in words:
+        place = text.find(word, cursor) if word else -1
+        if place < 0:
+            continue
+        parts.append(text_html(text[cursor:place]))
+        parts.append(f'<{tag} class="hl-differs">{text_html(word)}</{tag}>')
+        cursor = place + len(word)
+    return "".join([*parts, text_html(text[cursor:])])

@@ -20,6 +20,7 @@ from app.page_layout import (
     tables,
 )
 from app.sentences import Span, sentences
+from storage.flags import suspect_spans
 from storage.records import Found, Hit, Page
 
 CLOSE = 200
@@ -95,6 +96,8 @@ def narrow(passage: Hit) -> list[Hit]:
     chunks = []
     for start, end in _joined([chunk[:2] for chunk in passage.found], gap=0):
         header = header_of(passage.text, inside, start - offset)
+        if header and suspect_spans(passage.flags, offset + header.start, offset + header.end):
+            header = None
         lead = passage.text[header.start : header.end] if header else ""
         chunks.append(
             replace(
@@ -125,6 +128,8 @@ def _on_page(group: Sequence[Hit], page: Page, most: int) -> list[Hit]:
     for start, end in grown:
         inside = [hit for hit in group if start <= hit.char_start and hit.char_end <= end]
         header = header_of(page.text, layout.tables, start)
+        if header and suspect_spans(page.flags, header.start, header.end):
+            header = None
         lead = page.text[header.start : header.end] if header else ""
         passages.append(_passage(inside, page, Span(start, end), lead))
     return passages
@@ -254,6 +259,7 @@ def _neighbours(
                     beside=True,
                     dense_rank=None,
                     lexical_rank=None,
+                    flags=other.flags,
                 )
             )
     return found

@@ -21,10 +21,14 @@ def listed(texts: Sequence[str], last: str = "and") -> str:
 
 
 def page_words(number: int, *, paged: bool, label: str = "", heading: str = "") -> str:
-    """`page 5 (labelled 3)`, `section 2 (§ Travel)`: first the number it is asked for by."""
-    name = label if paged and label != str(number) else "" if paged else heading
-    beside = f" ({'labelled' if paged else '§'} {name})" if name else ""
-    return f"{'page' if paged else 'section'} {number}{beside}"
+    """`page 5 (labelled 3)`, `section 2 (§ Travel)`, `section 7 (slide 6)`.
+
+    First stands the number it is asked for by.
+    """
+    if paged:
+        return f"page {number}" + (f" (labelled {label})" if label not in ("", str(number)) else "")
+    name = label or (f"§ {heading}" if heading else "")
+    return f"section {number}" + (f" ({name})" if name else "")
 
 
 def where(hit: Hit) -> str:

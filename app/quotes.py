@@ -25,7 +25,7 @@ _SPACELESS = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-_ELLIPSIS = re.compile(r"\s*[\[(]?\s*(?:…|\.(?:\s?\.){2,})\s*[\])]?\s*")
+ELLIPSIS = re.compile(r"\s*[\[(]?\s*(?:…|\.(?:\s?\.){2,})\s*[\])]?\s*")
 _EDGES = " \t\r\n.,;:!?…。，、；：！？" + _MARKS
 
 
@@ -60,7 +60,7 @@ class PageIndex:
                 found = self._page.locate(needle, origin)
                 if found:
                     return self._page.source_span(*found, signed=needle.signed)
-        pieces = [piece for piece in _ELLIPSIS.split(quote.strip(_EDGES)) if piece]
+        pieces = [piece for piece in ELLIPSIS.split(quote.strip(_EDGES)) if piece]
         return self._find_in_order(pieces) if len(pieces) > 1 else None
 
     def _find_in_order(self, pieces: list[str]) -> tuple[int, int] | None:
@@ -220,9 +220,7 @@ class _Folded:
             {ord(c): f for c, f in folds.items() if f != c and len(f) == 1 and not _is_odd(c)}
         )
         odd = {c for c, f in folds.items() if len(f) != 1 or _is_odd(c)}
-        joining: set[str] = set()
-        if not unicodedata.is_normalized("NFC", source):
-            joining = {c for c in characters if _joins_the_last(c)}
+        joining = {c for c in characters if _joins_the_last(c)}
         cursor = 0
         for match in _events(frozenset(odd), frozenset(joining)).finditer(plain):
             before = plain[match.start() - 1] if match.start() > cursor else self._last()
@@ -338,7 +336,9 @@ def _events(odd: frozenset[str], joining: frozenset[str]) -> re.Pattern[str]:
     parts = [r"(?!(?<=[a-z0-9]) [a-z0-9])\s+(?:-[\s-]*)?", r"-[\s-]*", r"\xad+(?: *\n\s*)?"]
     if joining:
         marks = re.escape("".join(sorted(joining)))
-        parts.insert(0, f"[^\\s{marks}][{marks}]+")
+        unseen = re.escape("".join(sorted(sign for sign in odd if not fold_character(sign))))
+        # Marks melt into letters, not into a hyphen or into what is folded away.
+        parts.insert(0, f"[^\\s\xad{marks}{unseen}-][{marks}]+")
     if odd:
         parts.append(f"[{re.escape(''.join(sorted(odd)))}]")
     return re.compile("|".join(parts))

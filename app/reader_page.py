@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import page_text, rendering, resources
+from app.answers import passage_numbered
 from storage.errors import HayloftError
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ export default function (component) {
   const timer = setInterval(() => {
     const page = document.querySelector("[role=dialog] .hl-page");
     if (page && !scrolled) {
-      const mark = page.querySelector(".hl-quote") || page.querySelector(".hl-passage");
+      const mark = page.querySelector(".hl-quote, .hl-nearby")
+        || page.querySelector(".hl-passage");
       page.scrollTop = mark ? mark.offsetTop - page.offsetTop - page.clientHeight / 3 : 0;
       scrolled = true;
     }
@@ -98,25 +100,28 @@ def _source(
     hits: tuple[Hit, ...]
     citations: tuple[Citation, ...]
     if answer is not None and answer.turn_id == turn_id:
-        hits, citations = answer.snapshot().hits or (), ()
+        now = answer.snapshot()
+        hits, numbers, citations = now.hits or (), now.numbers, ()
     else:
         turn = resources.store().turn(turn_id)
         if turn is None or turn.conversation_id != conversation_id:
             return None
-        hits, citations = turn.hits, turn.citations
-    if not 1 <= number <= len(hits):
+        hits, numbers, citations = turn.hits, turn.numbers, turn.citations
+    hit = passage_numbered(hits, numbers, number)
+    if hit is None:
+        hit = resources.store().passage(conversation_id or "", number)
+    if hit is None:
         return None
-    return hits[number - 1], tuple(item for item in citations if item.n == number)
+    return hit, tuple(item for item in citations if item.n == number)
 
 
 def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
     """The page a passage stands on, the passage shaded, the quotes marked."""
     number = (st.session_state.get("reader") or {}).get("page") or hit.page
-    noun = "page" if hit.paged else "section"
     st.html(
         f'<div class="hl-small"><bdi>{rendering.text_html(hit.document)}</bdi> · '
         f"{rendering.text_html(hit.place)}</div>{rendering.also_html(hit.also)}"
-        + "".join(page_text.quote_html(citation, noun) for citation in citations)
+        + "".join(page_text.quote_html(citation, hit.unit) for citation in citations)
     )
     try:
         catalog = resources.library().catalog
@@ -147,7 +152,15 @@ def _page_of_passage(hit: Hit, citations: tuple[Citation, ...], page: Page | Non
         _passage_of_then(hit)
         return
     quotes = [page_text.find_quote(page.text, citation) for citation in citations]
-    _page_text(page_text.page_html(page.text, passage, [quote for quote in quotes if quote]))
+    near = [page_text.find_near(page.text, citation) for citation in citations]
+    _page_text(
+        page_text.page_html(
+            page.text,
+            passage,
+            [quote for quote in quotes if quote],
+            near=[span for span in near if span],
+        )
+    )
 
 
 def _passage_of_then(hit: Hit) -> None:
@@ -164,7 +177,7 @@ def _page_text(view: page_text.PageView) -> None:
 
 
 def _page_buttons(hit: Hit, number: int, following: bool) -> None:
-    noun = "page" if hit.paged else "section"
+    noun = hit.unit
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             f"Previous {noun}",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.answers import Receipt
-from app.rendering import count_of, text_html
+from app.rendering import count_of, sentence_html, text_html
 
 _PARTS = ("rules", "documents", "history", "question", "template", "reserve", "free")
 _PART_WORDS = {
@@ -69,10 +69,12 @@ def receipt_html(receipt: Receipt) -> str:
         '<details class="hl-receipt"><summary>'
         f'<span class="hl-bar" role="img" aria-label="{text_html(_bar_words(segments))}">'
         f"{bar}</span>"
-        f'<span class="hl-sum">{receipt.prompt_tokens:,} of {receipt.window:,} tokens</span>'
+        f'<span class="hl-sum">{receipt.prompt_tokens:,} of {receipt.window:,} tokens'
+        f"{_warmth(receipt)}</span>"
         f'</summary><table class="hl-table"><tbody>{rows}</tbody></table>'
         f'<div class="hl-small">Sent: {count_of(receipt.prompt_tokens, "token")}, {how}. '
-        f"{_evaluated(receipt)} {_trusted(receipt)}</div></details>"
+        f"{_evaluated(receipt)} {_reused(receipt)} {_trusted(receipt)} "
+        f"{text_html(receipt.note)}</div></details>"
     )
 
 
@@ -88,11 +90,30 @@ def _evaluated(receipt: Receipt) -> str:
     return sentence
 
 
+def _warmth(receipt: Receipt) -> str:
+    """Whether the conversation so far was reused, beside the bar."""
+    return f" · {receipt.state}" if receipt.state else ""
+
+
+def _reused(receipt: Receipt) -> str:
+    """What of the prompt was computed, and what broke the rest."""
+    reused, computed = receipt.reused_tokens, receipt.computed_tokens
+    if reused is None or computed is None:
+        return ""
+    about = "about " if receipt.derived else ""
+    how = " (derived from the time it took)" if receipt.derived else ""
+    sentence = f"Reused from the server's cache: {about}{reused:,}; computed: {about}{computed:,}"
+    sentence = f"{sentence}{how}."
+    if receipt.state == "cold" and receipt.broke:
+        sentence += f" The conversation was read anew: {text_html(receipt.broke)}."
+    return sentence
+
+
 def _trusted(receipt: Receipt) -> str:
     if 0 < receipt.trusted_window < receipt.window:
         return (
-            f"Of the window of {receipt.window:,}, Hayloft trusts {receipt.trusted_window:,}, "
-            "as measured on this machine."
+            f"Of the window of {receipt.window:,}, Hayloft trusts {receipt.trusted_window:,}. "
+            f"{sentence_html(receipt.trusted_reason)}"
         )
     return ""
 

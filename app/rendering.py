@@ -16,30 +16,39 @@ from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
-from app.answers import Citation
+from app.answers import Citation, numbers_of
+from app.support import NEAR, OPEN, UNPROVED, VERIFIED, state_of, support_of
 from storage.records import Hit, Place
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-VERIFIED = "verified"
-UNPROVED = "unproved"
-OPEN = "open"
-"""Not checked: the answer is not complete, or the model gave no quote."""
-
-_MARKS = {VERIFIED: "✓", UNPROVED: "?", OPEN: ""}
+_MARKS = {VERIFIED: "✓", NEAR: "≈", UNPROVED: "?", OPEN: ""}
 _MARK_WORDS = {
     VERIFIED: "quote verified",
+    NEAR: "the page says something slightly different",
     UNPROVED: "quote not found on the page",
     OPEN: "not checked",
 }
+_BEST_FIRST = (VERIFIED, NEAR, UNPROVED, OPEN)
+# Private-use characters that carry, through the Markdown parser, what is known
+# of the mark before them or of the sentence that ends there. None of an
+# answer's own gets in: see `plain`.
+_STATE_SIGNS = {VERIFIED: "\uf8f0", NEAR: "\uf8f1", UNPROVED: "\uf8f2", OPEN: "\uf8f3"}
+_STATES = {sign: state for state, sign in _STATE_SIGNS.items()}
+_BARE_SIGN = "\uf8f4"
+_SIGNS = re.compile("[\uf8f0-\uf8f4]")
 _CODE = re.compile(r"`([^`\n]{1,200})`")
-_CITATION = re.compile(r"\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]|【(\d{1,3})】")
+_CITATION = re.compile(
+    r"(?:\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\]|【\d{1,3}】)(?P<states>[\uf8f0-\uf8f3]*)|\uf8f4"
+)
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Controls, and the marks that turn the direction of a line: a file name could
 # use them to show another ending than it has.
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\uf8f0-\uf8f4]"
+)
 _AGES = (
     (31_536_000, "year"),
     (2_592_000, "month"),
@@ -112,25 +121,55 @@ def name_of(hit: Hit) -> str:
 
 
 def proofs(citations: Iterable[Citation]) -> dict[int, str]:
-    """Per passage number: verified where one of its quotes is, unproved where none is."""
+    """Per passage number, the best that is known of its quotes."""
     found: dict[int, str] = {}
     for citation in citations:
-        state = VERIFIED if citation.verified else UNPROVED if citation.quote else OPEN
-        best = found.get(citation.n)
-        if best is None or state == VERIFIED or (state == UNPROVED and best == OPEN):
-            found[citation.n] = state
+        state = state_of(citation)
+        best = found.get(citation.n, state)
+        found[citation.n] = min(best, state, key=_BEST_FIRST.index)
     return found
 
 
-def answer_html(text: str, turn: int, passages: int, states: Mapping[int, str]) -> str:
+Passages = int | tuple[int, ...]
+"""The numbers of an answer's passages, or how many there are where they count from 1."""
+
+
+def answer_html(
+    text: str,
+    turn: int,
+    passages: Passages,
+    states: Mapping[int, str],
+    citations: Sequence[Citation] | None = None,
+) -> str:
     """An answer as HTML: `[n]` becomes a button that opens passage n of the turn.
 
-    Numbers without a passage stay text. `states` comes from `proofs`.
+    Numbers without a passage stay text. `states` comes from `proofs`. With the
+    `citations` of a complete answer each mark shows what is proved of its own
+    sentence, and sentences that cite nothing are marked.
     """
-    return _markdown_html(plain(text), turn, passages, tuple(sorted(states.items())))
+    shown = plain(text)
+    if citations is not None:
+        shown = _with_proofs(shown, citations)
+    return _markdown_html(shown, turn, passages, tuple(sorted(states.items())))
 
 
-def streaming_html(text: str, turn: int, passages: int) -> str:
+def _with_proofs(text: str, citations: Sequence[Citation]) -> str:
+    """The text with a sign behind each mark for its state, and one behind each bare sentence."""
+    known = support_of(text, citations)
+    signs = [
+        (mark.end, "".join(_STATE_SIGNS[state] for _, state in mark.states)) for mark in known.marks
+    ]
+    for start, end in known.bare:
+        last = start + len(text[start:end].rstrip(" \t\n|"))
+        signs.append((last, _BARE_SIGN))
+    parts, cursor = [], 0
+    for place, sign in sorted(signs):
+        parts += [text[cursor:place], sign]
+        cursor = place
+    return "".join([*parts, text[cursor:]])
+
+
+def streaming_html(text: str, turn: int, passages: Passages) -> str:
     """An answer that still grows, drawn many times a second.
 
     Finished blocks are rendered once and remembered: the whole answer each
@@ -156,11 +195,13 @@ def _blocks(text: str) -> tuple[list[str], str]:
 
 
 @lru_cache(maxsize=512)
-def _block_html(block: str, turn: int, passages: int) -> str:
+def _block_html(block: str, turn: int, passages: Passages) -> str:
     return _markdown_html(block, turn, passages, ())
 
 
-def _markdown_html(text: str, turn: int, passages: int, states: tuple[tuple[int, str], ...]) -> str:
+def _markdown_html(
+    text: str, turn: int, passages: Passages, states: tuple[tuple[int, str], ...]
+) -> str:
     parser = _parser()
     env = {"turn": turn, "states": dict(states)}
     tokens = parser.parse(text, env)
@@ -168,6 +209,9 @@ def _markdown_html(text: str, turn: int, passages: int, states: tuple[tuple[int,
         if token.type in ("heading_open", "heading_close"):
             # The page has its own headings; an answer's begin below them.
             token.tag = f"h{min(int(token.tag[1]) + 3, 6)}"
+        if token.type in ("code_block", "fence"):
+            token.content = _SIGNS.sub("", token.content)
+            token.info = _SIGNS.sub("", token.info)
         if token.children:
             token.children = [
                 piece for child in token.children for piece in _with_citations(child, passages)
@@ -175,22 +219,40 @@ def _markdown_html(text: str, turn: int, passages: int, states: tuple[tuple[int,
     return str(parser.renderer.render(tokens, parser.options, env))
 
 
-def _with_citations(token: Token, passages: int) -> list[Token]:
+def _with_citations(token: Token, passages: Passages) -> list[Token]:
     from markdown_it.token import Token
 
     if token.type != "text":
+        token.content = _SIGNS.sub("", token.content)
         return [token]
     pieces: list[Token] = []
+
+    def add_text(text: str) -> None:
+        pieces.append(Token("text", "", 0, content=_SIGNS.sub("", text)))
+
     position = 0
     for match in _CITATION.finditer(token.content):
         numbers = [int(digits) for digits in re.findall(r"\d+", match[0])]
-        if not all(1 <= number <= passages for number in numbers):
+        if not all(_is_passage(number, passages) for number in numbers):
             continue
-        pieces.append(Token("text", "", 0, content=token.content[position : match.start()]))
-        pieces.extend(Token("citation", "", 0, meta={"n": number}) for number in numbers)
+        add_text(token.content[position : match.start()])
         position = match.end()
-    pieces.append(Token("text", "", 0, content=token.content[position:]))
+        if match[0] == _BARE_SIGN:
+            pieces.append(Token("bare", "", 0))
+        told = [_STATES[sign] for sign in match["states"] or ""]
+        own = told if len(told) == len(numbers) else [None] * len(numbers)
+        pieces.extend(
+            Token("citation", "", 0, meta={"n": number, "state": state})
+            for number, state in zip(numbers, own, strict=True)
+        )
+    add_text(token.content[position:])
     return pieces
+
+
+def _is_passage(number: int, passages: Passages) -> bool:
+    if isinstance(passages, int):
+        return 1 <= number <= passages
+    return number in passages
 
 
 @lru_cache(maxsize=1)
@@ -201,6 +263,7 @@ def _parser() -> MarkdownIt:
     parser.enable(["table", "strikethrough"])
     parser.disable(["link", "image", "autolink", "reference", "html_inline", "html_block"])
     parser.add_render_rule("citation", _citation_html)
+    parser.add_render_rule("bare", _bare_html)
     return parser
 
 
@@ -213,7 +276,9 @@ def _citation_html(
 ) -> str:
     number = int(tokens[index].meta["n"])
     states = env["states"]
-    state = states.get(number, OPEN) if isinstance(states, dict) else OPEN
+    state = tokens[index].meta["state"]
+    if state is None:
+        state = states.get(number, OPEN) if isinstance(states, dict) else OPEN
     return (
         f'<button type="button" class="hl-cite hl-{state}" data-cite="{env["turn"]}:{number}" '
         f'aria-label="Source {number}, {_MARK_WORDS[state]}" title="{_MARK_WORDS[state]}">'
@@ -221,16 +286,34 @@ def _citation_html(
     )
 
 
+def _bare_html(
+    _renderer: object,
+    _tokens: Sequence[Token],
+    _index: int,
+    _options: object,
+    _env: Mapping[str, object],
+) -> str:
+    return '<span class="hl-bare" title="This sentence names no source">no source</span>'
+
+
 # --- sources ------------------------------------------------------------------------------------
 
 
-def sources_html(hits: Sequence[Hit], turn: int, states: Mapping[int, str] | None = None) -> str:
-    """The passages of an answer as buttons, a line a document; cited ones stand out once known."""
+def sources_html(
+    hits: Sequence[Hit],
+    turn: int,
+    states: Mapping[int, str] | None = None,
+    numbers: Sequence[int] = (),
+) -> str:
+    """The passages of an answer as buttons, a line a document; cited ones stand out once known.
+
+    `numbers` are those of the passages; empty: they count from 1.
+    """
     if not hits:
         return ""
     documents = len({hit.document for hit in hits})
     head = f"{count_of(len(hits), 'passage')} from {count_of(documents, 'document')}"
-    numbered = list(enumerate(hits, 1))
+    numbered = list(zip(numbers_of(tuple(hits), tuple(numbers)), hits, strict=True))
     shown, rest = numbered[:_CHIPS], numbered[_CHIPS:]
     more = (
         f'<details class="hl-more"><summary>{count_of(len(rest), "more passage")}</summary>'
@@ -290,7 +373,7 @@ def also_html(also: Sequence[Place]) -> str:
 
 def short_place(hit: Hit) -> str:
     """Where a passage stands, beside its document's name: the page, or the last heading."""
-    if hit.paged or not hit.heading:
+    if hit.paged or hit.page_label or not hit.heading:
         return hit.place
     return f"§ {hit.heading.rsplit(' › ', 1)[-1]}"
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from storage.model_folder import ModelSetting, check_whole, folder_of
-from storage.records import Hit
+from storage.records import Hit, context_of
 
 if TYPE_CHECKING:
     from app.settings import AppSettings
@@ -206,8 +206,7 @@ def reranker_from(settings: AppSettings) -> Reranker | None:
 
 def reading(hit: Hit) -> str:
     """What a reranker reads of a passage: title and heading on the first line, then its text."""
-    # A section's text begins with its own heading: only its parents are news.
-    heading = hit.heading if hit.paged else hit.heading.rpartition(" › ")[0]
+    heading = context_of(hit.heading, hit.text, paged=hit.paged)
     head = " — ".join(part for part in (hit.title or hit.document, heading) if part)
     return f"{head}\n{hit.text}"
 

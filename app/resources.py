@@ -6,6 +6,7 @@ a test replaces them one by one.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from dataclasses import dataclass
@@ -18,18 +19,23 @@ from app.live_answers import LiveAnswers
 from app.settings import AppSettings
 from storage.errors import HayloftError
 from storage.library import Library
+from storage.records import Scope
 from storage.settings import StorageSettings
 
 if TYPE_CHECKING:
     from app.assistant import Assistant
     from app.chat import ChatModel
     from app.find import Finder
+    from app.plans import Plan
     from storage.records import Facets, LibraryCounts
 
 log = logging.getLogger(__name__)
 
 MODEL_CHECK_S = 30.0
 """How often the page looks anew which chat model there is."""
+
+OUTLOOK_S = 20.0
+"""How often it looks anew what the modes would cost."""
 
 SCOPE_CHOICES_S = 30.0
 """How often it looks anew what can be filtered by: 0.1 s at 20,000 documents."""
@@ -119,7 +125,16 @@ def assistant() -> Assistant:
     found = model_at_hand()
     if found.fault is not None:
         raise found.fault
-    return Assistant(library(), finder(), found.model, app_settings())
+    from app.long_model import long_copy
+
+    settings, data_dir = app_settings(), storage_settings().data_dir
+    return Assistant(
+        library(),
+        finder(),
+        found.model,
+        settings,
+        longer=lambda model: long_copy(model, settings, data_dir),
+    )
 
 
 def counts() -> LibraryCounts:
@@ -140,6 +155,20 @@ def scope_choices() -> ScopeChoices:
     """Types, languages, tags and paths of the library; looked up again every half minute."""
     catalog = library().catalog
     return ScopeChoices(catalog.facets(), tuple(catalog.paths()))
+
+
+@st.cache_resource(show_spinner=False, ttl=OUTLOOK_S, max_entries=50)
+def outlook(conversation_id: str | None, scope: str, turns: int) -> Plan | None:
+    """What each mode would cost the next question; None where nothing can be told now.
+
+    `scope` is its JSON; with `turns` it says when to look anew.
+    """
+    history = store().history(conversation_id) if conversation_id and turns else []
+    try:
+        return assistant().outlook(history, Scope.from_json(json.loads(scope)))
+    except HayloftError as fault:
+        log.info("no outlook for the next question: %s", fault)
+        return None
 
 
 @st.cache_resource(show_spinner=False)

@@ -68,13 +68,16 @@ def rewrite(
     reserve: int,
     first_word_s: float = FIRST_WORD_S,
     last_word_s: float = LAST_WORD_S,
+    opening: Sequence[Message] | None = None,
 ) -> str | None:
     """The question as the model completes it, checked; None where nothing usable came in time.
 
-    `reserve` is the reserve of the answer to come, by which its prompt is laid
-    out. Never raises because of the model.
+    `opening` is what the answer's prompt will begin with, the earlier turns by
+    themselves where it is None; with it and `reserve`, the answer's own, the
+    request fits or is not made. Never raises because of the model.
     """
-    request = _Request(model, question, history, reserve, last_word_s)
+    before = prompt.opening(history) if opening is None else opening
+    request = _Request(model, question, before, reserve, last_word_s)
     line = request.run(first_word_s)
     if line is None:
         return None
@@ -91,13 +94,13 @@ class _Request:
         self,
         model: ChatModel,
         question: str,
-        history: Sequence[Turn],
+        opening: Sequence[Message],
         reserve: int,
         last_word_s: float,
     ) -> None:
         self._model = model
         self._question = question
-        self._history = history
+        self._opening = opening
         self._reserve = reserve
         self._last_word_s = last_word_s
         self._line = HangUp()
@@ -142,11 +145,11 @@ class _Request:
 
     def _ask(self) -> str:
         model = self._model
-        room = model.room(self._reserve)
-        messages = [
-            *prompt.opening(self._history, room=room, count_text=model.count_text),
-            Message("user", TASK.format(question=prompt.harmless(self._question))),
-        ]
+        task = TASK.format(question=prompt.harmless(self._question))
+        messages = prompt.with_question(self._opening, task)
+        if model.count(messages).tokens > model.room(self._reserve):
+            # The oldest turns will be dropped: asked now, they would be read for nothing.
+            return ""
         deadline: float | None = None
         text = ""
         stream = model.stream(messages, reserve=RESERVE)

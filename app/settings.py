@@ -44,6 +44,21 @@ class AppSettings(BaseSettings):
     reserve: int = Field(default=1024, ge=16)
     """Tokens kept free for the answer."""
 
+    trusted_window: int = Field(default=0, ge=0)
+    """How much of the window is trusted, in tokens; 0: as measured by `hayloft eval niah`."""
+
+    kv_type: str = "f16"
+    """The type of the server's KV cache, as OLLAMA_KV_CACHE_TYPE sets it there; a measurement
+    counts for one type."""
+
+    mode: Literal["auto", "documents", "passages", "read-all", "extractive"] = "auto"
+    """What an answer is made from: whole documents, the passages found, every page read in parts,
+    or quotations; `auto`: whole documents where some are chosen, fit and are soon read."""
+
+    pinned: str = ""
+    """Documents that stand whole before every conversation: paths, folders or patterns, separated
+    by commas."""
+
     passages: int = Field(default=8, ge=1, le=200)
     """How many passages a question is answered from, at most."""
 
@@ -62,6 +77,17 @@ class AppSettings(BaseSettings):
     the query; `auto`: the model only where the rules had to guess; `off`: the
     question is searched as typed.
     """
+
+    read_part_tokens: int = Field(default=8192, ge=0)
+    """Tokens of pages in one part of a full read; 0: as many as the window holds.
+
+    Longer parts are no faster, since each page is read once either way. Of
+    shorter ones less has to be read again after a stop, and more is copied:
+    models overlook more in the middle of a longer text.
+    """
+
+    read_parallel: int = Field(default=1, ge=1, le=64)
+    """Parts read at a time: no more than the server serves at once (OLLAMA_NUM_PARALLEL)."""
 
     reranker: str = ""
     """A cross-encoder by name or folder that orders the best passages anew; empty: none."""

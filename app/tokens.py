@@ -12,14 +12,13 @@ import math
 import re
 import tempfile
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from app.chat import Message, TokenCount
-from app.gguf_file import read_gguf
-from app.vocabulary import build_tokenizer, vocabulary_of
-from storage.errors import SettingsError, UsageError
+from storage.errors import UsageError
+from storage.vocabulary import fingerprint, tokenizer_from_file
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -46,6 +45,11 @@ class TokenCounter(Protocol):
     @property
     def exact(self) -> bool: ...
 
+    @property
+    def vocabulary(self) -> str:
+        """The fingerprint of the vocabulary; '' for an estimate."""
+        ...
+
     def count_text(self, text: str) -> TokenCount: ...
 
     def count_chat(
@@ -63,6 +67,16 @@ class ExactCounter:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._remembered = lru_cache(maxsize=_REMEMBERED_PIECES)(self._encode)
+
+    @cached_property
+    def vocabulary(self) -> str:
+        """The fingerprint under which counts are stored."""
+        return fingerprint(self._tokenizer)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer itself."""
+        return self._tokenizer
 
     def ids(self, text: str) -> list[int]:
         """The token ids of a text on its own."""
@@ -103,6 +117,7 @@ class EstimatingCounter:
     """Counts from above, without a vocabulary. See `estimate`."""
 
     exact = False
+    vocabulary = ""
 
     def __init__(self) -> None:
         self._remembered = lru_cache(maxsize=_REMEMBERED_PIECES)(estimate)
@@ -138,38 +153,7 @@ def counter_from_file(path: Path) -> ExactCounter:
 
     Raises SettingsError where the file is neither, or is not Qwen2's.
     """
-    from tokenizers import Tokenizer
-
-    path = path.expanduser()
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as exc:
-        raise SettingsError(
-            f"The tokenizer file {path} cannot be read: {exc.strerror or exc}. "
-            "Correct HAYLOFT_TOKENIZER."
-        ) from exc
-    if start == b"GGUF":
-        vocabulary = vocabulary_of(read_gguf(path))
-        if vocabulary is None:
-            raise SettingsError(
-                f"{path} does not hold Qwen2's vocabulary: set HAYLOFT_TOKENIZER to a GGUF file "
-                "of a Qwen2 model."
-            )
-        return ExactCounter(build_tokenizer(vocabulary))
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as exc:  # the library raises bare Exception for any file it cannot read
-        raise SettingsError(
-            f"{path} is neither a tokenizer.json nor a GGUF file: correct HAYLOFT_TOKENIZER."
-        ) from exc
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    if any(tokenizer.token_to_id(marker) is None for marker in ("<|im_start|>", "<|im_end|>")):
-        raise SettingsError(
-            f"{path} is not Qwen2's tokenizer: it has no <|im_start|>. Correct HAYLOFT_TOKENIZER."
-        )
-    return ExactCounter(tokenizer)
+    return ExactCounter(tokenizer_from_file(path))
 
 
 def save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:

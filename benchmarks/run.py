@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import (
     bench_extractive,
     bench_ingest,
+    bench_many,
     bench_search,
     bench_start,
     common,
@@ -22,7 +23,7 @@ from benchmarks import (
 from benchmarks.common import Failed, Report, Skipped
 from evaluation.provenance import commit_of, machine, versions
 
-ALL = ("ingest", "search", "start", "extractive")
+ALL = ("ingest", "search", "start", "extractive", "many")
 
 
 def main() -> int:
@@ -74,6 +75,7 @@ def _run(name: str, args: argparse.Namespace, scratch: Path, data_dir: Path | No
         "search": bench_search,
         "start": bench_start,
         "extractive": bench_extractive,
+        "many": bench_many,
     }[name]
     parser = argparse.ArgumentParser()
     module.add_arguments(parser)
@@ -93,6 +95,8 @@ def _run(name: str, args: argparse.Namespace, scratch: Path, data_dir: Path | No
         chosen.runs = 3
     if args.quick and name == "extractive":
         chosen.questions = 25
+    if args.quick and name == "many":
+        chosen.unchanged, chosen.few, chosen.many = 1_000, 20, 100
     report: Report = module.run(chosen)
     return report
 

@@ -23,6 +23,7 @@ from app.answers import (
     Turn,
 )
 from app.chat import ModelUnreachable
+from app.plans import Option, Plan
 from app.resources import ModelAtHand, ScopeChoices
 from storage.errors import ServiceUnavailable
 from storage.records import EVERYTHING, Facets, Hit, LibraryCounts, Page, Scope
@@ -150,13 +151,20 @@ class ScriptedAssistant:
     def __init__(self) -> None:
         self.asked: list[tuple[str, tuple[Turn, ...]]] = []
         self.scopes: list[Scope] = []
+        self.modes: list[str | None] = []
         self.closed = threading.Event()
         self.release = threading.Event()
 
     def ask(
-        self, question: str, *, history: Sequence[Turn] = (), scope: Scope = EVERYTHING
+        self,
+        question: str,
+        *,
+        history: Sequence[Turn] = (),
+        scope: Scope = EVERYTHING,
+        mode: str | None = None,
     ) -> Iterator[AnswerEvent]:
         self.asked.append((question, tuple(history)))
+        self.modes.append(mode)
         self.scopes.append(scope)
         word = question.split()[0].lower()
         if word == "away":
@@ -234,6 +242,23 @@ class Fakes:
         self.library = FakeLibrary()
         self.assistant = ScriptedAssistant()
         self.model = ModelAtHand(object(), "fake qwen2", 32768)  # type: ignore[arg-type]
+        self.plan = Plan(
+            (
+                Option(
+                    "documents",
+                    "2 whole documents",
+                    tokens=41_200,
+                    new_tokens=41_200,
+                    seconds=38.0,
+                    follow_s=2.0,
+                ),
+                Option("passages", "8 passages", tokens=3_100, new_tokens=3_100, seconds=3.0),
+                Option("read-all", "all 4 pages, in parts", why_not="not tried"),
+                Option("extractive", "quotations, without a model"),
+            ),
+            "passages",
+            "no documents are chosen",
+        )
         self.choices = ScopeChoices(
             Facets({"pdf": 1, "md": 1}, {"en": 2}, {}, "", ""),
             tuple(dict.fromkeys(hit.document for hit in HITS)),
@@ -250,4 +275,5 @@ def install(put: Callable[[object, str, object], None] = setattr) -> Fakes:
     put(resources, "look_for_model_again", lambda: None)
     put(resources, "warm_up", lambda: None)
     put(resources, "scope_choices", lambda: fakes.choices)
+    put(resources, "outlook", lambda *_: fakes.plan)
     return fakes

@@ -106,13 +106,15 @@ def ingest(
     *paths: Path,
     rebuild: bool = False,
     allow_deletes: bool = False,
+    verify: bool = False,
+    retry: bool = False,
     events: list[RunEvent] | None = None,
     **settings: object,
 ) -> Report:
     """One ingestion run, in this process."""
     tell = (lambda event: None) if events is None else events.append
     job = IngestJob(library, IngestSettings(**settings), tell)
-    return job.run(paths, rebuild=rebuild, allow_deletes=allow_deletes)
+    return job.run(paths, rebuild=rebuild, allow_deletes=allow_deletes, verify=verify, retry=retry)
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> Path:

@@ -17,9 +17,9 @@ from gguf import GGUFReader
 
 from app import gguf_copy
 from app.gguf_copy import PartFile, check_space, checked_header, copy_with
-from app.gguf_file import read_header
 from app.yarn import plan_extension
 from storage.errors import SettingsError, StorageError, UsageError
+from storage.gguf_file import read_header
 from tests.toy_gguf import write_toy
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,8 +13,8 @@ from app.model_choice import NO_MODEL, best_installed, choose_counter, choose_mo
 from app.ollama_server import InstalledModel
 from app.settings import AppSettings
 from app.tokens import save_tokenizer
-from app.vocabulary import build_tokenizer
 from storage.errors import SettingsError
+from storage.vocabulary import build_tokenizer
 from tests.canned_server import CannedServer, free_port
 from tests.ollama_double import QWEN2_NATIVE, Fault, OllamaDouble
 from tests.test_app_ollama_chat import EXACT

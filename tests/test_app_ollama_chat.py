@@ -58,7 +58,7 @@ def settings(url: str, **values: object) -> AppSettings:
 
 def small_ids(text: str) -> list[int]:
     from app.tokens import ExactCounter
-    from app.vocabulary import build_tokenizer
+    from storage.vocabulary import build_tokenizer
 
     global _SMALL
     _SMALL = _SMALL or ExactCounter(build_tokenizer(SMALL))

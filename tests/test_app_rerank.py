@@ -139,7 +139,10 @@ def test_hits_come_in_the_order_of_the_scores():
 def test_a_passage_is_read_under_its_title_and_heading():
     """Which document and section it belongs to; a section's own heading stands in its text."""
     assert reading(hit("due", heading="Payment")) == "Lease — Payment\ndue"
-    assert reading(hit("due", heading="Payment › Rent", paged=False)) == "Lease — Payment\ndue"
+    begins = hit("Rent\n\ndue", heading="Payment › Rent", paged=False)
+    assert reading(begins) == "Lease — Payment\nRent\n\ndue"
+    inside = hit("due", heading="Payment › Rent", paged=False)
+    assert reading(inside) == "Lease — Payment › Rent\ndue"
     assert reading(hit("due", title="")) == "lease.pdf\ndue"
 
 

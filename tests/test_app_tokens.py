@@ -17,7 +17,6 @@ from gguf import GGUFWriter
 
 from app import cli_tokens
 from app.chat import Message
-from app.gguf_file import read_gguf
 from app.tokens import (
     DEFAULT_SYSTEM,
     EstimatingCounter,
@@ -29,8 +28,9 @@ from app.tokens import (
     render_chat,
     save_tokenizer,
 )
-from app.vocabulary import Vocabulary, build_tokenizer, vocabulary_of
 from storage.errors import SettingsError, UsageError
+from storage.gguf_file import read_gguf
+from storage.vocabulary import Vocabulary, build_tokenizer, vocabulary_of
 from tests.canned_server import free_port
 
 ROOT = Path(__file__).resolve().parent.parent

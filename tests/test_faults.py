@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -91,7 +93,18 @@ class Corpus:
         write_files(path.parent, {path.name: "" if unreadable else text})
 
     def change(self) -> None:
-        """Some files get new content, one loses a part of it, some go, some come."""
+        """Files change, grow, go, come, are copied, get another name and another folder."""
+        files = self.files()
+        for path in self.rng.sample(files, 4):
+            self.made += 1
+            renamed, moved = self.rng.choice([(True, False), (False, True), (True, True)])
+            stem = f"named {self.made}" if renamed else path.stem
+            folder = self.folder / f"part{self.made % 4}" if moved else path.parent
+            target = folder / (stem + path.suffix)
+            if self.rng.random() < 0.3:
+                shutil.copy2(path, folder / f"copy {self.made}{path.suffix}")
+            elif not target.exists():
+                path.rename(target)
         files = self.files()
         for path in self.rng.sample(files, 6):
             self.fill(path)
@@ -142,12 +155,49 @@ def content(data_dir: Path) -> dict[str, object]:
         return content_of(library)
 
 
+def led_by_another_name(data_dir: Path) -> dict[str, str]:
+    """Paths of documents whose vectors were made under a name that is not theirs now."""
+    with closing(sqlite3.connect(data_dir / "catalog.db")) as connection:
+        return dict(
+            connection.execute(
+                "SELECT d.path, v.lead FROM documents d JOIN versions v ON v.id = d.version_id"
+                " WHERE v.lead != ''"
+            ).fetchall()
+        )
+
+
+def quiet_folder(data_dir: Path, folder: Path, fresh: Path) -> None:
+    """Fill a fresh library with undisturbed runs: the one that a folder's files deserve.
+
+    A renamed file keeps the vectors that were made under its first name, so it
+    is taken in under that name, and then renamed as it was.
+    """
+    stand_in = fresh.with_name("first names")
+    shutil.copytree(folder, stand_in)
+    renames = []
+    for number, (path, lead) in enumerate(led_by_another_name(data_dir).items()):
+        # Texts have no title but their name; the others are led by name and title.
+        stem = lead.partition(" — ")[0]
+        first = stand_in / f"first {number}" / (stem + Path(path).suffix)
+        first.parent.mkdir()
+        (stand_in / path).rename(first)
+        renames.append((first, stand_in / path))
+    ingest_quietly(fresh, stand_in)
+    for first, path in renames:
+        first.rename(path)
+        first.parent.rmdir()
+    report = ingest_quietly(fresh, stand_in)
+    assert report["embedded"] == 0
+    assert report["moved"] == len(renames)
+
+
 def assert_equal_to_a_quiet_run(data_dir: Path, folder: Path, fresh: Path) -> int:
     """Compare a library with one that a single run in a new directory makes; rows compared."""
     report = ingest_quietly(data_dir, folder)
     again = ingest_quietly(data_dir, folder)
-    assert again["added"] == again["updated"] == again["deleted"] == again["embedded"] == 0
-    ingest_quietly(fresh, folder)
+    changes = ("added", "updated", "moved", "deleted", "embedded")
+    assert dict.fromkeys(changes, 0) == {name: again[name] for name in changes}
+    quiet_folder(data_dir, folder, fresh)
     found, expected = content(data_dir), content(fresh)
 
     assert expected["strays"] == found["strays"] == NO_STRAYS, report
@@ -266,6 +316,43 @@ def test_ingestion_survives_a_server_that_is_killed(tmp_path, rng, capsys):
     with capsys.disabled():
         print(
             f"{len(killed)} kills of Chroma in {rounds} runs, {rows} rows equal, "
+            f"{time.monotonic() - started:.0f} s",
+            end=" ",
+        )
+
+
+def test_ingestion_survives_parsers_that_are_killed(tmp_path, rng, capsys):
+    """`kill -9` of parsing processes: each run ends by itself, the next one reads what is left."""
+    corpus = Corpus(tmp_path / "docs", rng)
+    data_dir = tmp_path / "data"
+    started = time.monotonic()
+    kills = rounds = 0
+    while kills < KILLS:
+        rounds += 1
+        assert rounds < 5 * KILLS, "no parser is met alive"
+        arguments = ("ingest", "--json", "--allow-deletes", str(corpus.folder))
+        with command(data_dir, *arguments, seconds=0.002) as process:
+            ended = threading.Event()
+            said: list[str] = []
+            reader = threading.Thread(
+                target=lambda p=process, e=ended, s=said: (s.append(p.stdout.read()), e.set())
+            )
+            reader.start()
+            while not ended.wait(rng.uniform(0.1, 1.5)) and kills < KILLS:
+                for pid in parsers_of(process.pid):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                        kills += 1
+            reader.join(timeout=240)
+            assert process.wait(timeout=60) in (0, 1), process.stderr.read()
+        assert json.loads(said[0].splitlines()[-1])["event"] == "report"
+        corpus.change()
+
+    rows = assert_equal_to_a_quiet_run(data_dir, corpus.folder, tmp_path / "fresh")
+
+    with capsys.disabled():
+        print(
+            f"{kills} kills of parsers in {rounds} runs, {rows} rows equal, "
             f"{time.monotonic() - started:.0f} s",
             end=" ",
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from gguf import GGUFWriter
 
-from app.vocabulary import Vocabulary
+from storage.vocabulary import Vocabulary
 
 WIDTH, HEADS, KV_HEADS, LAYERS, FEED = 32, 2, 1, 2, 64
 PROSE = (

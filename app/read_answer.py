@@ -1,0 +1,215 @@
+"""From what a full read found to an answer: passages, a second search, and the words."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from app import prompt
+from app.answers import AnswerEvent, Citation, Receipt, Turn
+from app.chat import ChatModel
+from app.find import Finder
+from app.followup import FollowUp
+from app.ledger import Ledger, counted
+from app.modes import Planner
+from app.plans import READ_ALL
+from app.read_inventory import Inventory, Key, passage_at
+from app.read_parts import Slice
+from app.reading import Reading, read
+from app.settings import AppSettings
+from app.writing import Task, write
+from storage.catalog import Catalog
+from storage.errors import ServiceUnavailable
+from storage.library import Library
+from storage.records import Hit, Scope
+
+log = logging.getLogger(__name__)
+
+Write = Callable[[FollowUp, Reading], Iterator[AnswerEvent]]
+"""Lets the model answer from passages: sources, text, and last the answer."""
+
+_MOST_SENTENCES = 400
+"""Found sentences that an answer is made from, at most; a window of 32,768 holds no more."""
+
+_SENTENCES_SEARCHED = 8
+_DEPTH = 10
+"""Hits of each search that count for the order."""
+
+_RANK_OFFSET = 60
+"""Of reciprocal rank fusion, as its authors chose it."""
+
+NO_PROMPT = Receipt(
+    window=0,
+    trusted_window=0,
+    prompt_tokens=0,
+    parts={},
+    server_prompt_tokens=None,
+    cached_tokens=None,
+    exact=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an answer hangs on beside its question."""
+
+    history: tuple[Turn, ...]
+    scope: Scope
+
+
+def searched_again(
+    finder: Finder,
+    asked: FollowUp,
+    questions: Sequence[str],
+    sentences: Sequence[str],
+    scope: Scope,
+) -> list[Hit]:
+    """What searches for the question, its parts and the found sentences bring, fused.
+
+    Where the search index does not answer, nothing: the pages that were read
+    are enough for an answer.
+    """
+    scores: dict[str, float] = {}
+    hits: dict[str, Hit] = {}
+    telling = sorted(sentences, key=len, reverse=True)[:_SENTENCES_SEARCHED]
+    for query in dict.fromkeys([asked.query, *questions, *telling]):
+        try:
+            found = finder.search(query, limit=_DEPTH, scope=scope)
+        except ServiceUnavailable as error:
+            log.warning("no second search: %s", type(error).__name__)
+            return []
+        for rank, hit in enumerate(found, start=1):
+            hits.setdefault(hit.chunk_id, hit)
+            scores[hit.chunk_id] = scores.get(hit.chunk_id, 0.0) + 1 / (_RANK_OFFSET + rank)
+    return sorted(hits.values(), key=lambda hit: (-scores[hit.chunk_id], hit.chunk_id))
+
+
+def passages_of(
+    catalog: Catalog,
+    inventory: Inventory,
+    found: Sequence[Slice],
+    searched: Sequence[Hit],
+    *,
+    least: int,
+    most_characters: int,
+) -> Reading:
+    """The passages to answer from: the found sentences with the text around them, best page first.
+
+    Pages come in the order of the second search, the others in their own. Where
+    fewer than `least` pages have something, the best of the search follow.
+    """
+    order: dict[Key, None] = {}
+    by_page: dict[Key, list[Slice]] = {}
+    for where in found:
+        by_page.setdefault((where.version_id, where.page), []).append(where)
+    for hit in searched:
+        if (hit.version_id, hit.page) in by_page:
+            order[(hit.version_id, hit.page)] = None
+    place = {document.version_id: n for n, document in enumerate(inventory.documents)}
+    order |= dict.fromkeys(sorted(by_page, key=lambda key: (place[key[0]], key[1])))
+    with catalog.snapshot() as snapshot:
+        pages = snapshot.pages(order)
+    hits = [
+        passage_at(inventory.by_version[key[0]], pages[key], where)
+        for key in order
+        if key in pages
+        for where in by_page[key]
+    ]
+    others = [hit for hit in searched if (hit.version_id, hit.page) not in by_page]
+    hits = [*hits[:_MOST_SENTENCES], *others[: max(0, least - len(by_page))]]
+    ranked = [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
+    return read(catalog, ranked, len(ranked), most_characters)
+
+
+def written(library: Library, model: ChatModel, settings: AppSettings, told: Told) -> Write:
+    """A writer for who has none: the prompt of a conversation with these passages at its end."""
+
+    def answer(asked: FollowUp, reading: Reading) -> Iterator[AnswerEvent]:
+        began = time.perf_counter()
+        planner = Planner(library, settings)
+        planner.note_reading(model)
+        now = planner.situation(asked.question, told.history, told.scope, model)
+        built = prompt.build(
+            asked.question,
+            reading.passages,
+            told.history,
+            room=now.budget.room,
+            count=model.count,
+            count_text=model.count_text,
+        )
+        option = planner.built_option(now, READ_ALL, built)
+        plan = planner.plan([option], READ_ALL, told.scope)
+        task = Task(asked, now, built, READ_ALL, plan, began, 0.0)
+        yield from write(task, planner, partial(_page_text, library.catalog), _as_it_is)
+
+    return answer
+
+
+def nothing_found(ledger: Ledger) -> str:
+    """What is said where no page had anything: only here, and only as far as it was read."""
+    aside = _beside(ledger)
+    if not ledger.pages:
+        return f"No page could be read, so nothing can be said about this.{aside}"
+    if ledger.complete:
+        all_of = "The page" if ledger.pages == 1 else f"All {ledger.pages:,} pages"
+        were = "was" if ledger.pages == 1 else "were"
+        if not aside:
+            return (
+                f"It is nowhere in the documents: {all_of[0].lower()}{all_of[1:]} {were} read, "
+                "and nothing there answers this."
+            )
+        return (
+            f"It is nowhere in what can be read of the documents: "
+            f"{all_of[0].lower()}{all_of[1:]} with text {were} read, and nothing there answers "
+            f"this.{aside}"
+        )
+    return (
+        f"Nothing was found in the {ledger.read:,} of {counted(ledger.pages, 'page')} that were "
+        f"read; the documents may still hold it. {not_read(ledger)}{aside}"
+    )
+
+
+def not_read(ledger: Ledger) -> str:
+    """Which pages were not read and why; empty where all were."""
+    if ledger.complete:
+        return ""
+    because = f" ({'; '.join(reason.rstrip('.') for reason in ledger.unread_because)})"
+    again = "Ask the same question again to have only these read."
+    return f"Not read: {ledger.named('unread')}{because if ledger.unread_because else ''}. {again}"
+
+
+def notices(ledger: Ledger, answer_notice: str, *, left_out: int = 0) -> str:
+    """What the user should know beside an answer."""
+    said = [answer_notice, not_read(ledger)]
+    if ledger.incomplete:
+        said.append(f"There may be more than the model copied out of {ledger.incomplete}.")
+    if left_out:
+        said.append(f"{counted(left_out, 'more sentence')} were found and not used.")
+    if beside := _beside(ledger).strip():
+        said.append(beside)
+    return " ".join(filter(None, said))
+
+
+def _beside(ledger: Ledger) -> str:
+    """What holds no text, named."""
+    said = ""
+    if ledger.unreadable:
+        said += (
+            f" {counted(ledger.unreadable, 'page')} without readable text (scans) could not be "
+            f"looked at: {ledger.named('unreadable')}."
+        )
+    if ledger.set_aside:
+        said += f" Not in the library, since they could not be read: {ledger.named_set_aside()}."
+    return said
+
+
+def _page_text(catalog: Catalog, hit: Hit) -> str:
+    page = catalog.page(hit.document_id, hit.page)
+    return page.text if page is not None else hit.text
+
+
+def _as_it_is(citation: Citation, hit: Hit) -> Citation:
+    return citation
