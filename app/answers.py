@@ -155,7 +155,7 @@ class Sent:
     begins: int | None = None
     """The turn that the prompt's history begins with from now on (0: this one); None: as before."""
     tokens: int = 0
-    """Of the text, as counted then; 0 where nobody counted."""
+    """Of the text, at most; 0 where nobody counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +273,7 @@ class Turn:
     model: str = ""
     """Who answered."""
     tokens: int = 0
-    """Of the message, as counted when it was sent; 0 where nobody counted."""
+    """Of the message, at most; 0 where nobody counted."""
 
 
 def numbers_of(hits: tuple[Hit, ...], numbers: tuple[int, ...]) -> tuple[int, ...]:

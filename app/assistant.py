@@ -248,9 +248,7 @@ class Assistant:
         options.append(planner.read_all_option(now))
         return whole, planner.plan(options, mode, asked.scope), found, now
 
-    def _found(
-        self, now: Situation, asked: _Question, *, rules_only: bool
-    ) -> _Found:
+    def _found(self, now: Situation, asked: _Question, *, rules_only: bool) -> _Found:
         """The passages for a question, its follow-up made whole first."""
         how = self._settings.followups
         follow = follow_up(

@@ -134,7 +134,7 @@ def read(path: Path) -> Calibration | None:
     """One record; None where there is none, or none that this version understands."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         log.warning("the calibration of run %s cannot be read: %s", path.parent.name, exc)
         return None
     record = _record(data) if isinstance(data, Mapping) else None

@@ -122,12 +122,12 @@ def _ask(conversation_id: str | None, question: str) -> None:
         scope_page.check(scope)
         if conversation_id is None:
             conversation_id = store.create(rendering.conversation_title(question), scope)
-            store.set_mode(conversation_id, mode_page.mode_of(None))
+            store.set_mode(conversation_id, mode_page.mode_of(None) or "")
             scope_page.forget_draft()
             mode_page.forget_draft()
             sidebar_page.open_conversation(conversation_id)
         history = store.history(conversation_id)
-        mode = mode_page.mode_of(conversation_id) or None
+        mode = mode_page.mode_of(conversation_id)
         resources.live_answers().start(
             conversation_id,
             question,
@@ -185,7 +185,9 @@ def _turn(turn: StoredTurn, *, last: bool) -> None:
             _no_hits(turn)
         elif turn.text:
             # Extracts are proved as a whole: what stands between them claims nothing.
-            cited = turn.citations if complete and turn.mode != "extractive" else None
+            # "Nowhere", after every page was read, cites nothing.
+            quoted = turn.mode == "extractive" or not turn.hits
+            cited = turn.citations if complete and not quoted else None
             text = rendering.answer_html(
                 turn.text, turn.turn_id, _numbers(turn), states, citations=cited
             )
@@ -234,6 +236,8 @@ def _foot(turn: StoredTurn) -> str:
     if turn.receipt is not None and turn.mode != "none":
         parts.append(receipt_bar.receipt_html(turn.receipt))
     facts = [turn.model, *_seconds(turn.timings)]
+    if turn.ledger is not None:
+        facts.insert(0, turn.ledger.summary)
     words = " · ".join(rendering.text_html(fact) for fact in facts if fact)
     parts.append(f'<div class="hl-small">{words}</div>')
     return f'<div class="hl-foot">{"".join(parts)}</div>'
@@ -297,7 +301,9 @@ def _waiting(now: Snapshot) -> str:
     if now.hits is None:
         if now.progress is not None:
             pages = f"{now.progress.pages_read:,} of {now.progress.pages:,} pages read"
-            return f"{pages}, {now.progress.found:,} had something…{clock}"
+            left = now.progress.seconds_left
+            more = f", about {duration(left)} left" if left else ""
+            return f"{pages}, {now.progress.found:,} had something{more}…{clock}"
         return f"Looking through your documents…{clock}"
     option = now.plan.option(now.mode) if now.plan else None
     what = rendering.count_of(len(now.hits), "passage")

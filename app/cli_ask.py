@@ -11,7 +11,7 @@ from app import cli_scope
 from app.plans import MODES
 
 if TYPE_CHECKING:
-    from app.answers import Answer, Citation
+    from app.answers import Answer, Citation, ReadingProgress
     from app.assistant import Assistant
     from app.plans import Plan
     from storage.records import Scope
@@ -82,22 +82,35 @@ def run(args: argparse.Namespace) -> int:
 def _follow(assistant: Assistant, args: argparse.Namespace, scope: Scope) -> Answer:
     """Print the text as it comes (not with --json) and return the whole answer."""
     from app.answers import AnswerReady, ReadingProgress, SourcesFound, TextDelta
+    from app.rendering import plain
 
+    reading = False
     for event in assistant.ask(args.question, scope=scope, mode=args.mode):
         if isinstance(event, SourcesFound) and event.plan is not None:
             print(event.plan.words(), file=sys.stderr, flush=True)
         if isinstance(event, ReadingProgress) and sys.stderr.isatty():
-            done = f"\r{event.pages_read:,} of {event.pages:,} pages read"
-            sys.stderr.write(f"{done}, {event.found:,} had something")
+            sys.stderr.write(f"\r\x1b[K{_progress(event)}")
             sys.stderr.flush()
+            reading = True
+        elif reading:
+            sys.stderr.write("\n")
+            reading = False
         if isinstance(event, AnswerReady):
             if not args.json:
                 print()
             return event.answer
         if isinstance(event, TextDelta) and not args.json:
-            sys.stdout.write(event.text)
+            sys.stdout.write(plain(event.text))  # no escape sequence reaches the terminal
             sys.stdout.flush()
     raise RuntimeError("the assistant ended without an answer")
+
+
+def _progress(event: ReadingProgress) -> str:
+    """`120 of 412 pages read, 3 had something, 2 min left`."""
+    from app.plans import duration
+
+    said = f"{event.pages_read:,} of {event.pages:,} pages read, {event.found:,} had something"
+    return f"{said}, {duration(event.seconds_left)} left" if event.seconds_left else said
 
 
 def _print_plan(plan: Plan, args: argparse.Namespace) -> None:
@@ -112,17 +125,20 @@ def _print_plan(plan: Plan, args: argparse.Namespace) -> None:
 
 def _print_foot(answer: Answer) -> None:
     """What was searched for, sources, proofs and the receipt."""
+    from app.rendering import plain
+
     if answer.searched:
         print(f"\nSearched for: {answer.searched}")
     if answer.citations:
         print()
     for citation in answer.citations:
-        print(f"  [{citation.n}] {citation.document}, {citation.place}  ({_proof(citation)})")
+        where = plain(f"{citation.document}, {citation.place}")
+        print(f"  [{citation.n}] {where}  ({_proof(citation)})")
         for line in _differences(citation):
             print(f"      {line}")
         if citation.also:
             places = "; ".join(f"{place.document}, {place.place}" for place in citation.also)
-            print(f"      also in {places}")
+            print(f"      also in {plain(places)}")
     unsupported = _unsupported(answer)
     if unsupported:
         sentences = (
@@ -133,6 +149,8 @@ def _print_foot(answer: Answer) -> None:
             print(f"  - {_one_line(str(item['text']))}")
     if answer.notice:
         print(f"\n{answer.notice}")
+    if answer.ledger:
+        print(f"\n{answer.ledger.summary}.")
     print(f"\n{_receipt_line(answer)}")
 
 
@@ -165,13 +183,15 @@ def _words(text: str) -> str:
 
 
 def _one_line(text: str, limit: int = 160) -> str:
-    line = " ".join(text.split())
+    from app.rendering import plain
+
+    line = " ".join(plain(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def _unsupported(answer: Answer) -> list[dict[str, object]]:
     """The sentences of a model's answer that no verified quote stands behind."""
-    if answer.mode in ("extractive", "none"):
+    if answer.mode in ("extractive", "none") or not answer.receipt.window:
         return []
     from app.support import support_of
 
@@ -184,6 +204,8 @@ def _unsupported(answer: Answer) -> list[dict[str, object]]:
 def _receipt_line(answer: Answer) -> str:
     total = f"{answer.timings.get('total', 0.0):.1f} s"
     receipt = answer.receipt
+    if not receipt.window and answer.ledger:
+        return f"Read by: {answer.model}, {total}."
     if not receipt.window:
         return f"Answered by: {answer.model} (sentences quoted from the documents), {total}."
     counted = "" if receipt.exact else "about "

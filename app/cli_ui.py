@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     url = f"http://{_host_for_people(address)}:{port}"
     with _ending_on_signals() as told_to_end, tempfile.TemporaryFile() as complaints:
         child = subprocess.Popen(
-            command(address, port, args.host_name),
+            command(address, port, args.host_name, upload_mb=settings.upload_mb),
             stdin=subprocess.DEVNULL,
             stdout=complaints,
             stderr=None,
@@ -113,7 +113,9 @@ def run(args: argparse.Namespace) -> int:
     )
 
 
-def command(address: str, port: int, host_names: list[str] | None = None) -> list[str]:
+def command(
+    address: str, port: int, host_names: list[str] | None = None, *, upload_mb: int = 200
+) -> list[str]:
     """The command line that serves the page, every setting named.
 
     Settings of the user's own Streamlit configuration must not decide where
@@ -129,6 +131,7 @@ def command(address: str, port: int, host_names: list[str] | None = None) -> lis
         "server.enableCORS": "true",
         "server.enableXsrfProtection": "true",
         "server.enableStaticServing": "false",
+        "server.maxUploadSize": str(upload_mb),
         "server.fileWatcherType": "none",
         "server.runOnSave": "false",
         "client.toolbarMode": "minimal",

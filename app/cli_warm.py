@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from app import cli_scope
+from storage.errors import UsageError
 
 if TYPE_CHECKING:
     from app.warming import Warmed
@@ -20,6 +21,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="what this conversation's next prompt begins with (`latest`: the one used last)",
     )
+    parser.add_argument(
+        "--keep",
+        metavar="HOURS",
+        type=int,
+        default=12,
+        help="how long Ollama keeps the model for the first question (default: 12)",
+    )
     parser.add_argument("--model", metavar="MODEL", help="ollama:NAME or openai:NAME")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     cli_scope.add_arguments(parser)
@@ -28,6 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Preload, and say in a line what was read."""
     scope = cli_scope.scope_of(args)
+    if not 0 < args.keep <= 24 * 365:
+        raise UsageError("--keep takes hours, at least 1.")
 
     from app.model_choice import choose_model
     from app.settings import AppSettings
@@ -40,7 +50,14 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     try:
         model = choose_model(settings).model
-        done = warm(library, settings, model, scope=scope, conversation=args.conversation)
+        done = warm(
+            library,
+            settings,
+            model,
+            scope=scope,
+            conversation=args.conversation,
+            keep_hours=args.keep,
+        )
     finally:
         library.close()
     seconds = time.perf_counter() - started

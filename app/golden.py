@@ -185,7 +185,8 @@ def _question(record: Mapping[str, Any]) -> GoldenQuestion | None:
         return None
     origins = {one.name for one in fields(Origin)}
     told = origin if isinstance(origin, Mapping) else {}
-    values["answers"] = tuple(values.get("answers") or ())
+    answers = values.get("answers")
+    values["answers"] = tuple(map(str, answers)) if isinstance(answers, list) else ()
     return GoldenQuestion(
         **values, origin=Origin(**{name: told[name] for name in told if name in origins})
     )

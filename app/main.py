@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app import chat_page
+from app import chat_page, library_page
 
+CHAT = st.Page(chat_page.show, title="Chat", icon=":material/forum:", url_path="chat", default=True)
+# A page of another package is named by the path of its script.
+PAGES = [
+    CHAT,
+    st.Page(library_page.show, title="Library", icon=":material/inventory_2:", url_path="library"),
+]
+page = st.navigation(PAGES, position="top")
 st.set_page_config(
-    page_title="Hayloft",
+    page_title="Hayloft" if page is CHAT else f"{page.title} · Hayloft",
     page_icon="🌾",
-    layout="centered",
+    layout="centered" if page is CHAT else "wide",
     initial_sidebar_state="auto",
     # With an entry of our own the menu is shown, and with it the choice of light or dark.
     menu_items={"About": "**Hayloft**: ask your own documents, and see what the model read."},
 )
-st.navigation(
-    [st.Page(chat_page.show, title="Chat", icon=":material/forum:", url_path="chat", default=True)],
-    position="hidden",
-).run()
+if page is CHAT:
+    # The address names the open conversation, and that of another page does not: the way back
+    # leads to it again.
+    if st.session_state.get("page-before", CHAT.title) != CHAT.title:
+        left = st.session_state.get("conversation-left")
+        if left and "c" not in st.query_params:
+            st.query_params["c"] = left
+    st.session_state["conversation-left"] = st.query_params.get("c")
+st.session_state["page-before"] = page.title
+page.run()

@@ -1,4 +1,4 @@
-"""How the next question is answered: a control above the composer, with what each way costs."""
+"""How the next question is answered: a control above the composer, and what each way costs."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import rendering, resources, scope_page
-from app.plans import AUTO, EXTRACTIVE, MODES
+from app.plans import AUTO, EXTRACTIVE, MODES, Mode
 
 if TYPE_CHECKING:
     from app.plans import Plan
 
 _DRAFT = "mode-draft"
 _NAMES: dict[str, str] = {
-    AUTO: "Choose for me",
+    AUTO: "Best choice",
     "documents": "Whole documents",
-    "passages": "Passages found",
-    "read-all": "Every page, in parts",
-    EXTRACTIVE: "Quotations, no model",
+    "passages": "Passages",
+    "read-all": "Every page",
+    EXTRACTIVE: "Quotations",
 }
 
 
-def mode_of(conversation_id: str | None) -> str:
-    """The mode that was chosen for a conversation; empty where none was."""
+def mode_of(conversation_id: str | None) -> Mode | None:
+    """The mode that was chosen for a conversation; None where none was."""
     if conversation_id is not None:
         kept = resources.store().mode(conversation_id)
     else:
         kept = str(st.session_state.get(_DRAFT, ""))
-    return kept if kept in MODES else ""
+    return next((mode for mode in MODES if mode == kept), None)
 
 
 def forget_draft() -> None:
@@ -42,22 +42,23 @@ def show(conversation_id: str | None) -> None:
     if resources.model_at_hand().model is None:
         return
     plan = _plan(conversation_id)
-    chosen = mode_of(conversation_id) or str(resources.app_settings().mode)
-    # Where Streamlit keeps the composer; it has no public name. Else at the page's end.
-    with (
-        getattr(st, "_bottom", None) or st.container(),
-        st.popover(_label(chosen, plan), type="tertiary", icon=":material/tune:"),
-    ):
-        st.radio(
+    chosen = mode_of(conversation_id) or resources.app_settings().mode
+    key = f"mode-{conversation_id or 'new'}"
+    # What is kept is what the control shows, also where another tab has changed it.
+    st.session_state[key] = chosen
+    with st.bottom:  # where Streamlit keeps the composer
+        st.segmented_control(
             "Answer from",
             list(_NAMES),
-            index=list(_NAMES).index(chosen),
-            key=f"mode-{conversation_id or 'new'}",
+            key=key,
             format_func=lambda mode: _NAMES[mode],
-            captions=[_caption(mode, plan) for mode in _NAMES],
+            label_visibility="collapsed",
             on_change=_changed,
             args=(conversation_id,),
         )
+        if plan is not None:
+            words = rendering.text_html(_words(chosen, plan))
+            st.html(f'<div class="hl-small" role="status">{words}</div>')
 
 
 def _plan(conversation_id: str | None) -> Plan | None:
@@ -66,25 +67,23 @@ def _plan(conversation_id: str | None) -> Plan | None:
     return resources.outlook(conversation_id, json.dumps(scope.to_json()), turns)
 
 
-def _label(chosen: str, plan: Plan | None) -> str:
-    mode = plan.chosen if plan is not None and chosen == AUTO else chosen
-    option = plan.option(mode) if plan is not None else None
-    if option is None or mode == EXTRACTIVE:
-        return rendering.label(_NAMES[chosen])
-    return rendering.label(f"{_NAMES[chosen]} — {option.words()}", limit=160)
-
-
-def _caption(mode: str, plan: Plan | None) -> str:
-    if plan is None:
-        return ""
-    if mode == AUTO:
-        return rendering.label(f"Now {_NAMES[plan.chosen].lower()}: {plan.why}")
-    option = plan.option(mode)
-    return rendering.label(option.words()) if option is not None else ""
+def _words(chosen: Mode, plan: Plan) -> str:
+    """The chosen way with its cost, then the others that there are."""
+    taken = plan.chosen if chosen == AUTO else chosen
+    first = plan.option(taken)
+    others = [
+        option.words()
+        for option in plan.options
+        if option.mode not in (taken, EXTRACTIVE) and option.possible
+    ]
+    why = f" ({plan.why})" if chosen == AUTO else ""
+    told = [f"{first.words()}{why}"] if first is not None else []
+    return " · ".join([*told, *others])
 
 
 def _changed(conversation_id: str | None) -> None:
-    mode = str(st.session_state.get(f"mode-{conversation_id or 'new'}", ""))
+    # Nothing is chosen any more where the chosen one was clicked again.
+    mode = str(st.session_state.get(f"mode-{conversation_id or 'new'}") or AUTO)
     if conversation_id is None:
         st.session_state[_DRAFT] = mode
     else:

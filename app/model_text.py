@@ -104,13 +104,14 @@ def _installed(models: list[Facts]) -> Iterator[str]:
         if model["remote"]:
             yield "    runs on somebody else's machine: Hayloft never chooses it by itself"
         elif model["chats"]:
-            yield f"    window  {_windows(model)}"
+            yield f"    window  {windows_words(model)}"
             yield from _memory(model["memory"])
         else:
             yield "    for embeddings, not for answers"
 
 
-def _windows(model: Facts) -> str:
+def windows_words(model: Facts) -> str:
+    """The windows of an installed model: trained, reachable, served now."""
     trained, usable = model["trained_window"], model["usable_window"]
     parts = [f"{trained:,} trained" if trained else "trained window unknown"]
     if trained and usable and usable > trained:

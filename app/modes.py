@@ -14,6 +14,7 @@ from app.page_costs import page_costs, vocabulary_of
 from app.plans import (
     DOCUMENTS,
     EXTRACTIVE,
+    PASSAGES,
     READ_ALL,
     Mode,
     Option,

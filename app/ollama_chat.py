@@ -116,6 +116,7 @@ class OllamaChat:
             connect_timeout_s=settings.connect_timeout_s,
             answer_timeout_s=settings.answer_timeout_s,
         )
+        self.keep_alive = KEEP_ALIVE
         self._asked_window = settings.window
         self._tokenizer_file = settings.tokenizer
         self._tokenizers = tokenizers
@@ -212,7 +213,7 @@ class OllamaChat:
             "stream": True,
             "truncate": False,
             "shift": False,
-            "keep_alive": KEEP_ALIVE,
+            "keep_alive": self.keep_alive,
             "options": {"num_ctx": self.window(), "num_predict": reserve, **_OPTIONS},
         }
 

@@ -251,10 +251,26 @@ def create(server: Server, name: str, digest: str, recipe: Recipe | None) -> Ite
         )
 
 
-def load(server: Server, name: str, window: int) -> Running | None:
+def unload(server: Server, name: str) -> None:
+    """Have a model give its memory back; nothing where it is not loaded."""
+    reply = get_json(
+        server,
+        "POST",
+        f"{server.url}/api/generate",
+        body={"model": name, "keep_alive": 0, "stream": False},
+        silence_s=_SHORT_S,
+    )
+    if isinstance(reply, Fault):
+        raise ollama_error(server, name, reply)
+
+
+def load(
+    server: Server, name: str, window: int, *, keep_alive: str | None = "1m"
+) -> Running | None:
     """Load a model with a window, by the smallest question there is; how it then runs.
 
-    None where the server does not list it afterwards. Raises ModelCrashed
+    `keep_alive` says for how long; None: as the server is set. None is
+    returned where the server does not list it afterwards. Raises ModelCrashed
     where it does not fit in memory.
     """
     body = {
@@ -263,9 +279,10 @@ def load(server: Server, name: str, window: int) -> Running | None:
         "stream": False,
         "truncate": False,
         "shift": False,
-        "keep_alive": "1m",  # long enough to look, not to keep the memory
         "options": {"num_ctx": window, "num_predict": 1},
     }
+    if keep_alive is not None:
+        body["keep_alive"] = keep_alive  # a minute: long enough to look, not to keep the memory
     reply = get_json(
         server,
         "POST",

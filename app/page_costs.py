@@ -14,16 +14,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from app.chat import ChatModel
-from app.prompt import Cost, CountText, changes, passage_head, passage_text
+from app.prompt import (
+    PASSAGE_END,
+    SUSPECT_MARKS,
+    Cost,
+    CountText,
+    changes,
+    passage_head,
+    passage_text,
+)
 from storage.catalog import Catalog
 from storage.flags import suspect_spans
 from storage.records import Hit
 
-SEAMS = 14
-"""Of a passage: `\\n</passage>\\n\\n` takes 6 tokens, each of its two seams may cost 4 more."""
-SITE = 24
-"""Of a place where the text is changed or marked: the longest control token takes 12 bytes more
-than one token when it is spelled out, the marks around hidden text take 11 tokens."""
+SEAM = 2
+"""Tokens that a word may cost more where a line of markers or a mark touches it."""
+SPELLED = 16
+"""A control token that is made harmless was one token and becomes its letters, 14 bytes at most."""
 
 
 def page_costs(catalog: Catalog, model: ChatModel, pages: Iterable[Hit]) -> Cost:
@@ -46,6 +53,8 @@ def cost_of(stored: dict[str, int | None], count_text: CountText) -> Cost:
     """The cost of passages, from the tokens that are stored of some, by chunk id."""
 
     heads: dict[str, int] = {}
+    end = count_text(PASSAGE_END).tokens + 2 * SEAM
+    marks = sum(count_text(mark).tokens for mark in SUSPECT_MARKS) + 4 * SEAM
 
     def head(hit: Hit) -> int:
         label = hit.page_label or str(hit.page)
@@ -61,8 +70,9 @@ def cost_of(stored: dict[str, int | None], count_text: CountText) -> Cost:
         tokens = stored.get(hit.chunk_id)
         if tokens is None or hit.lead or hit.also:
             return count_text(passage_text(n, hit)).tokens + 1
-        sites = changes(hit.text) + len(suspect_spans(hit.flags, hit.char_start, hit.char_end))
-        return tokens + head(hit) + len(str(n)) + SEAMS + SITE * sites
+        marked = len(suspect_spans(hit.flags, hit.char_start, hit.char_end))
+        changed = changes(hit.text) * (SPELLED + 2 * SEAM) + marked * marks
+        return tokens + head(hit) + len(str(n)) + end + changed
 
     return cost
 

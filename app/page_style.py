@@ -160,6 +160,12 @@ _STYLE = """
 .hl-passage { background: light-dark(#f8efd8, #332b18); box-decoration-break: clone; }
 .hl-quote { background: light-dark(#ffd768, #8a6a17); color: inherit; border-radius: 0.2rem;
   padding: 0.05rem 0; box-decoration-break: clone; }
+.hl-picture { padding: 0; white-space: normal; background: #fff; }
+.hl-sheet { position: relative; line-height: 0; }
+.hl-sheet img { width: 100%; height: auto; display: block; }
+.hl-box { position: absolute; mix-blend-mode: multiply; border-radius: 0.15rem; }
+.hl-box-quote { background: #ffd768; }
+.hl-box-nearby { background: #f4c3ad; }
 .hl-nearby { background: var(--hl-straw-soft); color: inherit; border-radius: 0.2rem;
   border-bottom: 2px dashed var(--hl-rust); box-decoration-break: clone; }
 .hl-compared { margin-top: 0.25rem; }

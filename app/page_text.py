@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from app.answers import Citation, Near
+from app.page_boxes import PageBoxes
 from app.quotes import PageIndex
 from app.rendering import text_html
 from app.support import NEAR, OPEN, UNPROVED, VERIFIED, state_of
@@ -113,6 +115,25 @@ def quote_html(citation: Citation, noun: str = "page") -> str:
             f"{text_html(', '.join(citation.figures))}</div>"
         )
     return f'<div class="hl-quoted">{"".join(parts)}</div>'
+
+
+def picture_html(png: bytes, boxes: PageBoxes, kinds: Sequence[str], number: int) -> str:
+    """A drawn page with a mark over each rectangle; `kinds` are `quote` or `nearby`, one a span.
+
+    The picture stands in the HTML itself: nothing is fetched.
+    """
+    marks = "".join(
+        f'<span class="hl-box hl-box-{kind}" style="left:{box.left / boxes.width:.3%};'
+        f"top:{box.top / boxes.height:.3%};width:{(box.right - box.left) / boxes.width:.3%};"
+        f'height:{(box.bottom - box.top) / boxes.height:.3%}"></span>'
+        for found, kind in zip(boxes.boxes, kinds, strict=True)
+        for box in found
+    )
+    image = base64.b64encode(png).decode("ascii")
+    return (
+        f'<div class="hl-page hl-picture" tabindex="0"><div class="hl-sheet">'
+        f'<img alt="Page {number}" src="data:image/png;base64,{image}">{marks}</div></div>'
+    )
 
 
 _VERDICTS = {

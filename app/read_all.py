@@ -75,7 +75,7 @@ from storage.errors import UsageError
 from storage.library import Library
 from storage.records import EVERYTHING, Scope
 
-__all__ = ["FILE", "forget_reading", "read_all", "read_so_far"]
+__all__ = ["FILE", "read_all", "read_so_far"]
 
 log = logging.getLogger(__name__)
 
@@ -159,20 +159,12 @@ def read_so_far(
     readings = Readings(library.settings.data_dir / FILE)
     try:
         name = budget_of(model, settings, library.settings.data_dir).model
-        slices = readings.slices(_key(question, history, scope, name))
+        query = follow_up(question, history, how=settings.followups).query
+        slices = readings.slices(_key(query, scope, name))
     finally:
         readings.close()
     done = pages_read(inventory, slices)
     return len(done) + (inventory.blank if done else 0), inventory.pages
-
-
-def forget_reading(library: Library, reading: str) -> None:
-    """Delete what is kept of a reading (`Ledger.reading`)."""
-    readings = Readings(library.settings.data_dir / FILE)
-    try:
-        readings.forget(reading)
-    finally:
-        readings.close()
 
 
 class _FullRead:
@@ -196,14 +188,20 @@ class _FullRead:
         self._finder = finder
         self._model = model
         self._settings = settings
-        self._question = question
         self._history = history
         self._scope = scope
         self._readings = readings
         self._inventory = inventory
         self._pauses = pauses
         self._budget = budget_of(model, settings, library.settings.data_dir)
-        self._key = _key(question, history, scope, self._budget.model)
+        self._asked = follow_up(
+            question,
+            history,
+            model=model,
+            how=settings.followups,
+            reserve=settings.reserve,
+        )
+        self._key = _key(self._asked.query, scope, self._budget.model)
         self._slices: dict[tuple[int, int], KeptSlice] = {}
         self._found: list[Slice] = []
         self._done_pages = 0
@@ -220,7 +218,8 @@ class _FullRead:
 
     def events(self, write: Write | None, started: float) -> Iterator[AnswerEvent]:
         """Progress, then the answer."""
-        asked = self._begin()
+        asked = self._asked
+        self._readings.begin(self._key, clean(asked.query))
         self._load()
         yield self._progress()
         parts = self._parts_of(asked)
@@ -248,22 +247,6 @@ class _FullRead:
         return f"{self._model.provider} {self._model.name}"
 
     # --- the question -------------------------------------------------------------------------
-
-    def _begin(self) -> FollowUp:
-        """The question, complete in itself; as it was the first time where it goes on."""
-        kept = self._readings.get(self._key)
-        if kept is None:
-            asked = follow_up(
-                self._question,
-                self._history,
-                model=self._model,
-                how=self._settings.followups,
-                reserve=self._settings.reserve,
-            )
-            self._readings.begin(self._key, clean(asked.query))
-            return asked
-        self._readings.begin(self._key, kept.searched)
-        return FollowUp(self._question, kept.searched)
 
     def _parts_of(self, asked: FollowUp) -> tuple[str, ...]:
         """What the question is taken apart into; asked for once."""
@@ -447,6 +430,8 @@ class _FullRead:
 
     def _given_up(self, error: ChatModelError) -> ChatModelError:
         """The error with how far the reading came."""
+        if not self._done_pages:
+            return error
         said = type(error)(
             f"{error} {self._done_pages:,} of {self._inventory.pages:,} pages were read until "
             "then, and are kept: ask the same question again to go on."
@@ -457,8 +442,8 @@ class _FullRead:
     # --- what is kept -------------------------------------------------------------------------
 
     def _kept(self) -> KeptReading:
-        question = clean(self._question)
-        return self._readings.get(self._key) or self._readings.begin(self._key, question)
+        query = clean(self._asked.query)
+        return self._readings.get(self._key) or self._readings.begin(self._key, query)
 
     def _load(self) -> None:
         slices = self._readings.slices(self._key)
@@ -596,14 +581,12 @@ def _check(question: str) -> None:
         )
 
 
-def _key(question: str, history: Sequence[Turn], scope: Scope, model: str) -> str:
-    """What a reading is kept under: a change of any of these makes it another one."""
-    told = [
-        VERSION,
-        question,
-        [[turn.question, turn.searched, turn.answer] for turn in history],
-        scope.to_json(),
-        model,
-    ]
+def _key(query: str, scope: Scope, model: str) -> str:
+    """What a reading is kept under: a change of any of these makes it another one.
+
+    The query is complete in itself, so that the same question later in a
+    conversation goes on with the same reading.
+    """
+    told = [VERSION, " ".join(query.split()), scope.to_json(), model]
     text = json.dumps(told, ensure_ascii=True, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

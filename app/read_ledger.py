@@ -208,8 +208,17 @@ class Readings:
         ]
 
     def add(self, reading: str, parts: Iterable[Part]) -> None:
-        """Write down parts that are to be read, behind those there are."""
+        """Write down parts that are to be read, behind those there are.
+
+        What another process, asked the same, has written down meanwhile is not added again.
+        """
         with self._writing() as connection:
+            rows = connection.execute(
+                "SELECT version_id, page, char_start, char_end FROM slices WHERE reading = ?",
+                (reading,),
+            )
+            there = {Slice(*row) for row in rows}
+            new = [part for part in parts if not there.issuperset(part.slices)]
             first = connection.execute(
                 "SELECT coalesce(max(ordinal), -1) + 1 FROM slices WHERE reading = ?", (reading,)
             ).fetchone()[0]
@@ -217,7 +226,7 @@ class Readings:
                 "INSERT INTO slices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (reading, first + number, position, *where, tokens, OPEN)
-                    for number, part in enumerate(parts)
+                    for number, part in enumerate(new)
                     for position, (where, tokens) in enumerate(
                         zip(part.slices, _shares(part), strict=True)
                     )

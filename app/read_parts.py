@@ -142,8 +142,14 @@ def _sentence_ends(text: str, capacity: int, count: Count) -> Iterator[int]:
 
 def _hard_ends(text: str, start: int, end: int, capacity: int, count: Count) -> Iterator[int]:
     """Where a single sentence (a table without line ends, base64) is cut, all but its own end."""
-    while count(text[start:end]) > capacity:
-        low, high = start + 1, end - 1
+    while True:
+        # Only as far as a slice reaches is counted, however long the rest is.
+        low, high = start + 1, min(end, start + capacity)
+        while high < end and count(text[start:high]) <= capacity:
+            low, high = high, min(end, start + 2 * (high - start))
+        if high == end and count(text[start:end]) <= capacity:
+            return
+        high -= 1
         while low < high:
             middle = (low + high + 1) // 2
             if count(text[start:middle]) <= capacity:

@@ -223,11 +223,11 @@ def proved(reply: str, sections: Sequence[Section]) -> Proof:
     unproved = 0
     none = False
     for candidate in _candidates(reply):
-        if _says_none(candidate.text):
-            none = True
-            continue
+        # First the pages: "No mention was made of it" may well stand there.
         found = index.find(candidate)
-        if not found:
+        if not found and _says_none(candidate.text):
+            none = True
+        elif not found:
             unproved += 1
         copied |= dict.fromkeys(found)
     hidden = [place for place in copied if index.is_hidden(place)]

@@ -131,12 +131,37 @@ def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
         st.html(rendering.notice_html("error", "The page cannot be read", str(error)))
         _passage_of_then(hit)
         return
-    if number == hit.page:
+    if hit.paged and page is not None and st.toggle("Show the page itself", key="page-picture"):
+        _page_picture(hit, citations if number == hit.page else (), page)
+    elif number == hit.page:
         _page_of_passage(hit, citations, page)
     elif page is not None:
         _page_text(page_text.page_html(page.text, (), ()))
     _component("hayloft.scroll", _SCROLL)(key="scroll", data=f"{hit.chunk_id}:{number}")
     _page_buttons(hit, number, following)
+
+
+def _page_picture(hit: Hit, citations: tuple[Citation, ...], page: Page) -> None:
+    """The page as it looks, the quotes marked; its text where there is no picture of it."""
+    marks = [
+        (span, kind)
+        for citation in citations
+        for find, kind in ((page_text.find_quote, "quote"), (page_text.find_near, "nearby"))
+        if (span := find(page.text, citation)) is not None
+    ]
+    try:
+        with st.spinner("Drawing the page…"):
+            view = resources.page_images().view(
+                hit.document_id, page.number, [span for span, _ in marks]
+            )
+            html = page_text.picture_html(
+                view.png.read_bytes(), view.boxes, [kind for _, kind in marks], page.number
+            )
+    except (HayloftError, OSError) as error:
+        st.html(rendering.notice_html("warn", "No picture of this page", str(error)))
+        _page_text(page_text.page_html(page.text, [], [span for span, _ in marks]))
+        return
+    st.html(html)
 
 
 def _page_of_passage(hit: Hit, citations: tuple[Citation, ...], page: Page | None) -> None:

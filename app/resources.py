@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from app.assistant import Assistant
     from app.chat import ChatModel
     from app.find import Finder
+    from app.ingest_process import IngestRuns
+    from app.page_image import PageImages
     from app.plans import Plan
     from storage.records import Facets, LibraryCounts
 
@@ -77,6 +79,14 @@ def store() -> Conversations:
 def live_answers() -> LiveAnswers:
     """The answers that are being written now, whoever looks at them."""
     return LiveAnswers(store())
+
+
+@st.cache_resource(show_spinner=False)
+def ingest_runs() -> IngestRuns:
+    """The ingestion runs that the pages order, whoever looks at them."""
+    from app.ingest_process import IngestRuns
+
+    return IngestRuns(storage_settings().data_dir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +179,14 @@ def outlook(conversation_id: str | None, scope: str, turns: int) -> Plan | None:
     except HayloftError as fault:
         log.info("no outlook for the next question: %s", fault)
         return None
+
+
+@st.cache_resource(show_spinner=False)
+def page_images() -> PageImages:
+    """Pictures of pages, kept in the data directory."""
+    from app.page_image import PageImages
+
+    return PageImages(library().catalog, storage_settings().data_dir / "page-images")
 
 
 @st.cache_resource(show_spinner=False)

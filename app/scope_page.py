@@ -73,8 +73,7 @@ def show_line(conversation_id: str | None) -> None:
     """What the next question is kept to, above the composer; nothing where it is everything."""
     scope = scope_of(conversation_id)
     if not scope.is_everything:
-        # Where Streamlit keeps the composer; it has no public name. Else at the page's end.
-        with getattr(st, "_bottom", None) or st.container():
+        with st.bottom:  # where Streamlit keeps the composer
             _line(scope)
 
 

@@ -120,3 +120,6 @@ class AppSettings(BaseSettings):
 
     ui_address: str = "127.0.0.1"
     """Where the page is served. Hayloft has no login yet: keep it on loopback."""
+
+    upload_mb: int = Field(default=200, ge=1, le=4096)
+    """The largest file that the page takes; while it arrives it is held in memory."""

@@ -72,14 +72,18 @@ class SpeedLog:
         prompt_s: float | None,
         answer_tokens: int | None,
         answer_s: float | None,
+        usual: bool = True,
     ) -> None:
-        """Learn from one answer; what is None or too little to tell is left out."""
+        """Learn from one answer; what is None or too little to tell is left out.
+
+        One that is not `usual` says nothing about how long answers are.
+        """
         found: dict[str, float] = {}
         if computed_tokens and prompt_s and computed_tokens >= LEAST_TOKENS:
             found["prefill"] = computed_tokens / prompt_s
         if answer_tokens and answer_s and answer_tokens > 1:
             found["decode"] = answer_tokens / answer_s
-        if answer_tokens:
+        if answer_tokens and usual:
             found["answer_tokens"] = answer_tokens
         if not found:
             return

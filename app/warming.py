@@ -17,6 +17,7 @@ from app.chat import ChatModel, Message, ModelMissing, Usage
 from app.conversations import Conversations
 from app.long_model import long_copy
 from app.modes import Planner, Whole
+from app.ollama_chat import OllamaChat
 from app.settings import AppSettings
 from app.warmth import WARMING
 from storage.errors import UsageError
@@ -24,6 +25,9 @@ from storage.library import Library
 from storage.records import EVERYTHING, Scope
 
 LATEST = "latest"
+
+KEEP_HOURS = 12
+"""How long Ollama keeps the model then: from a nightly run until the morning's last question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ def warm(
     *,
     scope: Scope = EVERYTHING,
     conversation: str | None = None,
+    keep_hours: int = KEEP_HOURS,
 ) -> Warmed:
     """Load the model, and let it read the chosen or pinned documents, or a conversation.
 
@@ -102,6 +107,8 @@ def warm(
             "prompt may have."
         )
     usage = Usage()
+    if isinstance(model, OllamaChat):
+        model.keep_alive = f"{keep_hours}h"
     with closing(model.stream(messages, reserve=1)) as stream:  # type: ignore[type-var]
         for item in stream:
             if isinstance(item, Usage):

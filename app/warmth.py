@@ -168,11 +168,13 @@ def reuse_of(
     window: int,
     speeds: Speeds,
     changed: str = "",
+    counted: int = 0,
 ) -> Reuse:
     """What was reused of a prompt of `total` tokens, and why no more.
 
     `continued` are the tokens before the new message, 0 in a first question;
-    `changed` says what Hayloft itself changed in them.
+    `changed` says what Hayloft itself changed in them. `counted` is the whole
+    prompt by Hayloft's own count where that is an estimate.
     """
     reused, derived = _reused(usage, total, found, speeds)
     if reused is None:
@@ -184,6 +186,8 @@ def reuse_of(
     last = found.last
     known = last is not None and last.is_continued_by(messages)
     base = min(continued, last.tokens) if known and last is not None else continued
+    if counted:
+        base = base * total // counted
     if reused >= share * base:
         return Reuse(reused, computed, derived, "warm", "")
     why = changed or _why(usage, found, messages, window)

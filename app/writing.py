@@ -135,6 +135,7 @@ def _reuse(task: Task, usage: Usage) -> Reuse:
         window=now.budget.window,
         speeds=now.speeds,
         changed=changed,
+        counted=0 if built.tokens.exact else built.tokens.tokens,
     )
 
 

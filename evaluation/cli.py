@@ -12,9 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation import cli_answers, cli_compare
+from evaluation import cli_answers, cli_compare, cli_golden, cli_safety, cli_speed
 from evaluation.niah import cli as cli_niah
-from evaluation.reporting import cell, check_writable, count, cutoffs, named, progress, write
+from evaluation.reporting import (
+    add_questions,
+    cell,
+    check_writable,
+    count,
+    cutoffs,
+    golden_dir,
+    named,
+    progress,
+    write,
+)
 from storage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,9 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         epilog='A question is one line: {"id": "q1", "question": "…", '
         '"relevant": [{"document": "travel.pdf", "page": 3}]}',
     )
-    retrieval.add_argument(
-        "--questions", type=Path, required=True, metavar="FILE", help="JSON lines, one a question"
-    )
+    add_questions(retrieval, of_retrieval=True)
     retrieval.add_argument(
         "--k",
         type=cutoffs,
@@ -63,6 +71,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     cli_answers.configure(evaluations)
     cli_compare.configure(evaluations)
     cli_niah.configure(evaluations)
+    cli_golden.configure(evaluations)
+    cli_safety.configure(evaluations)
+    cli_speed.configure(evaluations)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,17 +81,18 @@ def run(args: argparse.Namespace) -> int:
     evaluations = {
         "answers": cli_answers.run,
         "compare": cli_compare.run,
+        "golden": cli_golden.run,
         "niah": cli_niah.run,
         "retrieval": _retrieval,
+        "safety": cli_safety.run,
+        "speed": cli_speed.run,
     }
     return evaluations[args.evaluation](args)
 
 
 def _retrieval(args: argparse.Namespace) -> int:
     # Before anything heavy is loaded: a wrong file or folder is told at once.
-    from evaluation.questions import read_questions
-
-    file = read_questions(args.questions)
+    file = _questions(args)
     check_writable(args.out)
 
     from app.find import Finder
@@ -96,13 +108,27 @@ def _retrieval(args: argparse.Namespace) -> int:
         library.close()
     if args.out is not None:
         write(args.out, result)
+    since = None if args.golden is None else cli_golden.since(golden_dir(args.golden), result)
     if args.json:
-        print(json.dumps(result, ensure_ascii=False, indent=2))
+        told = result if since is None else {**result, "since": since.to_json()}
+        print(json.dumps(told, ensure_ascii=False, indent=2))
         for warning in warnings(result):
             print(f"hayloft: {warning}", file=sys.stderr)
     else:
         print(table(result))
+        if since is not None:
+            print("\n" + "\n".join(since.lines()))
     return 0
+
+
+def _questions(args: argparse.Namespace) -> QuestionFile[Question]:
+    if args.golden is not None:
+        from evaluation.golden import golden_set
+
+        return golden_set(golden_dir(args.golden)).for_retrieval()
+    from evaluation.questions import read_questions
+
+    return read_questions(args.questions)
 
 
 def evaluate_retrieval(

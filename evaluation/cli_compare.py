@@ -98,6 +98,14 @@ def configure(evaluations: Any) -> None:
     compare.add_argument(
         "--questions", type=Path, metavar="FILE", help="JSON lines, one a question"
     )
+    compare.add_argument(
+        "--golden",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="the golden set of the library (or of the one in DIR) in place of --questions, told "
+        "question by question",
+    )
     for name in ("a", "b"):
         compare.add_argument(
             f"--{name}",
@@ -150,19 +158,38 @@ def configure(evaluations: Any) -> None:
 def run(args: argparse.Namespace, measure: Measure | None = None) -> int:
     """Measure both sides, or read both results, and tell the difference."""
     check_writable(args.out)
-    both = _read(args) if args.results else _measured(args, measure or measured_apart)
+    with tempfile.TemporaryDirectory(prefix="hayloft-compare-") as folder:
+        if args.golden is not None:
+            _take_golden(args, Path(folder))
+        both = _read(args) if args.results else _measured(args, measure or measured_apart)
 
     from evaluation.compare import compare
 
     (_, a), (_, b) = both
-    found = compare(a, b, args.metric)
+    found = compare(a, b, args.metric or _usual(args))
     if args.out is not None:
         write(args.out, {**found.to_json(), "result_a": a, "result_b": b})
     if args.json:
         print(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
     else:
-        print("\n".join(table(found, both)))
+        print("\n".join(table(found, both, every=args.golden is not None)))
     return 0
+
+
+def _take_golden(args: argparse.Namespace, folder: Path) -> None:
+    """Ask the golden questions: both sides the same ones, whatever library each has."""
+    if args.questions or args.results:
+        raise UsageError("Leave --golden out, or --questions and the results: one set is asked.")
+    from evaluation.golden import golden_set
+    from evaluation.reporting import golden_dir
+
+    args.questions = folder / "golden.jsonl"
+    args.questions.write_bytes(golden_set(golden_dir(args.golden)).lines(args.what))
+
+
+def _usual(args: argparse.Namespace) -> str:
+    """What decides unless something else is named: of golden answers whether each is right."""
+    return "right" if args.golden is not None and args.what == "answers" else ""
 
 
 def _read(args: argparse.Namespace) -> Both:
@@ -266,8 +293,11 @@ def measured_apart(side: Side, args: argparse.Namespace) -> Result:
         return result
 
 
-def table(found: Comparison, both: Both) -> Iterator[str]:
-    """The comparison for people; the last line is the verdict."""
+def table(found: Comparison, both: Both, *, every: bool = False) -> Iterator[str]:
+    """The comparison for people; the last line is the verdict.
+
+    With `every`, each question has its line; else those that changed, the first few.
+    """
     from evaluation.compare import sentence, told_p
 
     for name, (side, result) in zip("AB", both, strict=True):
@@ -292,18 +322,29 @@ def table(found: Comparison, both: Both) -> Iterator[str]:
         )
     yield f"median time a question: A {found.seconds_a:.3f} s, B {found.seconds_b:.3f} s"
     yield ""
-    for word, changes in (("Fixed", found.fixed), ("Broken", found.broken)):
-        if changes:
-            yield f"{word} at {found.metric} ({len(changes)}):"
-            yield from (f"  {_line(change, found)}" for change in changes[:_LISTED])
-            if len(changes) > _LISTED:
-                yield f"  … and {len(changes) - _LISTED} more (--json names all)"
+    yield from changes_of(found, every=every)
     for name, (_, result) in zip("AB", both, strict=True):
         yield from (f"Warning ({name}): {warning}" for warning in _warnings(result))
     apart = len(found.only_a) + len(found.only_b)
     if apart:
         yield f"Warning: {count(apart, 'question')} left out, which only one of the two has."
     yield sentence(found)
+
+
+def changes_of(found: Comparison, *, every: bool) -> Iterator[str]:
+    """The questions that are fixed and broken, and with `every` those that stayed as they were."""
+    right = tuple(change for change in found.same if change.b)
+    wrong = tuple(change for change in found.same if not change.b)
+    groups = [("Fixed", found.fixed), ("Broken", found.broken)]
+    if every:
+        groups += [("Wrong as before", wrong), ("Right as before", right)]
+    for word, changes in groups:
+        if changes:
+            yield f"{word} at {found.metric} ({len(changes)}):"
+            shown = changes if every else changes[:_LISTED]
+            yield from (f"  {_line(change, found)}" for change in shown)
+            if len(changes) > len(shown):
+                yield f"  … and {len(changes) - len(shown)} more (--json names all)"
 
 
 def _warnings(result: Result) -> list[str]:

@@ -60,6 +60,8 @@ class Comparison:
     fixed: tuple[Change, ...]
     """By the verdict's metric, in the order of the questions."""
     broken: tuple[Change, ...]
+    same: tuple[Change, ...]
+    """Those that score alike, right or wrong."""
     only_a: tuple[str, ...]
     """Ids of questions that cannot be compared: asked of A alone, or another question in B."""
     only_b: tuple[str, ...]
@@ -85,6 +87,7 @@ class Comparison:
             "metrics": {name: asdict(value) for name, value in self.metrics.items()},
             "fixed": [asdict(change) for change in self.fixed],
             "broken": [asdict(change) for change in self.broken],
+            "same": [asdict(change) for change in self.same],
             "only_a": list(self.only_a),
             "only_b": list(self.only_b),
             "changed": {name: {"a": a, "b": b} for name, (a, b) in self.changed.items()},
@@ -94,6 +97,9 @@ class Comparison:
 
 def read_result(path: Path) -> dict[str, Any]:
     """A result that an evaluation wrote with --out; raises UsageError for anything else."""
+    if path.is_dir():
+        # A run of `eval answers` keeps its scores beside its rows.
+        path = path / "result.json"
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
@@ -141,7 +147,7 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any], metric: str = "") -> Com
     changes = [
         Change(x.id, x.question or y.question, x.scores[chosen], y.scores[chosen], x.rank, y.rank)
         for x, y in pairs
-        if chosen in x.scores and chosen in y.scores and x.scores[chosen] != y.scores[chosen]
+        if chosen in x.scores and chosen in y.scores
     ]
     return Comparison(
         evaluation=a["evaluation"],
@@ -149,6 +155,7 @@ def compare(a: Mapping[str, Any], b: Mapping[str, Any], metric: str = "") -> Com
         metrics=metrics,
         fixed=tuple(change for change in changes if change.b > change.a),
         broken=tuple(change for change in changes if change.b < change.a),
+        same=tuple(change for change in changes if change.a == change.b),
         only_a=tuple(id_ for id_ in left if id_ not in both),
         only_b=tuple(id_ for id_ in right if id_ not in both),
         changed=dict(_changed(a, b)),
@@ -171,7 +178,7 @@ def scored(result: Mapping[str, Any]) -> Iterator[Scored]:
             yield Scored(
                 id=row["id"],
                 question=row["question"],
-                key=json.dumps([row["question"], sorted(row["answers"])]),
+                key=json.dumps([row["question"], sorted(row["answers"]), _relevant(row)]),
                 scores=dict(row["scores"]),
                 rank=None,
                 seconds=row["seconds"],
@@ -216,6 +223,12 @@ def _retrieved(row: Mapping[str, Any], cutoffs: Sequence[int]) -> Scored:
         rank=first_rank(found, relevant),
         seconds=row["seconds"],
     )
+
+
+def _relevant(row: Mapping[str, Any]) -> list[list[Any]]:
+    """The pages that decide where no answer is known."""
+    places = [] if row["answers"] else row.get("relevant", [])
+    return sorted([place["document"], place["page"]] for place in places)
 
 
 def _differences(pairs: Sequence[tuple[Scored, Scored]]) -> dict[str, Difference]:

@@ -35,6 +35,28 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def add_questions(parser: argparse.ArgumentParser, *, of_retrieval: bool) -> None:
+    """Add `--questions` and `--golden`, one of which is needed."""
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--questions", type=Path, metavar="FILE", help="JSON lines, one a question")
+    which = "those whose page is known" if of_retrieval else "all of them"
+    asked.add_argument(
+        "--golden",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help=f"the golden set ({which}) of the library, or of the one in DIR; tells what changed "
+        "since it was last asked",
+    )
+
+
+def golden_dir(named: str) -> Path:
+    """The data directory whose golden set is asked: the one named, or the one that is set."""
+    from storage.settings import StorageSettings
+
+    return Path(named).expanduser() if named else StorageSettings().data_dir
+
+
 def cell(score: Mapping[str, float]) -> str:
     """A mean with its interval: `0.606 [0.44, 0.75]`."""
     return f"{score['mean']:.3f} [{score['low']:.2f}, {score['high']:.2f}]"

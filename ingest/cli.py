@@ -191,7 +191,9 @@ class _Out:
 
 def _only_errors_on_screen() -> None:
     for handler in logging.getLogger().handlers:
-        handler.setLevel(logging.ERROR)
+        # Not its subclasses, which write to files.
+        if type(handler) is logging.StreamHandler:
+            handler.setLevel(logging.ERROR)
 
 
 @contextmanager

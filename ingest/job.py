@@ -20,7 +20,7 @@ from ingest.report import ChunksEmbedded, DocumentDone, Report, RunEvent, RunSta
 from ingest.scan import FoundFile
 from ingest.settings import IngestSettings
 from ingest.sources import Scope, scopes_of
-from ingest.token_counting import count_tokens
+from ingest.token_counting import COUNTED_WITH, count_tokens
 from storage.catalog import GRACE_S, IndexIdentity
 from storage.catalog_writer import CatalogWriter, FileState, KnownFile
 from storage.errors import (
@@ -218,6 +218,7 @@ class IngestJob:
                 self._report.skipped[suffix] = self._report.skipped.get(suffix, 0) + count
         departures = Departures(plan.departed)
         if plan.to_read or rebuild:
+            self._writer.note(COUNTED_WITH, "")
             self._read(plan, departures, identity, rebuild=rebuild)
             if (recogniser := self._recogniser()) != "off":
                 self._writer.read_with(recogniser)
@@ -225,7 +226,7 @@ class IngestJob:
             # What looked like moves by `stat` may have been none.
             brake_at(len(departures.left))
             self._delete(departures.left)
-        count_tokens(self._library, self._settings.tokenizer)
+        count_tokens(self._library, self._writer, self._settings.tokenizer)
         self._sweep_after_grace()
 
     def _scopes(self, paths: Sequence[Path]) -> list[Scope]:

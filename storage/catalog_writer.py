@@ -584,6 +584,17 @@ class CatalogWriter:
                 "INSERT OR REPLACE INTO meta VALUES ('recogniser', ?)", (recogniser,)
             )
 
+    def noted(self, key: str) -> str:
+        """What `note` wrote under a name; empty for nothing."""
+        with self._database.snapshot() as connection:
+            row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            return str(row[0]) if row else ""
+
+    def note(self, key: str, value: str) -> None:
+        """Keep a word for later runs."""
+        with self._database.writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
     def begin_run(self, mode: str = "ingest") -> int:
         """Open a line in the run history; a run that was killed is closed as interrupted."""
         with self._database.writing() as connection:

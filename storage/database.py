@@ -81,6 +81,7 @@ CREATE TABLE versions (
 -- Holds all that a filter asks of a version, so that no row need be read.
 CREATE INDEX versions_by_facts ON versions (state, kind, language, dated, chunks);
 CREATE INDEX versions_by_content ON versions (sha256);
+CREATE INDEX versions_unread ON versions (state) WHERE unsearchable_pages > 0;
 
 -- Of versions that are ready or current.
 CREATE TABLE tags (

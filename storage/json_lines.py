@@ -68,8 +68,7 @@ class JsonLines:
             raise self._unwritable(exc) from exc
         if not held:
             raise LockHeld(
-                f"Another program has been writing to {self.path} for {wait_s:g} s. "
-                "Wait for it to end, then try again."
+                f"Another program is writing to {self.path}. Wait for it to end, then try again."
             )
         try:
             self._mend(lock.fd)

@@ -46,6 +46,7 @@ _TO_3 = (
     "ALTER TABLE versions ADD COLUMN flagged_pages INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE versions ADD COLUMN confidence REAL",
     "CREATE INDEX versions_by_content ON versions (sha256)",
+    "CREATE INDEX versions_unread ON versions (state) WHERE unsearchable_pages > 0",
     "ALTER TABLE pages ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE pages ADD COLUMN confidence REAL",
     "ALTER TABLE pages ADD COLUMN flags TEXT NOT NULL DEFAULT '[]'",

@@ -135,9 +135,7 @@ class OpenAIDouble:
             self._json(request, 200, {"object": "list", "data": self._models()})
         elif path == "/props" and self.dialect == LLAMA_CPP:
             generation = {"params": {}, "n_ctx": self.window}
-            self._json(
-                request, 200, {"default_generation_settings": generation, "total_slots": 1}
-            )
+            self._json(request, 200, {"default_generation_settings": generation, "total_slots": 1})
         elif path == "/tokenize" and self.tokenizes:
             self._json(request, 200, self._tokenize(body))
         elif path == "/apply-template" and self.dialect == LLAMA_CPP and self.tokenizes:
@@ -178,11 +176,11 @@ class OpenAIDouble:
         if self.fault == OVERLOADED:
             self._error(request, 503, "The server is overloaded", kind="overloaded_error")
             return
-        if body["model"] not in [entry["id"] for entry in self._models()]:
-            if self.dialect == VLLM:  # llama.cpp answers with what it has
-                message = f"The model `{body['model']}` does not exist."
-                self._error(request, 404, message, kind="NotFoundError")
-                return
+        known = [entry["id"] for entry in self._models()]
+        if self.dialect == VLLM and body["model"] not in known:  # llama.cpp takes what it has
+            message = f"The model `{body['model']}` does not exist."
+            self._error(request, 404, message, kind="NotFoundError")
+            return
         ids = toy_counter().ids(self._rendered(body["messages"]))
         if self.fault == SHORT:
             ids = ids[: len(ids) // 2]
@@ -232,9 +230,7 @@ class OpenAIDouble:
         block = _BLOCK[self.dialect]
         return same // block * block
 
-    def _stream(
-        self, request: BaseHTTPRequestHandler, body: Any, prompt: int, cached: int
-    ) -> None:
+    def _stream(self, request: BaseHTTPRequestHandler, body: Any, prompt: int, cached: int) -> None:
         request.send_response(200)
         request.send_header("content-type", "text/event-stream")
         request.send_header("transfer-encoding", "chunked")

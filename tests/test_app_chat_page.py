@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from collections.abc import Iterator
@@ -428,3 +429,39 @@ def test_the_page_finishes_what_it_began(page: AppTest) -> None:
 
     assert turn.state == DONE
     assert turn.text.split() == [f"w{number}" for number in range(400)]
+
+
+def test_the_mode_is_chosen_above_the_composer_and_kept(page: AppTest, fakes: Fakes) -> None:
+    """Each way with its tokens and wait; the choice goes with the conversation."""
+    html = shown(page)
+    control = next(item for item in page.button_group if item.key == "mode-new")
+    control.set_value("documents").run()
+    ask(page, "What is the per diem?")
+
+    assert "8 passages: 3,100 tokens, 3 s (no documents are chosen)" in html
+    assert "2 whole documents: 41,200 tokens, 38 s now, 2 s for follow-ups" in html
+    assert fakes.assistant.modes == ["documents"]
+    assert resources.store().mode(conversation_of(page)) == "documents"
+
+
+def test_receipt_says_what_was_reused_and_what_broke_the_prefix(
+    page: AppTest, fakes: Fakes
+) -> None:
+    """Warm or cold beside the bar, the figures and the reason when it is opened."""
+    receipt = dataclasses.replace(
+        chat_fakes.RECEIPT,
+        reused_tokens=0,
+        computed_tokens=2500,
+        derived=True,
+        state="cold",
+        broke="another <b>conversation was asked in between",
+    )
+    fakes.assistant._answer = lambda *args: dataclasses.replace(  # type: ignore[method-assign]
+        chat_fakes.ScriptedAssistant._answer(fakes.assistant, *args), receipt=receipt
+    )
+
+    html = shown(ask(page, "What is the per diem?"))
+
+    assert "2,500 of 32,768 tokens · cold" in html
+    assert "computed: about 2,500 (derived from the time it took)" in html
+    assert "another &lt;b&gt;conversation was asked in between" in html

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.answers import Answer, AnswerReady, Receipt
+from app.answers import Receipt
 from app.assistant import Assistant
 from app.conversations import DONE, STOPPED, Conversations
 from app.find import Finder
@@ -26,9 +28,7 @@ from tests.ollama_double_records import common_prefix
 TOPICS = "harbour orchard lighthouse library stable bakery ferry meadow chapel quarry".split()
 FILES = {
     f"{topic}.md": f"# The {topic}\n\n"
-    + "\n\n".join(
-        f"The {topic} rule {n} says {words(f'{topic} {n}', 60)}" for n in range(1, 9)
-    )
+    + "\n\n".join(f"The {topic} rule {n} says {words(f'{topic} {n}', 60)}" for n in range(1, 9))
     for topic in TOPICS
 }
 VERSIONS = ("0.12.5", "0.30.0", "0.33.0", "newer")
@@ -95,15 +95,13 @@ def grows(prompts: list[str]) -> bool:
     ends = "<|im_start|>assistant\n"
     return all(
         later.startswith(earlier.removesuffix(ends) + ends)
-        for earlier, later in zip(prompts, prompts[1:], strict=False)
+        for earlier, later in itertools.pairwise(prompts)
     )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_ten_turns_compute_only_what_is_new(
-    library: Library, tmp_path: Path, version: str
-) -> None:
-    """One window, one shift, no truncation, a prompt that only grows; the server's cache is used."""
+def test_ten_turns_compute_only_what_is_new(library: Library, tmp_path: Path, version: str) -> None:
+    """One window, one shift, no truncation, a prompt that only grows, a cache that is used."""
     with OllamaDouble(version=version) as double:
         talk = Talk(library, double, tmp_path / "c.db")
         for n in range(10):
@@ -115,7 +113,7 @@ def test_ten_turns_compute_only_what_is_new(
         assert all(request.body["shift"] is False for request in chats)
         assert not any(request.truncated for request in chats)
         assert grows(sent(double))
-        for earlier, later in zip(chats, chats[1:], strict=False):
+        for earlier, later in itertools.pairwise(chats):
             # All of the prompt before and the answer are kept; their rest and the question are new.
             new = len(later.sent_tokens) - len(earlier.sent_tokens) - earlier.generated
             computed = len(later.sent_tokens) - later.cached
@@ -302,12 +300,4 @@ def test_chosen_documents_stand_whole_before_the_conversation(
 
 
 def _numbers(prompt: str) -> list[int]:
-    import re
-
     return [int(n) for n in re.findall(r'<passage n="(\d+)"', prompt)]
-
-
-def last_answer(asking: Assistant, text: str, **how: object) -> Answer:
-    *_, event = asking.ask(text, **how)
-    assert isinstance(event, AnswerReady)
-    return event.answer

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.answers import Turn
-from app.chat import Message, PromptTooLong, TokenCount
+from app.chat import PromptTooLong, TokenCount
 from app.prompt import RULES, build, document_order, harmless
 from storage.records import Found, Hit, Place
 
@@ -118,22 +118,40 @@ def test_a_question_longer_than_the_window_is_refused():
         prompt(question="word " * 5000, hits=[hit(1, "text")])
 
 
-def test_history_is_kept_from_the_newest_turn_back():
-    """A quarter of the room goes to earlier turns, oldest dropped first, in their order."""
+def test_history_stays_as_long_as_everything_fits():
+    """No turn is dropped before the window is full."""
     history = [turn(f"question{n} " + "word " * 50, f"answer{n} " + "word " * 50) for n in range(9)]
 
     built = prompt(history=history, room=2000)
 
+    assert len(built.messages) == 20
+    assert built.dropped == 0 and built.begins is None
+
+
+def test_full_history_loses_its_oldest_turns_in_one_step():
+    """Down to about half of the room; where it begins now is said by the turn's id."""
+    history = [
+        replace(turn(f"question{n} " + "word " * 50, f"answer{n} " + "word " * 50), turn_id=n + 1)
+        for n in range(20)
+    ]
+
+    built = prompt(history=history, room=2000)
+
     questions = [m.content.split()[0] for m in built.messages[1:-1] if m.role == "user"]
-    assert questions == ["question5", "question6", "question7", "question8"]
-    assert built.parts["history"] <= 500
+    assert questions == [f"question{n}" for n in range(20 - len(questions), 20)]
+    assert 500 < built.parts["history"] <= 1000
+    assert built.dropped == 20 - len(questions)
+    assert built.begins == built.dropped + 1
 
 
-def test_passage_numbers_of_earlier_answers_are_taken_away():
-    """[2] meant another passage then; the words stay."""
-    built = prompt(history=[turn("Rent?", "It is 1,200 [2], due on the first [1, 3].")])
+def test_passage_numbers_of_answers_that_no_model_gave_are_taken_away():
+    """They meant something else; the words stay. A model's own stay with what it was sent."""
+    quoted = turn("Rent?", "It is 1,200 [2], due on the first [1, 3].")
+    sent = replace(quoted, sent='<passage n="1" from="x">...', given=0)
 
-    assert built.messages[2] == Message("assistant", "It is 1,200, due on the first.")
+    assert prompt(history=[quoted]).messages[2].content == "It is 1,200, due on the first."
+    assert prompt(history=[sent]).messages[2].content == quoted.answer
+    assert prompt(history=[sent]).messages[1].content == sent.sent
 
 
 @pytest.mark.parametrize(

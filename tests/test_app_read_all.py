@@ -17,12 +17,16 @@ from pathlib import Path
 import pytest
 
 from app.answers import Answer, AnswerEvent, AnswerReady, ReadingProgress, SourcesFound, Turn
-from app.assistant import EMPTY_LIBRARY, EMPTY_SCOPE
+from app.assistant import EMPTY_LIBRARY, EMPTY_SCOPE, Assistant
 from app.chat import BadReply, ModelCrashed, ModelUnreachable, PromptTooLong
+from app.conversations import Conversations
 from app.find import Finder
 from app.ledger import Ledger
+from app.live_answers import LiveAnswer
 from app.ollama_chat import OllamaChat
 from app.read_all import read_all, read_so_far
+from app.read_ledger import KEPT, Readings
+from app.read_parts import Part, Slice
 from app.settings import AppSettings
 from storage.errors import ServiceUnavailable, UsageError
 from storage.library import Library
@@ -132,7 +136,7 @@ def test_one_sentence_in_400_pages_is_found_and_cited(haystack: Library) -> None
 
 
 def test_progress_counts_up_with_the_time_left(haystack: Library) -> None:
-    """Progress begins at nothing, only grows, ends with all pages, and predicts from the first part on."""
+    """It begins at nothing, only grows, ends with all pages, and predicts from the first part."""
     events = ask(haystack, StubModel(), question="Who owns the lighthouse of Eastport?")
     told = [event for event in events if isinstance(event, ReadingProgress)]
 
@@ -308,7 +312,7 @@ def test_question_that_cannot_be_asked(small: Library) -> None:
     for question in ("  ", "x" * 30_000):
         with pytest.raises(UsageError):
             ask(small, StubModel(), question=question)
-    with pytest.raises(UsageError, match="nowhere.pdf"):
+    with pytest.raises(UsageError, match=r"nowhere\.pdf"):
         ask(small, StubModel(), scope=Scope(documents=("nowhere.pdf",)))
     with pytest.raises(PromptTooLong, match="fewer words"):
         ask(small, StubModel(window=1200), question="key " * 900)
@@ -322,10 +326,10 @@ def failing_at(page: str, error: Exception, times: int = 10**6):
     left = [times]
 
     def reply(messages):
-        if kind(messages) == "part" and f", § Part {page}\n" in messages[-1]["content"]:
-            if left[0] > 0:
-                left[0] -= 1
-                return error
+        here = kind(messages) == "part" and f", § Part {page}\n" in messages[-1]["content"]
+        if here and left[0] > 0:
+            left[0] -= 1
+            return error
         return faithful(messages)
 
     return reply
@@ -502,6 +506,69 @@ def test_same_question_again_reads_nothing(small: Library) -> None:
     assert len(afresh.parts()) == len(other.parts())
 
 
+def test_same_question_later_in_a_conversation_reads_nothing(small: Library) -> None:
+    """What was said in between does not matter to a question that is complete in itself."""
+    ask(small, StubModel())
+    again = StubModel()
+    history = (Turn("What does a crossing cost?", "4.20 crowns.", ()),)
+
+    answer = answer_of(ask(small, again, history=history, resume=True))
+
+    assert again.parts() == []
+    assert NEEDLE in answer.text
+
+
+def test_parts_are_added_once(tmp_path: Path) -> None:
+    """Two processes with the same question do not double the work that is written down."""
+    readings = Readings(tmp_path / "readings.db")
+    readings.begin("one", "Where?")
+    parts = [Part((Slice(1, 1, 0, 10), Slice(1, 2, 0, 30)), 40), Part((Slice(1, 3, 0, 5),), 5)]
+
+    readings.add("one", parts)
+    readings.add("one", parts)
+
+    assert [(s.ordinal, s.where.page, s.tokens) for s in readings.slices("one")] == [
+        (0, 1, 10),
+        (0, 2, 30),
+        (1, 3, 5),
+    ]
+
+
+def test_oldest_readings_go(tmp_path: Path) -> None:
+    """Only so many readings are kept, the last used ones, with all that belongs to them."""
+    readings = Readings(tmp_path / "readings.db")
+    for number in range(KEPT + 2):
+        readings.begin(str(number), "Where?")
+        readings.add(str(number), [Part((Slice(1, 1, 0, 10),), 10)])
+
+    assert readings.get("1") is None
+    assert readings.slices("1") == []
+    assert readings.get("2") is not None
+    assert len(readings.slices(str(KEPT + 1))) == 1
+
+
+def test_stop_button_ends_a_silent_reading(haystack: Library, tmp_path: Path) -> None:
+    """A live answer that is stopped while a part is read settles at once, and frees the server."""
+    store = Conversations(tmp_path / "conversations.db")
+    with OllamaDouble(reply=faithful) as double:
+        model, chosen = ollama(double)
+        model.count_text("warm")
+        asking = Assistant(haystack, Finder(haystack), model, AppSettings(**chosen))
+        double.inject(Fault.STALL_FIRST_BYTE, seconds=30)
+        live = LiveAnswer(
+            store, store.create("x"), "Who rows?", lambda: asking.ask("Who rows?", mode="read-all")
+        )
+        live.start()
+        assert double.wait_for_requests(1, "/api/chat")
+        started = time.monotonic()
+        live.stop()
+
+        assert live.wait(5)
+        assert time.monotonic() - started < 3
+        assert double.chats()[0].wait(3)
+        assert double.chats()[0].disconnected
+
+
 def test_changed_document_is_read_anew_and_nothing_else(tmp_path: Path, changing: Library) -> None:
     """After an ingestion only the pages of the changed document are sent again."""
     ask(changing, StubModel())
@@ -541,6 +608,7 @@ KILLED = """
 import sys, time
 sys.path.insert(0, {root!r})
 from pathlib import Path
+from app.conversations import Conversations
 from app.find import Finder
 from app.read_all import read_all
 from app.settings import AppSettings
@@ -751,6 +819,30 @@ def test_parts_are_read_in_parallel_as_far_as_allowed(haystack: Library) -> None
 
     assert (one.most_at_once, four.most_at_once) == (1, 4)
     assert answer_of(first).text == answer_of(second).text
+
+
+def test_assistant_reads_everything_in_a_conversation(small: Library, tmp_path: Path) -> None:
+    """The assistant reads all, answers in the conversation, and the ledger is kept with it."""
+    conversations = Conversations(tmp_path / "conversations.db")
+    with OllamaDouble(reply=faithful) as double:
+        model, chosen = ollama(double)
+        asking = Assistant(small, Finder(small), model, AppSettings(**chosen))
+        events = list(asking.ask(QUESTION, mode="read-all"))
+        sent = double.chats()[-1].body["messages"]
+        same = double.same_window() and double.never_truncates()
+    answer = answer_of(events)
+    turn = conversations.begin_turn(conversations.create("Keys"), QUESTION)
+    conversations.finish_turn(turn, answer)
+    (stored,) = conversations.turns(conversations.summaries()[0].conversation_id)
+
+    assert same
+    assert any(isinstance(event, ReadingProgress) for event in events)
+    assert NEEDLE in answer.text
+    assert NEEDLE in sent[-1]["content"]
+    assert answer.receipt.prompt_tokens > 0
+    assert answer.timings["first_token"] >= answer.timings["read"]
+    assert stored.mode == "read-all"
+    assert stored.ledger == answer.ledger
 
 
 # --- the record -------------------------------------------------------------------------------

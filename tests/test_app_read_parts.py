@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -72,7 +73,7 @@ def test_every_character_is_in_exactly_one_slice(texts: list[str], capacity: int
 
     for number, text in enumerate(texts, start=1):
         slices = [w for part in parts for w in part.slices if w.page == number]
-        assert all(one.end <= two.start for one, two in zip(slices, slices[1:], strict=False))
+        assert all(one.end <= two.start for one, two in pairwise(slices))
         kept = "".join(text[w.start : w.end] for w in slices)
         assert "".join(kept.split()) == "".join(text.split())
     assert all(part.tokens <= capacity for part in parts)

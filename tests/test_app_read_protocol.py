@@ -67,9 +67,11 @@ def test_sloppy_replies_are_read(reply: str) -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    ["NONE", "none.", "**NONE**", '"NONE"', "[1] NONE\n[2] NONE", "NONE\n\nThe pages are about x."]
-    + ["[]", "{}", '{"sentences": []}', "```json\n[]\n```", "No relevant sentences were found."]
-    + ["There is no information about this on these pages.", "无", "[NONE]", "N/A"],
+    [
+        *("NONE", "none.", "**NONE**", '"NONE"', "[1] NONE\n[2] NONE", "NONE\n\nAbout ferries."),
+        *("[]", "{}", '{"sentences": []}', "```json\n[]\n```", "No relevant sentences were found."),
+        *("There is no information about this on these pages.", "无", "[NONE]", "N/A"),
+    ],
 )
 def test_saying_none_in_any_way_is_clear(reply: str) -> None:
     """A reply that there is nothing is one, however it is dressed."""
@@ -108,6 +110,15 @@ def test_what_is_proved_and_what_is_not_are_told_apart() -> None:
 
     assert told(reply) == [END]
     assert proved(reply, PAGES).unproved == 1
+
+
+def test_sentence_that_sounds_like_none_is_one_of_the_page() -> None:
+    """ "No mention was made" is a find where the page says it, and NONE where it does not."""
+    pages = [section("No information about asbestos was given. The walls are white.")]
+    reply = '[1] "No information about asbestos was given."'
+
+    assert told(reply, pages) == [(0, "No information about asbestos was given.")]
+    assert proved(reply, PAGES).none
 
 
 def test_copies_grow_to_their_sentence() -> None:

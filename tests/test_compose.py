@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import http.server
+import json
 import os
 import re
 import shutil
@@ -48,7 +49,8 @@ def test_compose_itself_accepts_the_file(compose_command: list[str]) -> None:
     )
 
     assert listed.returncode == 0, listed.stderr
-    assert set(listed.stdout.split()) == {"app", "chroma", "ingest", "ollama"}
+    # Some versions list the services of profiles as well.
+    assert set(listed.stdout.split()) - {"vllm"} == {"app", "chroma", "ingest", "ollama"}
 
 
 def test_only_the_page_is_published_and_only_on_loopback() -> None:
@@ -87,7 +89,19 @@ def test_no_image_floats() -> None:
     """No service takes whatever is newest."""
     images = [service["image"] for name, service in SERVICES.items() if name not in OURS]
 
-    assert all(re.search(r":(\$\{\w+:-)?\d", image) for image in images), images
+    assert all(re.search(r":(\$\{\w+:-)?v?\d", image) for image in images), images
+
+
+def test_a_long_window_is_asked_of_vllm_as_yarn_wants_it() -> None:
+    """Four times the trained window, which is named, and cached tokens reported."""
+    words = SERVICES["vllm"]["command"]
+    overrides = next(word for word in words if word.startswith("--hf-overrides="))
+    scaling = json.loads(overrides.partition("=")[2])["rope_scaling"]
+
+    assert SERVICES["vllm"]["profiles"] == ["vllm"]
+    assert f"--max-model-len={scaling['original_max_position_embeddings'] * 4}" in words
+    assert (scaling["rope_type"], scaling["factor"]) == ("yarn", 4.0)
+    assert "--enable-prompt-tokens-details" in words
 
 
 @pytest.mark.parametrize("name", SERVICES)

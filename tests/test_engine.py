@@ -6,6 +6,7 @@ test writes itself. The prompt of 100,000 tokens takes about 100 s of two cores.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -14,11 +15,17 @@ from pathlib import Path
 import pytest
 
 import hayloft
-from app.chat import Message, PromptTooLong, Usage
+from app.answers import Answer, AnswerReady, SourcesFound, Turn
+from app.assistant import Assistant
+from app.chat import Message, PromptTooLong, TokenCount, Usage
+from app.find import Finder
 from app.openai_chat import OpenAIChat, openai_server, served_window
 from app.settings import AppSettings
 from app.tokens import ExactCounter, counter_from_file, render_chat
+from storage.library import Library
+from storage.records import Scope
 from tests.engine_server import NAMED, EngineServer, engine
+from tests.library_fixtures import ingest, open_library, words, write_files
 from tests.test_app_tokens import GGUF, needs_vocabulary, shared_rows
 from tests.toy_gguf import PROSE, toy_vocabulary, write_toy
 
@@ -212,3 +219,94 @@ def test_answer_of_the_engine_reports_exact_tokens(original: Path, short: Engine
     template = json.dumps(short.get("/props").get("chat_template", ""))
     assert "im_start" in template
     assert usage.prompt_tokens == counter_from_file(original).count_chat(messages).tokens
+
+
+# --- a conversation -------------------------------------------------------------------------------
+
+TOPICS = "harbour orchard lighthouse stable bakery ferry meadow chapel quarry library".split()
+
+
+@pytest.fixture(scope="module")
+def talks(folder: Path) -> Iterator[Library]:
+    """A library of ten sections of some 2,500 tokens each, in the toy's vocabulary."""
+    files = {
+        f"{topic}.md": f"# The {topic}\n\n"
+        + "\n\n".join(f"The {topic} keeps {words(f'{topic} {n}', 50)}" for n in range(9))
+        for topic in TOPICS
+    }
+    with open_library(folder / "data") as library:
+        ingest(library, write_files(folder / "docs", files))
+        yield library
+
+
+def conversation(
+    library: Library, server: EngineServer, original: Path, scopes: list[Scope], **values: object
+) -> list[Answer]:
+    """Ten turns, each with the turns before it, as the store would give them back."""
+    chosen = settings(server, tokenizer=str(original), passages=1, reserve=16, followups="rules")
+    values = {"passage_characters": 6000, **values}
+    chosen = chosen.model_copy(update=values)
+    model = OpenAIChat(str(server.get("/v1/models")["data"][0]["id"]), chosen)
+    model.count = lambda messages: TokenCount(  # type: ignore[method-assign]
+        counter_from_file(original).count_chat(messages).tokens, exact=True
+    )
+    asking = Assistant(library, Finder(library), model, chosen)
+    history: list[Turn] = []
+    answers = []
+    for n, scope in enumerate(scopes):
+        question = f"What does the {TOPICS[n]} keep?"
+        found = None
+        for event in asking.ask(question, history=history, scope=scope):
+            found = event if isinstance(event, SourcesFound) else found
+        assert isinstance(event, AnswerReady) and found is not None and found.sent is not None
+        answers.append(event.answer)
+        history += [found.sent.front] if found.sent.front else []
+        history.append(
+            Turn(
+                question,
+                event.answer.text,
+                event.answer.hits,
+                numbers=event.answer.numbers,
+                sent=found.sent.text,
+                given=found.sent.given,
+                turn_id=n + 1,
+            )
+        )
+    return answers
+
+
+def test_ten_turns_at_32k_compute_only_what_is_new(
+    talks: Library, short: EngineServer, original: Path
+) -> None:
+    """Passages found anew each turn: what is computed is at most 1.05 times what is new."""
+    scopes = [Scope(documents=(f"{topic}.md",)) for topic in TOPICS]
+    answers = conversation(talks, short, original, scopes, mode="passages")
+
+    receipts = [answer.receipt for answer in answers]
+    for before, now in itertools.pairwise(receipts):
+        new = now.prompt_tokens - before.prompt_tokens
+        assert now.server_prompt_tokens == now.prompt_tokens
+        assert new > 1000
+        assert now.computed_tokens is not None
+        assert now.computed_tokens <= 1.05 * new
+        assert now.state == "warm"
+    assert receipts[-1].prompt_tokens > 20_000
+    told = [f"{r.computed_tokens}/{r.prompt_tokens}" for r in receipts]
+    print(f"\ncomputed of sent, turn by turn: {', '.join(told)}")
+    print(f"first token after: {[round(a.timings['first_token'], 3) for a in answers]} s")
+
+
+def test_follow_up_on_whole_documents_waits_for_its_question_alone(
+    talks: Library, short: EngineServer, original: Path
+) -> None:
+    """Documents of some 20,000 tokens are read once; the second question costs what it adds."""
+    chosen = Scope(documents=tuple(f"{topic}.md" for topic in TOPICS))
+    answers = conversation(talks, short, original, [chosen] * 10, mode="documents")
+
+    first, second = answers[0], answers[1]
+    ratio = second.timings["prompt"] / first.timings["prompt"]
+    assert first.receipt.prompt_tokens > 20_000
+    assert all(a.receipt.computed_tokens < 200 for a in answers[1:])
+    assert ratio < 0.2
+    waits = [a.timings["first_token"] - a.timings["find"] for a in answers]
+    print(f"\nfirst token, turn 2 to turn 1: {waits[1] / waits[0]:.3f} ({waits[0]:.2f} s)")

@@ -107,7 +107,7 @@ def test_a_prompt_of_the_last_token_that_fits_is_read_whole(server: EngineServer
     text = "x" * (most - empty)
 
     _, usage = usage_of(model, [Message("user", text)])
-    with pytest.raises(PromptTooLong, match="window of .*: 8,192, of which 8"):
+    with pytest.raises(PromptTooLong, match=r"window of .*: 8,192, of which 8"):
         usage_of(model, [Message("user", text + "x")])
 
     assert usage.prompt_tokens == most
@@ -137,9 +137,7 @@ def test_ten_turns_compute_only_what_is_new(server: EngineServer) -> None:
         messages.append(Message("user", f"{PROSE * 6} Question {turn}: where is the hay?"))
         text, usage = usage_of(model, messages)
         assert usage.prompt_tokens is not None and usage.cached_tokens is not None
-        computed.append(
-            (usage.prompt_tokens - usage.cached_tokens, usage.prompt_tokens - before)
-        )
+        computed.append((usage.prompt_tokens - usage.cached_tokens, usage.prompt_tokens - before))
         before = usage.prompt_tokens
         messages.append(Message("assistant", text))
 
@@ -196,9 +194,8 @@ def test_an_engine_started_again_with_a_smaller_window_is_noticed(
     words = ["--port", port]
     second = EngineServer(toy, window=1024, log=folder / "second.log", words=words)
     second._wait = lambda: _until_up(first.url)  # type: ignore[method-assign]
-    with second:
-        with pytest.raises(PromptTooLong, match=r"1,024.*less than its 8,192 of before"):
-            usage_of(model, messages)
+    with second, pytest.raises(PromptTooLong, match=r"1,024.*less than its 8,192 of before"):
+        usage_of(model, messages)
 
 
 def _until_up(url: str) -> None:

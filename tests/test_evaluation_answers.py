@@ -157,8 +157,8 @@ def test_unanswerable_questions_are_scored_by_silence_alone():
     quoted = judged(answer("“In all” [1]", [("other.pdf", 1, "In all")]), HELD_NOWHERE)
     silent = judged(answer("The documents do not seem to say.", mode="none"), HELD_NOWHERE)
 
-    assert quoted.scores == {"abstained": 0.0}
-    assert silent.scores == {"abstained": 1.0}
+    assert quoted.scores == {"right": 0.0, "abstained": 0.0}
+    assert silent.scores == {"right": 1.0, "abstained": 1.0}
 
 
 def test_scores_are_means_over_the_questions_that_have_them():

@@ -283,9 +283,11 @@ def test_questions_are_needed_and_read_first(place):
     """A wrong file is told before a model is loaded."""
     with pytest.raises(UsageError, match="--questions FILE"):
         cli_compare.run(parse("--b", "trial"), lambda side, args: pytest.fail("measured"))
+    wrong = place.parent / "wrong.jsonl"
+    wrong.write_text('{"id": "x", "question": "?"}')
     with pytest.raises(UsageError, match='"answers" must be'):
         cli_compare.run(
-            parse("--b", "trial", "--questions", place, "--what", "answers"),
+            parse("--b", "trial", "--questions", str(wrong), "--what", "answers"),
             lambda side, args: pytest.fail("measured"),
         )
 

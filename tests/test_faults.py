@@ -39,7 +39,7 @@ from tests.library_fixtures import (
 pytestmark = pytest.mark.faults
 
 ROOT = Path(__file__).resolve().parent.parent
-KILLS = int(os.environ.get("HAYLOFT_FAULTS_KILLS", "20"))
+KILLS = int(os.environ.get("HAYLOFT_FAULTS_KILLS") or "15")
 CHUNKS = int(os.environ.get("HAYLOFT_FAULTS_CHUNKS", "3000"))
 ANCHOR = "anchor.md"
 NO_STRAYS = dict.fromkeys(

@@ -134,16 +134,15 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from app.model_choice import choose_counter
     from app.settings import AppSettings
     from evaluation.niah.run_folder import find_run
-    from evaluation.niah.show import find_row, show
+    from evaluation.niah.show import find_row, rebuilt
     from storage.settings import StorageSettings
 
     data_dir = StorageSettings().data_dir
     folder = find_run(data_dir, args.run)
     row = find_row(folder, args.row)
-    shown = show(folder, row, choose_counter(AppSettings(), data_dir=data_dir))
+    shown = rebuilt(folder, row, AppSettings(), data_dir)
     if args.json:
         messages = [{"role": one.role, "content": one.content} for one in shown.messages]
         told = {"row": row.to_json(), "messages": messages, "proved": shown.proved}

@@ -54,6 +54,19 @@ Look = Callable[[Words], Words]
 Say = Callable[[Sight], str]
 
 
+class WordCounter:
+    """Counts as the readers do: a word is a token."""
+
+    def count_text(self, text: str) -> TokenCount:
+        """See app.tokens.TokenCounter."""
+        return TokenCount(len(text.split()), exact=True)
+
+    def count_chat(self, messages: Sequence[Message]) -> TokenCount:
+        """See app.tokens.TokenCounter."""
+        words = sum(len(message.content.split()) for message in messages)
+        return TokenCount(words + _TEMPLATE * len(messages), exact=True)
+
+
 class Reader:
     """A chat model that looks and says as it is told. A word is a token.
 
@@ -97,12 +110,11 @@ class Reader:
 
     def count(self, messages: Sequence[Message]) -> TokenCount:
         """See app.chat.ChatModel."""
-        words = sum(len(message.content.split()) for message in messages)
-        return TokenCount(words + _TEMPLATE * len(messages), exact=True)
+        return WordCounter().count_chat(messages)
 
     def count_text(self, text: str) -> TokenCount:
         """See app.chat.ChatModel."""
-        return TokenCount(len(text.split()), exact=True)
+        return WordCounter().count_text(text)
 
     def stream(self, messages: Sequence[Message], *, reserve: int) -> Iterator[str | Usage]:
         """See app.chat.ChatModel."""

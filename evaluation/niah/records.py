@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from math import isfinite
+from typing import Any, Literal, get_args
 
 Task = Literal[
     "single",
@@ -95,8 +96,15 @@ class Needle:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Needle:
-        """The needle of a JSON object; fields it does not know are left out."""
-        return cls(**_known(cls, data))
+        """The needle of a JSON object; fields it does not know are left out.
+
+        Raises ValueError or TypeError for what is none.
+        """
+        needle = cls(**_known(cls, data))
+        _require(isinstance(getattr(needle, name), str) for name in ("text", "value", "key"))
+        places = (needle.char_start, needle.char_end, needle.token_position)
+        _require(place is None or _is_whole(place) for place in places)
+        return needle
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,13 +245,19 @@ class Row:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Row:
-        """The row of a JSON object; fields it does not know are left out."""
+        """The row of a JSON object; fields it does not know are left out.
+
+        Raises ValueError or TypeError for what is none: a file may be damaged, or made by hand.
+        """
         known = _known(cls, data)
         for name in ("needles", "distractors"):
             known[name] = tuple(Needle.from_json(one) for one in known.get(name, ()))
         for name in ("expected", "stage_trace"):
+            _require([isinstance(known.get(name, ()), list | tuple)])
             known[name] = tuple(known.get(name, ()))
-        return cls(**known)
+        row = cls(**known)
+        _refuse_odd(row)
+        return row
 
 
 def row_key(decides: Mapping[str, Any]) -> str:
@@ -252,6 +266,58 @@ def row_key(decides: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+_TEXTS = (
+    "key", "language", "haystack", "value_type", "mode", "question", "haystack_sha256",
+    "prompt_sha256", "model", "digest", "quantisation", "server_version", "answer", "error",
+    "finished_at",
+)  # fmt: skip
+_COUNTS = ("length", "trial", "seed", "window")
+_COUNTS_OR_NONE = (
+    "prompt_tokens", "server_prompt_tokens", "trained_window", "cached_tokens", "answer_tokens",
+)  # fmt: skip
+_SHARES_OR_NONE = ("score", "judge_score", "depth_actual", "packed_position")
+_SECONDS_OR_NONE = ("prompt_seconds", "generation_seconds", "seconds")
+_OBJECTS = ("options", "score_detail", "judge_detail", "counterfactuals")
+
+
+def _refuse_odd(row: Row) -> None:
+    """Raise ValueError where a field holds what no run writes."""
+    _require([row.arm in ARMS, row.task in TASKS, row.status in get_args(Status)])
+    _require([row.failure_stage is None or row.failure_stage in FAILURE_STAGES])
+    _require(isinstance(getattr(row, name), str) for name in _TEXTS)
+    _require(isinstance(getattr(row, name), Mapping) for name in _OBJECTS)
+    _require(_is_whole(getattr(row, name)) for name in _COUNTS)
+    _require(_none_or(_is_whole, getattr(row, name)) for name in _COUNTS_OR_NONE)
+    _require(_none_or(_is_share, getattr(row, name)) for name in _SHARES_OR_NONE)
+    _require(_none_or(_is_number, getattr(row, name)) for name in _SECONDS_OR_NONE)
+    _require([_is_share(row.depth_target), row.length >= 0])
+    _require(isinstance(one, str) for one in row.expected)
+    _require(isinstance(one, Mapping) for one in row.stage_trace)
+
+
+def _require(facts: Iterable[bool]) -> None:
+    if not all(facts):
+        raise ValueError("not a row of a needle run")
+
+
+def _none_or(is_one: Callable[[object], bool], value: object) -> bool:
+    return value is None or is_one(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and _is_number(value) and 0 <= value <= 1
+
+
 def _known(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(data, Mapping):
+        raise TypeError("not an object")
     names = {one.name for one in fields(cls)}
     return {name: value for name, value in data.items() if name in names}

@@ -115,7 +115,7 @@ def _parsed(line: bytes) -> Row | None:
     try:
         data = json.loads(line)
         return Row.from_json(data) if isinstance(data, dict) else None
-    except (ValueError, TypeError, UnicodeDecodeError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

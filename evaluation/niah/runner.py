@@ -11,6 +11,7 @@ import gzip
 import json
 import logging
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -412,7 +413,7 @@ def read_plan(folder: Path) -> dict[str, Any]:
     """The plan of a run; raises UsageError where there is none."""
     try:
         data = json.loads((folder / PLAN).read_text("utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise UsageError(f"{folder} holds no run: its {PLAN} cannot be read.") from exc
     if not isinstance(data, dict):
         raise UsageError(f"{folder} holds no run: its {PLAN} cannot be read.")
@@ -439,7 +440,7 @@ def read_haystack(folder: Path) -> Haystack:
             data.get("note", ""),
             data.get("own", 0),
         )
-    except (OSError, ValueError, KeyError, EOFError) as exc:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error) as exc:
         raise UsageError(
             f"The haystack of the run in {folder} cannot be read: {HAYSTACK} is missing or damaged."
         ) from exc

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from app.chat import Message
-from app.tokens import TokenCounter
+from app.chat import Message, TokenCount
+from app.model_choice import choose_counter
+from app.settings import AppSettings
+from app.tokens import EstimatingCounter
 from evaluation.niah.arms import prompt_sha256, sha256
 from evaluation.niah.config import Config, read_config
 from evaluation.niah.lengths import Memory, Ruler, Stream, lay_out
 from evaluation.niah.prompts import FRAMES
+from evaluation.niah.readers import Reader, WordCounter
 from evaluation.niah.records import Row, Trial
 from evaluation.niah.rows import ROWS, read_rows
 from evaluation.niah.runner import CONFIG, SENT, read_haystack
 from evaluation.niah.trials import placements, stream_offset, trials
 from storage.errors import UsageError
+
+
+class Counting(Protocol):
+    """What a prompt is measured with."""
+
+    def count_text(self, text: str) -> TokenCount: ...
+
+    def count_chat(self, messages: Sequence[Message]) -> TokenCount: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +63,37 @@ def find_row(folder: Path, named: str) -> Row:
     )
 
 
-def show(folder: Path, row: Row, counter: TokenCounter) -> Shown:
+def rebuilt(folder: Path, row: Row, settings: AppSettings, data_dir: Path) -> Shown:
+    """The prompt of a row, with the counter that its run had, as far as this machine has it.
+
+    Raises UsageError where none of them gives the prompt that was sent.
+    """
+    found: UsageError | None = None
+    for counter in _counters(row, settings, data_dir):
+        try:
+            return show(folder, row, counter)
+        except UsageError as exc:
+            found = found or exc
+    raise found or _other(row)
+
+
+def _counters(row: Row, settings: AppSettings, data_dir: Path) -> Iterator[Counting]:
+    if row.model.startswith(f"{Reader.provider} "):
+        # The self-test's readers: a word is a token.
+        yield WordCounter()
+        return
+    if not row.exact:
+        yield EstimatingCounter()
+    yield choose_counter(settings, data_dir=data_dir)
+    provider, _, name = row.model.partition(" ")
+    if name and settings.model != f"{provider}:{name}":
+        # Another model than the one that answers now.
+        yield choose_counter(
+            settings.model_copy(update={"model": f"{provider}:{name}"}), data_dir=data_dir
+        )
+
+
+def show(folder: Path, row: Row, counter: Counting) -> Shown:
     """Rebuild the prompt of a row.
 
     `counter` must count as the run did. Raises UsageError where it gives
@@ -115,6 +158,6 @@ def _sent(folder: Path, row: Row) -> tuple[Message, ...]:
     path = folder / SENT / f"{row.key}.json.gz"
     try:
         told = json.loads(gzip.decompress(path.read_bytes()))
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, zlib.error):
         return ()
     return tuple(Message(role, content) for role, content in told)

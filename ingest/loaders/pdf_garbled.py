@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 
 _SAMPLE = 4000
 _LEAST_CHARACTERS = 20
@@ -40,7 +41,8 @@ def is_garbled(text: str, unmapped: float) -> bool:
     shown = [character for character in sample if not character.isspace()]
     if len(shown) < _LEAST_CHARACTERS:
         return False
-    meaningless = sum(map(_is_meaningless, shown))
+    counts = Counter(shown)
+    meaningless = sum(count for character, count in counts.items() if _is_meaningless(character))
     if meaningless > _MOST_MEANINGLESS * len(shown):
         return True
     words = _WORD.findall(sample)

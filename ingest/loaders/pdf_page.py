@@ -23,7 +23,7 @@ _FEW_LETTERS = 150
 _LEAST_PATHS = 200
 """Text that was turned into outlines takes hundreds of shapes; lines of a form some dozens."""
 
-_UNMAPPED_SAMPLE = 400
+_UNMAPPED_SAMPLE = 100
 _MOST_COLUMN_GLYPHS = 30_000
 _MOST_RECTS = 3000
 _LEAST_JOINED = 8
@@ -114,8 +114,8 @@ def _unmapped(textpage: Any, length: int) -> float:
         return 0.0
     step = max(1, count // _UNMAPPED_SAMPLE)
     sample = range(0, count, step)
-    wrong = sum(raw.FPDFText_HasUnicodeMapError(textpage.raw, index) == 1 for index in sample)
-    return wrong / len(sample)
+    wrong = [raw.FPDFText_HasUnicodeMapError(textpage.raw, index) for index in sample].count(1)
+    return float(wrong / len(sample))
 
 
 def _visible_text(textpage: Any, raw_text: str, sight: Sight) -> str:

@@ -2,7 +2,7 @@
 
 pdfium gives all text that a page draws, also what is drawn in no colour, in the
 background's, in a hair's height or beside the paper. Its objects are looked
-through for those (0.1 s for 100 pages; 2 s where each character is an object).
+through for those (0.1 s for 100 pages; some seconds where each character is an object).
 Whether text of a suspicious colour is seen is decided by drawing the page with
 it and without it: where not a pixel differs, nobody sees it.
 
@@ -17,9 +17,13 @@ import time
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from storage.flags import HIDDEN, OFF_PAGE, TINY
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _TEXT, _PATH, _IMAGE, _FORM = 1, 2, 3, 5
 _DEEPEST_FORM = 6
@@ -40,8 +44,7 @@ _PALE = 225
 _LEAST_ALPHA = 26
 _SAME_COLOUR = 24
 _LEAST_FILL = 4.0
-_MOST_FILLS = 60
-_MOST_COVER_TESTS = 100_000
+_MOST_FILLS = 300
 _SEEN_BY = 20
 """Of 255: how much a pixel must differ for a reader to see it. White on #EEEEEE does not."""
 
@@ -156,13 +159,30 @@ def look(page: Any, drawing: Drawing) -> Sight:
     return sight
 
 
-class _Plain(NamedTuple):
-    """A text object that is seen as far as it alone tells."""
+class _Plain:
+    """Text objects that are seen as far as each alone tells; there may be thousands on a page."""
 
-    order: int
-    box: _Box
-    handle: Any
-    colour: tuple[int, ...]
+    def __init__(self) -> None:
+        self.orders = array("L")
+        self.boxes = array("f")
+        self.colours = array("L")
+        self.indexes = array("l")
+        """On the page; below 0 for those in `handles`, from its end."""
+        self.handles: list[Any] = []
+
+    def handle(self, page: Any, at: int) -> Any:
+        """The object that was noted at a place."""
+        from pypdfium2 import raw
+
+        index = self.indexes[at]
+        return raw.FPDFPage_GetObject(page, index) if index >= 0 else self.handles[-index - 1]
+
+    def centres(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Across and up, each of shape (n,)."""
+        import numpy as np
+
+        edges = np.frombuffer(self.boxes, dtype=np.float32).reshape(-1, 4)
+        return (edges[:, 0] + edges[:, 2]) / 2, (edges[:, 1] + edges[:, 3]) / 2
 
 
 @dataclass(slots=True)
@@ -173,11 +193,7 @@ class _Found:
     images: list[_Box] = field(default_factory=list)
     image_orders: list[int] = field(default_factory=list)
     suspects: list[_Text] = field(default_factory=list)
-    plain: list[_Plain] = field(default_factory=list)
-    """The other text objects, as far as `_take` met them."""
-    plain_orders: array[int] = field(default_factory=lambda: array("L"))
-    """Of those that `_gather` told fast; with `plain_indexes`."""
-    plain_indexes: array[int] = field(default_factory=lambda: array("L"))
+    plain: _Plain = field(default_factory=_Plain)
     fills: list[tuple[int, _Box, tuple[int, ...]]] = field(default_factory=list)
 
 
@@ -194,7 +210,7 @@ def _gather(page: Any, found: _Found, paper: _Box) -> None:
     first = paper.left + _PAPER_EDGE
     high = paper.top - _PAPER_EDGE
     last = paper.right - _PAPER_EDGE
-    orders, indexes = found.plain_orders, found.plain_indexes
+    plain = found.plain
     for index in range(min(raw.FPDFPage_CountObjects(page), _MOST_OBJECTS)):
         handle = get_object(page, index)
         if (
@@ -212,8 +228,10 @@ def _gather(page: Any, found: _Found, paper: _Box) -> None:
         ):
             found.texts += 1
             found.order += 1
-            orders.append(found.order)
-            indexes.append(index)
+            plain.orders.append(found.order)
+            plain.indexes.append(index)
+            plain.boxes.extend((left.value, bottom.value, right.value, top.value))
+            plain.colours.append(red.value << 16 | green.value << 8 | blue.value)
         else:
             _take(handle, found, paper, _UNMOVED, 0)
 
@@ -276,7 +294,13 @@ def _take_text(handle: Any, found: _Found, paper: _Box, matrix: _Matrix) -> None
         address = ctypes.cast(handle, ctypes.c_void_p).value or 0
         found.suspects.append(_Text(address, handle, found.order, box, kind))
     else:
-        found.plain.append(_Plain(found.order, box, handle, colour))
+        plain = found.plain
+        plain.handles.append(handle)
+        plain.indexes.append(-len(plain.handles))
+        plain.orders.append(found.order)
+        plain.boxes.extend(box)
+        red, green, blue, _ = colour
+        plain.colours.append(red << 16 | green << 8 | blue)
 
 
 def _take_fill(handle: Any, found: _Found, matrix: _Matrix) -> None:
@@ -297,37 +321,29 @@ def _take_fill(handle: Any, found: _Found, matrix: _Matrix) -> None:
 
 def _add_covered(page: Any, found: _Found) -> None:
     """Plain text of the colour it stands on, or with a filled shape or a picture drawn over it."""
-    count = len(found.plain) + len(found.plain_orders)
-    if count * (len(found.fills) + len(found.images)) > _MOST_COVER_TESTS:
+    import numpy as np
+
+    plain = found.plain
+    if not plain.orders:
         return
-    found.plain += _told_fast(page, found)
-    pictures = list(zip(found.image_orders, found.images, strict=True))
-    for order, box, handle, colour in found.plain:
-        place = box.centre
-        kind = ""
-        for later, ground, fill in found.fills:
-            if ground.holds(place) and (later > order or _alike(colour, fill)):
-                kind = "hidden"
-        for later, picture in pictures:
-            if later > order and picture.holds(place):
-                kind = "under-image"
-        if kind:
-            address = ctypes.cast(handle, ctypes.c_void_p).value or 0
-            found.suspects.append(_Text(address, handle, order, box, kind))
-
-
-def _told_fast(page: Any, found: _Found) -> Iterator[_Plain]:
-    from pypdfium2 import raw
-
-    for order, index in zip(found.plain_orders, found.plain_indexes, strict=True):
-        handle = raw.FPDFPage_GetObject(page, index)
-        if raw.FPDFPageObj_GetFillColor(handle, *_COLOUR):
-            colour = tuple(value.value for value in _COLOUR)
-            yield _Plain(order, _box(handle, _UNMOVED), handle, colour)
-
-
-def _alike(colour: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    return max(abs(a - b) for a, b in zip(colour[:3], other[:3], strict=True)) < _SAME_COLOUR
+    x, y = plain.centres()
+    orders = np.array(plain.orders)
+    packed = np.array(plain.colours)
+    colours = np.stack([packed >> 16, packed >> 8 & 255, packed & 255]).astype(np.int16)
+    hidden = np.zeros(len(orders), dtype=bool)
+    under = np.zeros(len(orders), dtype=bool)
+    for order, box, fill in found.fills:
+        ground = np.array(fill[:3], dtype=np.int16)[:, None]
+        alike = np.abs(colours - ground).max(axis=0) < _SAME_COLOUR
+        hidden |= _holds(box, x, y) & ((orders < order) | alike)
+    for order, box in zip(found.image_orders, found.images, strict=True):
+        under |= _holds(box, x, y) & (orders < order)
+    for at in np.flatnonzero(hidden | under).tolist():
+        handle = plain.handle(page, at)
+        address = ctypes.cast(handle, ctypes.c_void_p).value or 0
+        kind = "under-image" if under[at] else "hidden"
+        box = _Box(*plain.boxes[4 * at : 4 * at + 4])
+        found.suspects.append(_Text(address, handle, plain.orders[at], box, kind))
 
 
 def _is_layer(found: _Found) -> bool:
@@ -335,16 +351,29 @@ def _is_layer(found: _Found) -> bool:
     if not found.images:
         return False
     unpainted = {"unpainted", "under-image"}
-    layer = [
-        text
+    layer = {
+        text.order
         for text in found.suspects
         if text.kind in unpainted and _over_image(text.box, found.images)
-    ]
-    under = {text.order for text in layer}
-    over = sum(
-        text.order not in under and _over_image(text.box, found.images) for text in found.plain
-    )
-    return len(layer) > _LAYER * over
+    }
+    if not layer:
+        return False
+    if not found.plain.orders:
+        return True
+    import numpy as np
+
+    x, y = found.plain.centres()
+    over = np.zeros(len(x), dtype=bool)
+    for box in found.images:
+        over |= _holds(box, x, y)
+    over &= ~np.isin(np.array(found.plain.orders), list(layer))
+    return len(layer) > _LAYER * int(over.sum())
+
+
+def _holds(box: _Box, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which of the places lie in a box."""
+    inside: NDArray[np.bool_] = (box.left <= x) & (x <= box.right)
+    return inside & (box.bottom <= y) & (y <= box.top)
 
 
 def _over_image(box: _Box, images: list[_Box]) -> bool:

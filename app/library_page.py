@@ -1,0 +1,371 @@
+"""The library page: what is in it, what is wrong with it, adding, deleting, reading again.
+
+The page only draws. Runs are carried out by `app.ingest_process` in processes
+of their own; a fragment looks at them once a second, so that a reload, or a
+run that somebody else has started, is shown as what it is.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import document_page, rendering, resources, run_view
+from app.chat_page import ingest_command
+from app.ingest_process import BRAKE, at_work
+from app.library_view import ORDERS, key_of, state_options, table_html
+from app.uploads import keep, uploads_folder
+from app.work_style import work_style
+from storage.errors import HayloftError
+from storage.listing import Wanted
+from storage.records import Failure
+
+if TYPE_CHECKING:
+    from app.ingest_process import Run
+    from storage.records import LibraryCounts, RunSummary
+
+ROWS = 50
+RUNS_SHOWN = 20
+WATCH_S = 1.0
+"""Between two looks at a run at work."""
+IDLE_S = 3.0
+"""Between two looks for a run that somebody else starts."""
+
+_PICKS = """
+export default function (component) {
+  const { setTriggerValue } = component;
+  const onClick = (event) => {
+    const button = event.target.closest && event.target.closest("button[data-pick]");
+    if (button) setTriggerValue("picked", button.getAttribute("data-pick"));
+  };
+  document.addEventListener("click", onClick);
+  return () => document.removeEventListener("click", onClick);
+}
+"""
+
+
+@lru_cache(maxsize=1)
+def _picks() -> Any:
+    return st.components.v2.component("hayloft.picks", js=_PICKS)
+
+
+def show() -> None:
+    """Draw the page."""
+    st.html(work_style(dark=st.context.theme.type == "dark"))
+    try:
+        _draw()
+    except HayloftError as error:
+        st.html(rendering.notice_html("error", "The library cannot be shown", str(error)))
+        st.button("Try again", icon=":material/refresh:", key="try-again")
+
+
+def _draw() -> None:
+    counts = resources.counts()
+    _head(counts)
+    _run_panel()
+    _upload()
+    document_page.undo()
+    picked = _picks()(key="picks", on_picked_change=lambda: None).picked
+    if counts.documents or counts.failures:
+        _list(str(picked or ""))
+    else:
+        st.html(
+            rendering.notice_html(
+                "info",
+                "The library is empty",
+                "Drop files above, or have a folder of this machine read, subfolders included; "
+                "then it is kept in line with every run. In a terminal:",
+                ingest_command(),
+            )
+        )
+    _sources()
+    _history()
+    document_page.show()
+
+
+def _head(counts: LibraryCounts) -> None:
+    documents = rendering.count_of(counts.documents, "document")
+    fresh = (
+        f"last run {rendering.age(max(0.0, time.time() - counts.last_ingested_at))}"
+        if counts.last_ingested_at
+        else "never read so far"
+    )
+    aside = f" · {rendering.count_of(counts.failures, 'file')} set aside" if counts.failures else ""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.html(
+            '<h1 class="hl-title">Library</h1><div class="hl-small">'
+            f"{documents} · {rendering.count_of(counts.pages, 'page')} · {fresh}{aside}</div>"
+        )
+        st.button(
+            "Run now",
+            key="run-now",
+            icon=":material/sync:",
+            help="Bring the library in line with all its folders, as every night",
+            on_click=_order,
+            args=([], "All folders"),
+            disabled=not resources.library().catalog.sources(),
+        )
+
+
+def _order(words: list[str], what: str) -> None:
+    resources.ingest_runs().order(words, what)
+
+
+# --- runs ---------------------------------------------------------------------------------------
+
+
+def _run_panel() -> None:
+    """What is at work, redrawn by itself; the page follows when that changes."""
+    state = resources.ingest_runs().state()
+    active = state.now is not None or at_work(resources.storage_settings().data_dir)
+    st.session_state["library-run"] = _mark()
+    st.fragment(_runs, run_every=WATCH_S if active else IDLE_S)()
+
+
+def _mark() -> list[object]:
+    """What the page rests on beside the catalog: which run ended last, and whether one works."""
+    state = resources.ingest_runs().state()
+    own = state.now is not None
+    outside = not own and at_work(resources.storage_settings().data_dir)
+    return [state.last.number if state.last else 0, own, outside]
+
+
+def _runs() -> None:
+    if st.session_state.get("library-run") != _mark():
+        st.rerun()
+    state = resources.ingest_runs().state()
+    catalog = resources.library().catalog
+    if state.now is not None:
+        _run(state.now)
+    elif at_work(resources.storage_settings().data_dir):
+        runs = catalog.runs(limit=1)
+        since = runs[0].started_at if runs else time.time()
+        outside = run_view.outside_of(runs, catalog.done_since(since))
+        st.html(run_view.outside_html(outside, time.time()))
+    for run in state.queued:
+        st.html(f'<div class="hl-small">{rendering.text_html(run.what)}: waits for its turn</div>')
+    if state.last is not None and state.now is None:
+        _ended(state.last)
+
+
+def _run(run: Run) -> None:
+    with st.container(border=True):
+        words = rendering.label(f"{run.what}: {run_view.run_words(run)}")
+        st.progress(run.share or 0.0, text=words)
+        if files := run_view.run_html(run):
+            st.html(files)
+        st.button(
+            "Stopping…" if run.state == "stopping" else "Stop",
+            key="stop-run",
+            icon=":material/stop_circle:",
+            on_click=resources.ingest_runs().stop,
+            disabled=run.state == "stopping",
+        )
+
+
+def _ended(run: Run) -> None:
+    st.html(run_view.ended_html(run))
+    with st.container(horizontal=True):
+        st.button("Close", key="dismiss-run", on_click=resources.ingest_runs().dismiss)
+        if run.code == BRAKE:
+            st.button(
+                "They are meant to go: run it again and let it delete",
+                key="allow-deletes",
+                icon=":material/delete_sweep:",
+                on_click=_order,
+                args=(["--allow-deletes", *run.words], f"{run.what}, with deletes"),
+            )
+
+
+# --- adding -------------------------------------------------------------------------------------
+
+
+def _upload() -> None:
+    most_mb = resources.app_settings().upload_mb
+    turn = st.session_state.get("upload-turn", 0)
+    given = st.file_uploader(
+        "Add documents",
+        help="PDF, Office files, web pages, mails, books, text, tables, code and ZIP archives of "
+        "these are read. They are kept in the data directory, and nothing is overwritten.",
+        accept_multiple_files=True,
+        key=f"upload-{turn}",
+        max_upload_size=most_mb,
+    )
+    if given:
+        st.session_state["upload-said"] = _take(given, most_mb)
+        # A widget of another key: the files leave the server's memory.
+        st.session_state["upload-turn"] = turn + 1
+        st.rerun()
+    for kind, title, sentence in st.session_state.get("upload-said", []):
+        st.html(rendering.notice_html(kind, title, sentence))
+    if st.session_state.get("upload-said"):
+        st.button("Close", key="close-upload", on_click=_forget, args=("upload-said",))
+
+
+def _take(given: list[Any], most_mb: int) -> list[tuple[str, str, str]]:
+    """Keep the files and have them read; what there is to say of each."""
+    data_dir = resources.storage_settings().data_dir
+    said: list[tuple[str, str, str]] = []
+    kept: list[str] = []
+    for file in given:
+        try:
+            found = keep(data_dir, file.name, file.getbuffer(), most_mb=most_mb)
+        except HayloftError as error:
+            said.append(("warn", "Not taken", str(error)))
+            continue
+        kept.append(found.path.name)
+        if found.existed:
+            said.append(("info", "There already", f"{found.path.name} is the very same file."))
+        elif found.path.name != found.asked:
+            sentence = f"{found.asked} is kept as {found.path.name}; nothing was overwritten."
+            said.append(("info", "Another name", sentence))
+    if kept:
+        what = kept[0] if len(kept) == 1 else rendering.count_of(len(kept), "file")
+        _order([str(uploads_folder(data_dir))], f"Reading {what}")
+    return said
+
+
+def _forget(key: str) -> None:
+    st.session_state.pop(key, None)
+
+
+# --- the list -----------------------------------------------------------------------------------
+
+
+def _list(picked: str) -> None:
+    catalog = resources.library().catalog
+    wanted = _filters()
+    listed = catalog.listing(wanted)
+    if not listed.entries and listed.total:
+        st.session_state["library-page"] = 1
+        st.rerun()
+    files = {
+        key_of(entry): [entry.source_root, entry.document]
+        for entry in listed.entries
+        if isinstance(entry, Failure)
+    }
+    if picked.startswith("d") and picked[1:].isdecimal():
+        document_page.open_document(int(picked[1:]))
+    elif picked in files:
+        document_page.open_file(*files[picked])
+    if not listed.total:
+        st.html(
+            rendering.notice_html("info", "None of them", "No document or file fits the filters.")
+        )
+        return
+    st.html(table_html(listed.entries, time.time()))
+    if listed.total > ROWS:
+        pages = -(-listed.total // ROWS)
+        first = wanted.offset + 1
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.pagination(pages, key="library-page")
+            st.html(
+                f'<div class="hl-small">{first:,} to {first + len(listed.entries) - 1:,} of '
+                f"{listed.total:,}</div>"
+            )
+
+
+def _first_page() -> None:
+    st.session_state["library-page"] = 1
+
+
+def _filters() -> Wanted:
+    catalog = resources.library().catalog
+    states = state_options(catalog.state_counts())
+    folders = _folder_choices()
+    kinds = ["", *resources.scope_choices().facets.kinds]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Search names and titles",
+            key="library-text",
+            max_chars=200,
+            icon=":material/search:",
+            on_change=_first_page,
+        )
+        state = _choice("State", "library-state", states)
+        kind = _choice("Type", "library-kind", {kind: kind or "All" for kind in kinds})
+        folder = _choice(
+            "Folder",
+            "library-folder",
+            {number: rendering.plain(words) for number, (_, _, words) in enumerate(folders)},
+        )
+        order = _choice("Order", "library-order", ORDERS)
+    root, below, _ = folders[folder]
+    page = max(1, int(st.session_state.get("library-page", 1)))
+    return Wanted(
+        text=text or "",
+        state=state,
+        kind=kind,
+        root=root,
+        folder=below,
+        order=order,
+        offset=(page - 1) * ROWS,
+        limit=ROWS,
+    )
+
+
+def _choice(name: str, key: str, options: dict[Any, str]) -> Any:
+    """A select box over keys with words; what is no longer there is no longer chosen."""
+    if st.session_state.get(key) not in options:
+        st.session_state.pop(key, None)
+    return st.selectbox(
+        name, list(options), format_func=options.__getitem__, key=key, on_change=_first_page
+    )
+
+
+def _folder_choices() -> list[tuple[str, str, str]]:
+    """Root, folder below it, and words for both; the first is everything."""
+    found: list[tuple[str, str, str]] = [("", "", "All")]
+    seen: set[str] = set()
+    for root, folder, documents in resources.library().catalog.folders():
+        if root not in seen:
+            seen.add(root)
+            found.append((root, "", _source_name(root)))
+        if folder:
+            found.append((root, folder, f"{_source_name(root)} / {folder} ({documents:,})"))
+    return found
+
+
+def _source_name(root: str) -> str:
+    uploads = uploads_folder(resources.storage_settings().data_dir).resolve()
+    return "Uploads" if Path(root) == uploads else root
+
+
+# --- below the list -----------------------------------------------------------------------------
+
+
+def _sources() -> None:
+    catalog = resources.library().catalog
+    sources = catalog.sources()
+    if not sources:
+        return
+    with st.expander(f"Folders that are read ({len(sources)})"):
+        for number, (root, whole) in enumerate(sources):
+            there = Path(root).is_dir()
+            what = "with all below it" if whole else "files that were named one by one"
+            state = "" if there else " · not there now; its documents stay searchable"
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.html(
+                    f"<div><bdi>{rendering.text_html(_source_name(root))}</bdi></div>"
+                    f'<div class="hl-small">{what}{state}</div>'
+                )
+                if there and whole:
+                    st.button(
+                        "Read now",
+                        key=f"read-source-{number}",
+                        on_click=_order,
+                        args=([root], f"Reading {_source_name(root)}"),
+                    )
+
+
+def _history() -> None:
+    runs: list[RunSummary] = resources.library().catalog.runs(limit=RUNS_SHOWN)
+    if not runs:
+        return
+    working = at_work(resources.storage_settings().data_dir)
+    with st.expander("History of the runs"):
+        st.html(run_view.history_html(runs, at_work=working))

@@ -1,0 +1,162 @@
+"""The library page's list of documents and files: values in, escaped HTML out."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.language_names import language_name
+from app.rendering import age, count_of, text_html
+from storage.listing import StateCounts
+from storage.records import DocumentSummary, Failure
+
+STATES: dict[str, str] = {
+    "": "All",
+    "fine": "Nothing to note",
+    "aside": "Never read",
+    "old": "Last good version",
+    "unsearchable": "Pages without text",
+    "hidden": "Hidden text",
+    "warned": "With notes",
+    "ocr": "Read by OCR",
+}
+ORDERS: dict[str, str] = {
+    "path": "By name",
+    "newest": "Newest first",
+    "pages": "Longest first",
+    "size": "Largest file first",
+    "yield": "Least text a page first",
+}
+
+Entry = DocumentSummary | Failure
+
+
+def file_of(entry: Entry) -> Path:
+    """Where the file lies."""
+    return Path(entry.source_root) / entry.document
+
+
+def key_of(entry: Entry) -> str:
+    """What a click on the entry says; a file that was never read has no id but its path."""
+    if isinstance(entry, DocumentSummary):
+        return f"d{entry.document_id}"
+    digest = hashlib.sha256(f"{entry.source_root}\0{entry.document}".encode()).hexdigest()
+    return f"f{digest[:16]}"
+
+
+def name_of(entry: Entry) -> str:
+    """What a reader calls it: the title, else the file's name."""
+    title = entry.title if isinstance(entry, DocumentSummary) else ""
+    return title or entry.document.rsplit("/", 1)[-1]
+
+
+def state_options(counts: StateCounts) -> dict[str, str]:
+    """The states that there are, each with its number."""
+    numbers = {"": counts.all} | {state: getattr(counts, state) for state in STATES if state}
+    return {
+        state: f"{words} ({numbers[state]:,})"
+        for state, words in STATES.items()
+        if numbers[state] or state == ""
+    }
+
+
+def table_html(entries: Sequence[Entry], now: float) -> str:
+    """The entries of one page; each name is a button that opens its entry."""
+    head = "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("Document", "Pages", "Chunks", "Text a page", "Language", "Date", "Read")
+    )
+    rows = "".join(
+        _document_row(entry, now) if isinstance(entry, DocumentSummary) else _file_row(entry, now)
+        for entry in entries
+    )
+    return (
+        '<div class="hl-list"><table class="hl-docs"><thead><tr>'
+        f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _document_row(document: DocumentSummary, now: float) -> str:
+    cells = {
+        "Pages": f"{document.pages:,}" if document.paged else f"{document.pages:,} §",
+        "Chunks": f"{document.chunks:,}",
+        "Text a page": yield_words(document),
+        "Language": language_name(document.language) if document.language else "",
+        "Date": document.dated,
+        "Read": age(max(0.0, now - document.ingested_at)),
+    }
+    return _row(document, _badges(document), cells)
+
+
+def _file_row(failure: Failure, now: float) -> str:
+    badge = _badge("error", "never read", failure.reason)
+    return _row(failure, badge, {"Read": f"tried {age(max(0.0, now - failure.last_seen))}"})
+
+
+def _row(entry: Entry, badges: str, cells: dict[str, str]) -> str:
+    name = text_html(name_of(entry))
+    data = "".join(
+        f'<td data-name="{head}">{text_html(cells.get(head, ""))}</td>'
+        for head in ("Pages", "Chunks", "Text a page", "Language", "Date", "Read")
+    )
+    return (
+        f'<tr><td><button type="button" class="hl-pick" data-pick="{key_of(entry)}" '
+        f'aria-label="Open {name}"><bdi>{name}</bdi></button>'
+        f'<div class="hl-small hl-path"><bdi>{text_html(entry.document)}</bdi></div>'
+        f"{badges}</td>{data}</tr>"
+    )
+
+
+def _badges(document: DocumentSummary) -> str:
+    found = []
+    if document.fault:
+        found.append(_badge("error", "last good version", document.fault))
+    if document.unsearchable_pages:
+        pages = count_of(document.unsearchable_pages, "page")
+        found.append(_badge("warn", f"{pages} without text"))
+    if document.flagged_pages:
+        found.append(_badge("warn", f"hidden text on {count_of(document.flagged_pages, 'page')}"))
+    if document.ocr_pages:
+        found.append(_badge("info", ocr_words(document)))
+    if document.warnings and not found:
+        found.append(_badge("info", count_of(len(document.warnings), "note")))
+    found += [_badge("tag", tag) for tag in document.tags[:4]]
+    return f'<div class="hl-badges">{"".join(found)}</div>' if found else ""
+
+
+def _badge(kind: str, words: str, more: str = "") -> str:
+    title = f' title="{text_html(more)}"' if more else ""
+    return f'<span class="hl-badge hl-badge-{kind}"{title}>{text_html(words)}</span>'
+
+
+def ocr_words(document: DocumentSummary) -> str:
+    """`OCR on 3 pages, 92% sure`; empty without."""
+    if not document.ocr_pages:
+        return ""
+    sure = "" if document.confidence is None else f", {document.confidence:.0%} sure"
+    return f"OCR on {count_of(document.ocr_pages, 'page')}{sure}"
+
+
+def yield_words(document: DocumentSummary) -> str:
+    """Text a page; what tells a scan without text from a report."""
+    if not document.pages:
+        return ""
+    return f"{document.characters / document.pages:,.0f} characters"
+
+
+def size_words(size: float) -> str:
+    """`12 bytes`, `3.4 KB`, `1.2 GB`."""
+    if size < 1000:
+        return count_of(int(size), "byte")
+    for unit in ("KB", "MB", "GB"):
+        size /= 1000
+        if size < 1000 or unit == "GB":
+            break
+    return f"{size:,.1f} {unit}"
+
+
+def moment(seconds: float) -> str:
+    """A day and a time, as the machine's clock tells it."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -1,0 +1,222 @@
+"""A page of a PDF as a picture, with the rectangles of quotes on it.
+
+Drawn in a child process with limits of time and memory, and kept in the data
+directory. The picture is only given where the file is still the one that was
+read: on another version the words would stand elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.page_boxes import Box, PageBoxes
+from storage.catalog import Catalog
+from storage.errors import HayloftError, StorageError
+
+log = logging.getLogger(__name__)
+
+# -P keeps the current folder off the module path.
+WORKER = (sys.executable, "-P", "-m", "app.page_worker")
+
+TIMEOUT_S = 20.0
+MEMORY_MB = 1024
+KEPT_MB = 256
+"""Of pictures; the ones that were not looked at for longest go first. About 1,000 pages."""
+MOST_PIXELS_WIDE = 2400
+_PACKAGES = Path(__file__).resolve().parents[1]
+_HASH_BYTES = 1 << 20
+
+
+class PageNotShown(HayloftError):
+    """The page cannot be shown as a picture; its text can."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """One page, drawn."""
+
+    png: Path
+    boxes: PageBoxes
+
+
+class PageImages:
+    """Pictures of the pages of one library. Safe to share between threads."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        folder: Path,
+        *,
+        kept_mb: int = KEPT_MB,
+        timeout_s: float = TIMEOUT_S,
+        memory_mb: int = MEMORY_MB,
+    ) -> None:
+        self._catalog = catalog
+        self._folder = folder
+        self._kept_mb = kept_mb
+        self._timeout_s = timeout_s
+        self._memory_mb = memory_mb
+
+    def view(
+        self,
+        document_id: int,
+        number: int,
+        spans: Sequence[tuple[int, int]] = (),
+        *,
+        pixels: int = 1000,
+    ) -> PageView:
+        """The page as a PNG `pixels` wide, and the rectangles of spans of its stored text.
+
+        Raises PageNotShown, with a sentence, where there is no such picture: no
+        PDF, another file than the one that was read, a file that cannot be drawn.
+        """
+        page = self._catalog.page(document_id, number)
+        file, sha256 = self._unchanged(document_id)
+        if page is None:
+            raise PageNotShown("The page is no longer in the library. Ask again.")
+        pixels = max(100, min(pixels, MOST_PIXELS_WIDE))
+        png = self._folder / sha256[:2] / f"{sha256}-{number}-{pixels}.png"
+        try:
+            png.parent.mkdir(parents=True, exist_ok=True)
+            there = png.is_file()
+            if there:
+                os.utime(png)
+        except OSError as exc:
+            raise StorageError(
+                f"Pictures of pages cannot be kept in {self._folder} "
+                f"({exc.strerror or exc}). Mend its permissions or free space."
+            ) from exc
+        if there:
+            return PageView(png, self._ask(file, number, page.text, spans, None, pixels))
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".draft-") as drafts:
+            draft = Path(drafts) / "page.png"
+            boxes = self._ask(file, number, page.text, spans, draft, pixels)
+            draft.replace(png)
+        self._trim()
+        return PageView(png, boxes)
+
+    def _unchanged(self, document_id: int) -> tuple[Path, str]:
+        """The document's file, where it is the one that was read, and its hash."""
+        read = self._catalog.file_of(document_id)
+        if read is None:
+            raise PageNotShown("The document is no longer in the library. Ask again.")
+        file = Path(read.root) / read.path
+        if file.suffix.lower() != ".pdf":
+            raise PageNotShown(f"{read.path} is not a PDF: its pages have no picture.")
+        try:
+            now = file.stat()
+            same = now.st_size == read.size
+            if same and now.st_mtime_ns != read.mtime_ns:
+                same = _sha256(file) == read.sha256
+        except OSError as exc:
+            raise PageNotShown(
+                f"{read.path} cannot be opened ({exc.strerror or exc}): only its text, as it was "
+                "read, can be shown."
+            ) from exc
+        if not same:
+            raise PageNotShown(
+                f"{read.path} has changed since it was read. Run `hayloft ingest` to read it again."
+            )
+        return file, read.sha256
+
+    def _ask(
+        self,
+        file: Path,
+        number: int,
+        text: str,
+        spans: Sequence[tuple[int, int]],
+        out: Path | None,
+        pixels: int,
+    ) -> PageBoxes:
+        request = {
+            "path": str(file),
+            "page": number,
+            "text": text,
+            "spans": [list(span) for span in spans],
+            "out": str(out or ""),
+            "pixels": pixels,
+            "memory_mb": self._memory_mb,
+            "seconds": max(1, int(self._timeout_s)),
+        }
+        path = os.pathsep.join(filter(None, [str(_PACKAGES), os.environ.get("PYTHONPATH", "")]))
+        try:
+            done = subprocess.run(
+                WORKER,
+                input=json.dumps(request),
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=self._timeout_s,
+                env={**os.environ, "PYTHONPATH": path},
+                start_new_session=True,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as exc:
+            raise PageNotShown(
+                f"Page {number} of {file.name} was not drawn within {self._timeout_s:g} seconds."
+            ) from exc
+        except OSError as exc:
+            raise PageNotShown(
+                f"No process to draw page {number} of {file.name} can be started "
+                f"({exc.strerror or exc})."
+            ) from exc
+        return _read(done, file, number)
+
+    def _trim(self) -> None:
+        """Delete the pictures that were not looked at for longest, down to the bound."""
+        kept: list[tuple[float, int, Path]] = []
+        for png in self._folder.glob("*/*.png"):
+            with contextlib.suppress(OSError):
+                status = png.stat()
+                kept.append((status.st_mtime, status.st_size, png))
+        size = sum(bytes_ for _, bytes_, _ in kept)
+        for _, bytes_, png in sorted(kept)[:-1]:
+            if size <= self._kept_mb * 1_000_000:
+                return
+            with contextlib.suppress(OSError):
+                png.unlink()
+                size -= bytes_
+
+
+def _read(done: subprocess.CompletedProcess[str], file: Path, number: int) -> PageBoxes:
+    """The child's answer; raises PageNotShown where it has none or is an error."""
+    try:
+        answer: Any = json.loads(done.stdout)
+        if "error" not in answer:
+            return PageBoxes(
+                float(answer["width"]),
+                float(answer["height"]),
+                int(answer["rotation"]),
+                tuple(tuple(Box(*map(float, box)) for box in boxes) for boxes in answer["boxes"]),
+            )
+        error = str(answer["error"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        log.info("a page was not drawn: status %s", done.returncode)
+        error = "crash"
+    why = {
+        "password": "is protected by a password",
+        "page": f"has no page {number} now",
+        "memory": "needs too much memory to be drawn",
+        "damaged": "cannot be drawn: it is damaged",
+    }.get(error, "made the process that draws it fail, as damaged files do")
+    raise PageNotShown(f"{file.name}, page {number}: the file {why}.")
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(_HASH_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

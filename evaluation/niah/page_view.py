@@ -1,0 +1,668 @@
+"""What the needle page shows, made from values: untrusted text in, escaped HTML out.
+
+Names of runs, answers, questions, needles and prompts may hold anything. They
+reach the page only through `text_html`. Buttons carry `data-niah`, whose value
+the page looks up among what it knows: it is never a path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+
+from app.calibration import Calibration, TrustedWindow
+from app.model_catalogue import CATALOGUE
+from app.plans import duration
+from app.rendering import count_of, notice_html, sentence_html, text_html
+from evaluation.niah.comparison import NiahComparison, sentence
+from evaluation.niah.heatmap import window_marks
+from evaluation.niah.palette import (
+    PALETTES,
+    STAGE_COLOURS,
+    STAGE_WORDS,
+    css,
+    ink,
+    length_name,
+    shade,
+)
+from evaluation.niah.prompt_parts import Part
+from evaluation.niah.records import Row
+from evaluation.niah.report_tables import effective_sentence, rate_text
+from evaluation.niah.run_list import RunEntry, Standing
+from evaluation.niah.show import Shown
+from evaluation.niah.statistics import Rate
+from evaluation.niah.summary import RIGHT, STAGES, Cell, LengthRow, Panel, Summary, is_hit
+
+LONGEST = 2_000
+"""Characters of an answer or a needle on a card; the rest is in the row's own view."""
+
+_STATES = {"complete": "complete", "at work": "at work", "stopped": "unfinished", "broken": "—"}
+
+
+# --- addresses: what a button names -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cell of a map, or a whole length of it (`depth` None)."""
+
+    length: int
+    depth: float | None
+
+    @property
+    def name(self) -> str:
+        """`4096@0.5`, `4096`."""
+        return f"{self.length}" if self.depth is None else f"{self.length}@{self.depth:g}"
+
+    @property
+    def words(self) -> str:
+        """`4K at depth 50%`."""
+        where = "all depths" if self.depth is None else f"depth {percent(self.depth)}"
+        return f"{length_name(self.length)}, {where}"
+
+
+def place_named(name: str, panel: Panel) -> Place | None:
+    """The place of a panel that a button or an address names; None where it has none such."""
+    for length in panel.lengths:
+        for place in (Place(length, None), *(Place(length, depth) for depth in panel.depths)):
+            if place.name == name:
+                return place
+    return None
+
+
+def rows_at(rows: Iterable[Row], panel: Panel, place: Place) -> list[Row]:
+    """The rows of a place, the lost ones first."""
+    found = [
+        row
+        for row in rows
+        if row.arm == panel.arm
+        and panel.task in ("", row.task)
+        and row.length == place.length
+        and (place.depth is None or round(row.depth_target, 4) == place.depth)
+    ]
+    return sorted(found, key=lambda row: (is_hit(row), row.depth_target, row.trial, row.task))
+
+
+# --- the list of runs ---------------------------------------------------------------------------
+
+
+def runs_html(entries: Sequence[RunEntry], chosen: str, counting: str) -> str:
+    """All runs as a table; `counting` is the one that sets the trusted window."""
+    head = "".join(
+        f"<th>{name}</th>"
+        for name in ("Run", "Model", "Window", "Grid", "Made", "State", "Trusted window")
+    )
+    rows = "".join(_run_html(entry, chosen, counting) for entry in entries)
+    return (
+        '<div class="nd-scroll" tabindex="0" role="region" aria-label="Runs">'
+        f'<table class="nd-table nd-runs"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _run_html(entry: RunEntry, chosen: str, counting: str) -> str:
+    on = entry.name == chosen
+    button = (
+        f'<button class="nd-link" data-niah="run:{escape(entry.name)}"'
+        f' aria-pressed="{str(on).lower()}">{text_html(entry.name)}</button>'
+    )
+    if entry.state == "broken":
+        why = sentence_html(entry.fault)
+        return (
+            f'<tr class="nd-broken{" nd-on" if on else ""}"><td>{button}</td>'
+            f'<td colspan="6">Cannot be read. {why}</td></tr>'
+        )
+    digest = f'<div class="hl-small">{text_html(digest_of(entry.digest))}</div>'
+    window = f"{entry.window:,}" if entry.window else "–"
+    cells = (
+        button,
+        f"{text_html(entry.model or 'not known')}{digest if entry.digest else ''}",
+        window,
+        text_html(grid_of(entry)),
+        text_html(when(entry.made_at)),
+        text_html(_STATES[entry.state]),
+        validity_html(entry.calibration, counts=entry.name == counting),
+    )
+    return (
+        f'<tr class="{"nd-on" if on else ""}">' + "".join(f"<td>{c}</td>" for c in cells) + "</tr>"
+    )
+
+
+def validity_html(record: Calibration | None, *, counts: bool = False) -> str:
+    """Whether a run may set the trusted window, with the reason."""
+    if record is None:
+        return '<span class="hl-small">–</span>'
+    name = "in force" if counts else "valid" if record.valid else "does not count"
+    kind = "hl-verified" if record.valid else "hl-near"
+    return f'<span class="hl-verdict {kind}" title="{text_html(record.reason)}">{name}</span>'
+
+
+def grid_of(entry: RunEntry) -> str:
+    """`4K–32K × 5 depths × 5 trials`."""
+    if not entry.lengths:
+        return "–"
+    ends = dict.fromkeys(length_name(one) for one in (entry.lengths[0], entry.lengths[-1]))
+    return (
+        f"{'–'.join(ends)} × {count_of(entry.depths, 'depth')} × "
+        f"{count_of(entry.repetitions, 'trial')}"
+    )
+
+
+def when(made_at: str) -> str:
+    """`21 Nov 2026, 07:02`, in this machine's time; what is no time as it is."""
+    try:
+        return f"{datetime.fromisoformat(made_at).astimezone():%d %b %Y, %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return made_at[:40] or "–"
+
+
+def digest_of(digest: str) -> str:
+    """The part of a digest that people compare."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+# --- a run --------------------------------------------------------------------------------------
+
+
+def facts_html(entry: RunEntry, summary: Summary) -> str:
+    """What was measured, with what."""
+    statuses = ", ".join(
+        f"{number:,} {status.replace('_', ' ')}"
+        for status, number in sorted(summary.statuses.items())
+    )
+    digest = digest_of(summary.digest or entry.digest)
+    facts = {
+        "Model": " ".join(filter(None, (summary.model or entry.model, summary.quantisation))),
+        "Digest": digest,
+        "Server": summary.server_version,
+        "Made": when(entry.made_at),
+        "Grid": grid_of(entry),
+        "Tasks": ", ".join(task.replace("_", " ") for task in entry.tasks),
+        "Arms": ", ".join(entry.arms),
+        "Haystack": ", ".join(summary.haystacks),
+        "Language": ", ".join(summary.languages),
+        "Rows": statuses,
+        "Closed book": _anchor(summary, "closed"),
+        "Oracle": _anchor(summary, "oracle"),
+    }
+    told = "".join(
+        f"<div><dt>{name}</dt><dd>{text_html(text)}</dd></div>"
+        for name, text in facts.items()
+        if text and text != "–"
+    )
+    return f'<dl class="nd-facts">{told}</dl>'
+
+
+def _anchor(summary: Summary, arm: str) -> str:
+    found = summary.anchors.get(arm, {}).get("")
+    return rate_text(found) if found is not None and found.n else ""
+
+
+def standing_of(entry: RunEntry, trusted: TrustedWindow | None) -> str:
+    """What a run means for the trusted window, in sentences."""
+    record = entry.calibration
+    if record is None and entry.arms and "long" not in entry.arms:
+        return "It asks no long prompts, so it says nothing of the trusted window."
+    if record is None and entry.state != "complete":
+        return "It is not finished, so it says nothing of the trusted window yet."
+    if record is None:
+        return "It has no calibration yet: `hayloft eval niah report` makes one."
+    if not record.valid:
+        return f"It does not set the trusted window. {record.reason}"
+    if trusted is not None and trusted.run == entry.name:
+        return f"{'It was the last to set' if trusted.stale else 'It sets'} the trusted window."
+    return "It is valid, and another run is newer or of the model that is served now."
+
+
+def trusted_html(trusted: TrustedWindow, model: str, window: int) -> str:
+    """How far the window of the model at hand may be filled, and what measures it again."""
+    if trusted.stale:
+        kind, title = "warn", "The calibration is stale"
+    elif trusted.measured:
+        kind, title = "info", "Measured"
+    else:
+        kind, title = "info", "Set by hand" if trusted.run else "Not measured yet"
+    told = f"Of the {window:,} tokens that {model} serves, {trusted.tokens:,} are trusted. "
+    renew = "" if trusted.measured else trusted.command
+    return notice_html(kind, title, told + trusted.reason, renew)
+
+
+def claimed_window(model: str) -> int | None:
+    """What the model's card vouches for, with YaRN; None for a model that is not known."""
+    name = model.rpartition(" ")[2].casefold()
+    found = [entry for entry in CATALOGUE if entry.tag and name.startswith(entry.tag)]
+    return found[0].usable_window if found else None
+
+
+def windows_html(panel: Panel, summary: Summary, trusted: int | None) -> str:
+    """Effective length beside the windows that are claimed, trained, served and trusted."""
+    effective = panel.effective
+    told: list[tuple[str, int | None, str]] = [
+        ("Effective", effective.tokens, "held here" if effective.tokens else "none held"),
+        ("Trusted", trusted, "what Hayloft fills at most"),
+        ("Trained", summary.trained_window, "without stretching"),
+        ("Served", summary.window or None, "by the server in this run"),
+        ("Claimed", claimed_window(summary.model), "by the model's card"),
+    ]
+    known = [(name, tokens, what) for name, tokens, what in told if tokens or name == "Effective"]
+    most = max((tokens or 0 for _, tokens, _ in known), default=0)
+    if not most:
+        return ""
+    rows = "".join(
+        f'<div class="nd-window nd-{name.lower()}"><span>{name}</span>'
+        f'<span class="nd-track"><i style="width:{100 * (tokens or 0) / most:.2f}%"></i></span>'
+        f"<b>{f'{tokens:,}' if tokens else '–'}</b><small>{what}</small></div>"
+        for name, tokens, what in known
+    )
+    return f'<div class="nd-windows" role="group" aria-label="Windows, in tokens">{rows}</div>'
+
+
+# --- the map ------------------------------------------------------------------------------------
+
+
+def map_html(panel: Panel, window: int, palette: str, chosen: Place | None = None) -> str:
+    """The map: each cell a button. `window` is the one served, 0 if unknown."""
+    marks = dict(window_marks(panel.lengths, window))
+    columns = list(enumerate(panel.lengths, start=1))
+    head = '<tr><th class="nd-depth">depth</th>' + "".join(
+        f'<th class="{"nd-mark" if n in marks else ""}">'
+        f"{f'<span>{escape(marks[n])}</span>' if n in marks else ''}</th>"
+        for n, _ in columns
+    )
+    lines = [
+        f'<tr><th class="nd-depth" scope="row">{percent(depth)}</th>'
+        + "".join(
+            _box(
+                _cell_html(panel.cells.get((length, depth)), Place(length, depth), palette, chosen),
+                n in marks,
+            )
+            for n, length in columns
+        )
+        + "</tr>"
+        for depth in panel.depths
+    ]
+    by_length = {row.length: row for row in panel.rows}
+    strip = '<tr class="nd-strip"><th class="nd-depth" scope="row">all depths</th>' + "".join(
+        _box(_strip_html(by_length[length], palette, chosen), n in marks) for n, length in columns
+    )
+    foot = "<tr><th></th>" + "".join(
+        f'<th class="nd-length" scope="col">{length_name(length)}'
+        f"{'' if by_length[length].exact else ' ~'}</th>"
+        for _, length in columns
+    )
+    return (
+        '<div class="nd-scroll" tabindex="0" role="region" aria-label="Map of lengths and depths">'
+        '<table class="nd-map" aria-label="Right answers by depth and length">'
+        f"{head}</tr>{''.join(lines)}{strip}</tr>{foot}</tr></table></div>{_legend_html()}"
+    )
+
+
+def _box(inner: str, marked: bool) -> str:
+    return f"<td{' class=nd-mark' if marked else ''}>{inner}</td>"
+
+
+def _cell_html(cell: Cell | None, place: Place, palette: str, chosen: Place | None) -> str:
+    state = cell.state if cell is not None else "not run"
+    if cell is not None and state == "measured":
+        told = f"{cell.rate.hits} of {cell.rate.n}, 95% interval {interval(cell.rate)}"
+        some = cell.invalid + cell.errors
+        if some:
+            told += f"; {some} more without a valid answer"
+        inner = f"{cell.rate.hits}/{cell.rate.n}{'<i></i>' if some else ''}"
+        return _button(place, told, inner, _paint(cell.rate, palette), "", chosen)
+    kind = "nd-void" if state in ("invalid", "leak") else "nd-blank"
+    tag = {"leak": "known", "not run": ""}.get(state, state)
+    inner = f"<span>{tag}</span>" if tag else ""
+    return _button(place, _STATE_WORDS[state], inner, "", kind, chosen)
+
+
+_STATE_WORDS = {
+    "leak": "the model knows the answer without a text",
+    "invalid": "no valid answer: the server read less, or does not serve this length",
+    "error": "errors only, tried again by the next run",
+    "not run": "not run",
+}
+
+
+def _strip_html(row: LengthRow, palette: str, chosen: Place | None) -> str:
+    place = Place(row.length, None)
+    if row.rate.n:
+        inner = f"<b>{row.rate.hits}/{row.rate.n}</b><small>{interval(row.rate)}</small>"
+        told = f"{row.rate.hits} of {row.rate.n}, 95% interval {interval(row.rate)}"
+        return _button(place, told, inner, _paint(row.rate, palette), "", chosen)
+    kind = "nd-void" if row.invalid or row.leaks else "nd-blank"
+    return _button(
+        place, "no valid answer" if kind == "nd-void" else "not run", "", "", kind, chosen
+    )
+
+
+def _button(
+    place: Place, told: str, inner: str, style: str, kind: str, chosen: Place | None
+) -> str:
+    on = place == chosen
+    words = escape(f"{place.words}: {told}")
+    return (
+        f'<button class="nd-cell {kind}{" nd-on" if on else ""}" data-niah="cell:{place.name}" '
+        f'style="{style}" title="{words}" aria-label="{words}" '
+        f'aria-pressed="{str(on).lower()}">{inner}</button>'
+    )
+
+
+def _paint(rate: Rate, palette: str) -> str:
+    ground = shade(rate.share, PALETTES[palette])
+    return f"background:{css(ground)};color:{css(ink(ground))}"
+
+
+def _legend_html() -> str:
+    return (
+        '<ul class="nd-legend"><li><i class="nd-blank"></i>not run</li>'
+        '<li><i class="nd-void"></i>no valid answer</li>'
+        '<li><i class="nd-some"></i>some invalid</li>'
+        "<li>k/n: right answers; below, the 95% interval of the whole length</li></ul>"
+    )
+
+
+def lengths_html(panel: Panel) -> str:
+    """Each length in numbers, and where its needles were lost."""
+    head = "".join(
+        f"<th>{name}</th>"
+        for name in ("Length", "Right", "By haystack", "Invalid", "Errors", "Lost to")
+    )
+    rows = "".join(
+        "<tr>"
+        + "".join(
+            f"<td>{told}</td>"
+            for told in (
+                length_name(row.length),
+                text_html(rate_text(row.rate)),
+                f"{row.clustered[0]:.2f}–{row.clustered[1]:.2f}"
+                if row.clustered and row.clustered[0] < row.clustered[1]
+                else "–",
+                f"{row.invalid:,}" if row.invalid else "–",
+                f"{row.errors:,}" if row.errors else "–",
+                _lost_html(row),
+            )
+        )
+        + "</tr>"
+        for row in panel.rows
+    )
+    return (
+        '<div class="nd-scroll" tabindex="0" role="region" aria-label="Lengths">'
+        f'<table class="nd-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def stages_html(panel: Panel) -> str:
+    """A bar for each length: the shares of rows that each stage lost."""
+    lines = []
+    for row in panel.rows:
+        total = sum(row.stages.values())
+        parts = "".join(
+            f'<i style="width:{100 * row.stages[stage] / total:.2f}%;background:{_colour(stage)}" '
+            f'title="{escape(STAGE_WORDS[stage])}: {row.stages[stage]} of {total}"></i>'
+            for stage in STAGES
+            if row.stages.get(stage)
+        )
+        lost = total - row.stages.get(RIGHT, 0)
+        told = f"{lost} of {total} lost" if total else "not run"
+        lines.append(
+            f'<div class="nd-stage"><span>{length_name(row.length)}</span>'
+            f'<span class="nd-bar">{parts}</span><small>{told}</small></div>'
+        )
+    used = [stage for stage in STAGES if any(row.stages.get(stage) for row in panel.rows)]
+    legend = "".join(
+        f'<li><i style="background:{_colour(stage)}"></i>{escape(STAGE_WORDS[stage])}</li>'
+        for stage in used
+    )
+    return f'<div class="nd-stages">{"".join(lines)}</div><ul class="nd-legend">{legend}</ul>'
+
+
+def _colour(stage: str) -> str:
+    return css(STAGE_COLOURS[stage]) if stage in STAGE_COLOURS else "var(--hl-green)"
+
+
+def _lost_html(row: LengthRow) -> str:
+    lost = sorted((count, stage) for stage, count in row.stages.items() if stage != RIGHT)
+    return ", ".join(f"{escape(STAGE_WORDS[stage])} {count}" for count, stage in reversed(lost))
+
+
+def thirds_sentence(panel: Panel) -> str:
+    """Which third of the text is read best."""
+    told = ", ".join(f"{band.name} {rate_text(band.rate)}" for band in panel.thirds)
+    best = {
+        "edges": "read best at both ends, so Hayloft puts the best passages there",
+        "start": "read best at the start, so Hayloft puts the best passages there",
+        "end": "read best at the end, so Hayloft puts the best passages there",
+    }.get(panel.placement, "no third differs for sure, so passages stay in their order")
+    return f"By depth: {told}: {best}."
+
+
+# --- a cell's rows ------------------------------------------------------------------------------
+
+
+def place_html(panel: Panel, place: Place, rows: Sequence[Row]) -> str:
+    """What a cell or a length comes to."""
+    found: Cell | LengthRow | None
+    if place.depth is None:
+        found = next((row for row in panel.rows if row.length == place.length), None)
+    else:
+        found = panel.cells.get((place.length, place.depth))
+    told = [f"{count_of(len(rows), 'row')}."]
+    if found is not None and found.rate.n:
+        told.insert(
+            0,
+            f"{found.rate.hits} of {found.rate.n} right, 95% interval {interval(found.rate)}; "
+            f"mean score {found.rate.fraction:.2f}.",
+        )
+    if found is not None:
+        told += [
+            f"{number:,} {what}."
+            for number, what in (
+                (found.invalid, "invalid: the server read less than it was sent, or nothing"),
+                (found.errors, "failed, and will be tried again"),
+                (found.leaks, "answered rightly without any text: they count neither way"),
+            )
+            if number
+        ]
+    title = f'<h3 class="nd-h3" id="nd-place">{escape(place.words)}</h3>'
+    return f"{title}<p>{text_html(' '.join(told))}</p>"
+
+
+def row_html(row: Row) -> str:
+    """One question with its answer, and a button for its prompt."""
+    kind = "nd-none" if row.status != "ok" else "nd-good" if is_hit(row) else "nd-bad"
+    verdict = row.score_detail.get("verdict", "") if row.status == "ok" else row.status
+    score = f" ({row.score:g})" if row.score is not None else ""
+    stage = (
+        f'<span class="nd-lost">{escape(STAGE_WORDS[row.failure_stage])}</span>'
+        if row.failure_stage
+        else ""
+    )
+    depth = row.depth_target if row.depth_actual is None else row.depth_actual
+    about = f"{row.task.replace('_', ' ')}, trial {row.trial}, depth {percent(depth)}"
+    return (
+        f'<article class="nd-row {kind}"><header><b>{text_html(str(verdict))}{score}</b>{stage}'
+        f'<span class="hl-small">{text_html(about)}</span>'
+        f'<button class="nd-link" data-niah="row:{escape(row.key)}">The prompt</button></header>'
+        f"<dl>{facts_list(row_facts(row, LONGEST))}</dl></article>"
+    )
+
+
+def row_facts(row: Row, longest: int) -> dict[str, str]:
+    """What is to be told of a row; texts cut where they are longer."""
+    wrong = row.score_detail.get("wrong") or ()
+    return {
+        "asked": _cut(row.question, longest),
+        "expected": _cut("; ".join(row.expected), longest) or "that the text does not say it",
+        "answered": _cut(row.answer, longest) or ("(nothing)" if row.status == "ok" else ""),
+        "named, and wrong": _cut("; ".join(map(str, wrong)), longest)
+        if isinstance(wrong, list | tuple)
+        else "",
+        "judge": "" if row.judge_score is None else f"{row.judge_score:g}",
+        "needle": _cut("\n".join(one.text for one in row.needles), longest),
+        "distractors": _cut("\n".join(one.text for one in row.distractors), longest),
+        "checks": trace_of(row),
+        "with the cause taken away": _again(row),
+        "why": _cut(row.error, longest),
+        "tokens": _tokens(row),
+    }
+
+
+def trace_of(row: Row) -> str:
+    """`parsed ok, split FAILED`: the checks of the product's path, in order."""
+    words = {True: "ok", False: "FAILED"}
+    return ", ".join(
+        f"{check.get('check', '?')} {words.get(check.get('passed'), 'not told')}"  # type: ignore[arg-type]
+        for check in row.stage_trace
+    )
+
+
+def _again(row: Row) -> str:
+    names = {"gold_first": "needle ranked first", "double_budget": "twice the room"}
+    told = []
+    for how, what in row.counterfactuals.items():
+        score = what.get("score") if isinstance(what, Mapping) else None
+        right = "right" if score == 1 else "wrong" if score is not None else "failed"
+        told.append(f"{names.get(str(how), str(how))}: {right}")
+    return "; ".join(told)
+
+
+def _tokens(row: Row) -> str:
+    if row.prompt_tokens is None:
+        return ""
+    theirs = row.server_prompt_tokens
+    server = f"{theirs:,} read by the server" if theirs is not None else "the server tells none"
+    return f"{row.prompt_tokens:,} {'counted' if row.exact else 'estimated'}, {server}"
+
+
+def facts_list(facts: Mapping[str, str]) -> str:
+    """Terms and what they say, as the inside of a `dl`."""
+    return "".join(
+        f"<dt>{name}</dt><dd>{text_html(text)}</dd>" for name, text in facts.items() if text
+    )
+
+
+# --- a prompt -----------------------------------------------------------------------------------
+
+
+def proof_html(shown: Shown) -> str:
+    """Whether this is the very prompt that was sent."""
+    if shown.proved:
+        name, kind = "the very prompt: its digest is the row's", "hl-verified"
+    elif shown.messages:
+        name, kind = "not proved: the row has no digest of it", "hl-near"
+    else:
+        name, kind = "no prompt was kept", "hl-near"
+    return f'<span class="hl-verdict {kind}">{name}</span>'
+
+
+def prompt_html(role: str, parts: Sequence[Part]) -> str:
+    """One message, its needles marked, what is left out told."""
+    shown = "".join(_part_html(part) for part in parts)
+    return (
+        f'<div class="nd-role">{text_html(role)}</div>'
+        f'<div class="hl-page nd-prompt" tabindex="0">{shown}</div>'
+    )
+
+
+def _part_html(part: Part) -> str:
+    if part.kind == "left out":
+        return f'<span class="nd-out">… {part.characters:,} characters left out …</span>'
+    if part.kind == "text":
+        return text_html(part.text)
+    kind = "nd-needle" if part.kind == "needle" else "nd-distractor"
+    return f'<mark class="{kind}" title="{part.kind}">{text_html(part.text)}</mark>'
+
+
+# --- a run at work ------------------------------------------------------------------------------
+
+
+def standing_words(standing: Standing) -> str:
+    """`120 of 460, about 5 min left; long, 4,096 tokens at 50%: right`."""
+    if not standing.total:
+        return f"{count_of(standing.done, 'answer')} so far"
+    told = f"{standing.done:,} of {standing.total:,}"
+    if standing.seconds_left is not None and standing.done < standing.total:
+        told += f", about {duration(standing.seconds_left)} left"
+    return f"{told}; {standing.last}" if standing.last else told
+
+
+def last_line(log: str) -> str:
+    """The last thing that a process said, without our own name before it."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return lines[-1].removeprefix("hayloft: ") if lines else ""
+
+
+# --- two runs -----------------------------------------------------------------------------------
+
+
+def comparison_html(found: NiahComparison, name_a: str, name_b: str) -> str:
+    """A and B, pair by pair."""
+    changed = "".join(
+        f"<li>{text_html(name)}: {text_html(str(a))} → {text_html(str(b))}</li>"
+        for name, (a, b) in found.changed.items()
+    )
+    head = "".join(
+        f"<th>{name}</th>" for name in ("", "A", "B", "Change", "Fixed", "Broken", "p", "n")
+    )
+    rows = ""
+    for group in found.groups:
+        one = group.difference
+        told = (
+            group.name,
+            f"{one.a:.3f}",
+            f"{one.b:.3f}",
+            f"{one.change:+.3f} [{one.low:+.2f}, {one.high:+.2f}]",
+            f"{one.fixed}",
+            f"{one.broken}",
+            f"{one.p if one.p is not None else 1.0:.3f}",
+            f"{one.n:,}",
+        )
+        total = ' class="nd-total"' if not group.length else ""
+        rows += f"<tr{total}>" + "".join(f"<td>{text_html(text)}</td>" for text in told) + "</tr>"
+    verdicts = "".join(
+        f"<p><b>{text_html(sentence(group))}</b></p>" for group in found.groups if not group.length
+    )
+    alone = (
+        f'<p class="hl-small">Not compared: {count_of(found.only_a, "valid row")} of A alone, '
+        f"{found.only_b:,} of B alone.</p>"
+        if found.only_a or found.only_b
+        else ""
+    )
+    return (
+        f"<p>A: <bdi>{text_html(name_a)}</bdi><br>B: <bdi>{text_html(name_b)}</bdi></p>"
+        f"{f'<ul class=nd-changed>{changed}</ul>' if changed else ''}{verdicts}"
+        '<div class="nd-scroll" tabindex="0" role="region" aria-label="Comparison">'
+        f'<table class="nd-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"{alone}"
+    )
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def percent(share: float) -> str:
+    """`50%`, `12.5%`."""
+    return f"{round(100 * share, 1):g}%"
+
+
+def interval(rate: Rate) -> str:
+    """`0.44–1.00`."""
+    return f"{rate.low:.2f}–{rate.high:.2f}"
+
+
+def panel_name(panel: Panel) -> str:
+    """`Long prompt, multi key`."""
+    arm = {"long": "Long prompt", "rag": "Through Hayloft"}.get(panel.arm, panel.arm)
+    return f"{arm}, {panel.task.replace('_', ' ') or 'all tasks'}"
+
+
+def verdict_html(panel: Panel) -> str:
+    """The one sentence of a map."""
+    return f'<p class="nd-sentence">{text_html(effective_sentence(panel))}</p>'
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]} … ({len(text):,} characters)"
