@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ask": ("app.cli_ask", "a cited answer with its receipt"),
     "warm": ("app.cli_warm", "let the model read what conversations begin with, ahead of time"),
     "ui": ("app.cli_ui", "the chat app in the browser"),
+    "serve": ("app.cli_serve", "the HTTP API for other programs (OpenAI-compatible), and tokens"),
     "eval": ("evaluation.cli", "score search and answers on your questions; compare settings"),
     "models": ("app.cli_models", "chat models: windows, memory, what fits; pull and extend them"),
     "tokens": ("app.cli_tokens", "exact Qwen2 token counts"),

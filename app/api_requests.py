@@ -9,6 +9,7 @@ names it in `hayloft.ignored`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -89,7 +90,10 @@ def chat_request(body: object) -> ChatRequest:
     for name, value in given.items():
         if name not in _KNOWN:
             raise ApiError(
-                400, f"Unknown parameter: '{_short(name)}'.", code="unknown_parameter", param=name
+                400,
+                f"Unknown parameter: '{_short(name)}'.",
+                code="unknown_parameter",
+                param=_short(name),
             )
         if value is not None:
             _KNOWN[name](name, value)
@@ -108,7 +112,7 @@ def chat_request(body: object) -> ChatRequest:
         )
     scope, mode = _extension(given.get(EXTENSION))
     question, exchanges, passed_over = _conversation(given.get("messages"))
-    ignored = [name for name in _IGNORED if given.get(name) not in (None, [], {})]
+    ignored = [name for name in _IGNORED if given.get(name) not in (None, _DONE_ANYWAY.get(name))]
     named = _MODES_BY_MODEL[model]
     return ChatRequest(
         model=model,
@@ -133,7 +137,7 @@ def search_request(body: object) -> SearchRequest:
             f"Unknown parameter: '{_short(unknown[0])}'. There are: query, limit, "
             f"{', '.join(KEYS)}.",
             code="unknown_parameter",
-            param=unknown[0],
+            param=_short(unknown[0]),
         )
     query = given.get("query")
     if query is None:
@@ -149,7 +153,7 @@ def search_request(body: object) -> SearchRequest:
             code="invalid_value",
             param="limit",
         )
-    return SearchRequest(_sound(query), limit, scope_of_line(given, EVERYTHING, place="The search"))
+    return SearchRequest(query, limit, scope_of_line(given, EVERYTHING, place="The search"))
 
 
 def search_parameters(pairs: Sequence[tuple[str, str]]) -> dict[str, object]:
@@ -157,10 +161,11 @@ def search_parameters(pairs: Sequence[tuple[str, str]]) -> dict[str, object]:
     body: dict[str, object] = {}
     for name, value in pairs:
         if name == "limit":
-            body[name] = int(value) if value.isascii() and value.isdecimal() else value
+            body[name] = int(value) if re.fullmatch(r"[0-9]{1,9}", value) else value
         elif name in _REPEATED:
             cast("list[str]", body.setdefault(name, [])).append(value)
         elif name in body:
+            name = _short(name)
             raise ApiError(400, f"'{name}' is given twice.", code="invalid_value", param=name)
         else:
             body[name] = value
@@ -244,7 +249,7 @@ def _message(message: object, place: str) -> tuple[str, str]:
         )
     if message.get("tool_calls") or message.get("function_call"):
         raise _unsupported(f"{place}.tool_calls")
-    return role, _sound(_text(message.get("content"), f"{place}.content"))
+    return role, _text(message.get("content"), f"{place}.content")
 
 
 def _text(content: object, place: str) -> str:
@@ -282,7 +287,7 @@ def _extension(given: object) -> tuple[Scope, Mode | None]:
             f"Unknown parameter: '{EXTENSION}.{_short(unknown[0])}'. There are: mode, "
             f"{', '.join(KEYS)}.",
             code="unknown_parameter",
-            param=f"{EXTENSION}.{unknown[0]}",
+            param=f"{EXTENSION}.{_short(unknown[0])}",
         )
     mode = fields.get("mode")
     if mode is not None and mode not in MODES:
@@ -337,7 +342,8 @@ def _only(*values: object) -> Check:
 
     def check(name: str, value: object) -> None:
         # 1 == True in Python, but not in JSON.
-        if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in values):
+        same = [one for one in values if value == one and type(value) is type(one)]
+        if not same:
             raise ApiError(
                 400,
                 f"Unsupported value: '{name}' does not support {_short(value)} with this model.",
@@ -382,6 +388,8 @@ _IGNORED: dict[str, Check] = {
     "prompt_cache_key": _of((str,), "a string"),
     "prompt_cache_retention": _of((str,), "a string"),
 }
+_DONE_ANYWAY: dict[str, object] = {"temperature": 0, "store": False}
+"""Values that are no wish passed over, but what happens."""
 _KNOWN: dict[str, Check] = {
     **_IGNORED,
     "model": _of((str,), "a string"),
@@ -436,7 +444,8 @@ def _missing(name: str) -> ApiError:
 def _wrong_type(name: str, value: object, wanted: str) -> ApiError:
     return ApiError(
         400,
-        f"Invalid type for '{name}': expected {wanted}, but got {_JSON_NAMES[type(value)]} instead.",
+        f"Invalid type for '{name}': expected {wanted}, but got "
+        f"{_JSON_NAMES[type(value)]} instead.",
         code="invalid_type",
         param=name,
     )
@@ -465,8 +474,3 @@ _JSON_NAMES: dict[type, str] = {
 def _short(value: object) -> str:
     text = "null" if value is None else str(value)
     return text if len(text) <= 80 else text[:79] + "…"
-
-
-def _sound(text: str) -> str:
-    """The text as UTF-8 can hold it: JSON may spell half of a surrogate pair."""
-    return text.encode("utf-8", "replace").decode("utf-8")

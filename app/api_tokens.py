@@ -70,9 +70,7 @@ class ApiTokens:
                     f"There is a token named {name} already. Revoke that one first, or give the "
                     "new one another name."
                 )
-            append(
-                {"event": "made", "name": name, "sha256": _digest(token), "at": self._clock()}
-            )
+            append({"event": "made", "name": name, "sha256": _digest(token), "at": self._clock()})
         return token
 
     def revoke(self, name: str) -> None:
@@ -114,9 +112,7 @@ class ApiTokens:
         except FileNotFoundError:
             return None
         except OSError as exc:
-            raise StorageError(
-                f"{self._file.path} cannot be read: {exc.strerror or exc}."
-            ) from exc
+            raise StorageError(f"{self._file.path} cannot be read: {exc.strerror or exc}.") from exc
         return found.st_ino, found.st_size, found.st_mtime_ns
 
 

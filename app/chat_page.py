@@ -371,9 +371,10 @@ def _empty_library(counts: LibraryCounts) -> None:
     st.html(
         rendering.notice_html(
             "info",
-            "Add a folder of documents",
-            "PDF, Markdown, HTML, Word and text files are read, subfolders included. Run this in "
-            f"a terminal; the page goes on by itself when the first document is there.{set_aside}",
+            "Add documents",
+            "Drop files on the page Library, or have a folder read, subfolders included: run this "
+            "in a terminal. The page goes on by itself when the first document is there."
+            f"{set_aside}",
             ingest_command(),
         )
     )

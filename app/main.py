@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
-from app import chat_page, library_page
+from app import chat_page, library_page, models_page, status_page
 
 CHAT = st.Page(chat_page.show, title="Chat", icon=":material/forum:", url_path="chat", default=True)
 # A page of another package is named by the path of its script.
 PAGES = [
     CHAT,
     st.Page(library_page.show, title="Library", icon=":material/inventory_2:", url_path="library"),
+    st.Page(models_page.show, title="Models", icon=":material/memory:", url_path="models"),
+    st.Page(status_page.show, title="Status", icon=":material/monitor_heart:", url_path="status"),
 ]
+NEEDLE = Path(__file__).resolve().parents[1] / "evaluation" / "needle_page.py"
+if NEEDLE.is_file():
+    PAGES.append(st.Page(NEEDLE, title="Needle", icon=":material/grid_on:", url_path="needle"))
 page = st.navigation(PAGES, position="top")
 st.set_page_config(
     page_title="Hayloft" if page is CHAT else f"{page.title} · Hayloft",

@@ -55,7 +55,8 @@ def advice_html(advice: Facts) -> str:
     """Which model to take, and why."""
     if not advice["tag"]:
         return notice_html("info", "Advice", str(advice["reason"]))
-    return notice_html("info", f"Advice: {advice['tag']}", str(advice["reason"]).capitalize())
+    reason = str(advice["reason"])
+    return notice_html("info", f"Advice: {advice['tag']}", f"{reason[:1].upper()}{reason[1:]}")
 
 
 def model_html(model: Facts) -> str:
@@ -109,7 +110,8 @@ def memory_html(needs: Sequence[Facts], name: str) -> str:
 
 def _need(need: Facts) -> str:
     fits = need["fits"]
-    weights, cache = need["weights_bytes"] / 1e9, need["kv_bytes"] / 1e9
+    cache = need["kv_bytes"] / 1e9
+    weights = need["total_bytes"] / 1e9 - cache
     title = f"{weights:.1f} GB of weights, {cache:.1f} GB of cache: {FITS[fits]}"
     return (
         f'<td class="hl-fit-{fits}" title="{title}">{need["total_bytes"] / 1e9:.1f} '

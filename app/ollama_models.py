@@ -273,7 +273,7 @@ def load(
     returned where the server does not list it afterwards. Raises ModelCrashed
     where it does not fit in memory.
     """
-    body = {
+    body: dict[str, object] = {
         "model": name,
         "messages": [{"role": "user", "content": "Hi"}],
         "stream": False,

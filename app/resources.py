@@ -10,7 +10,7 @@ import json
 import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -25,10 +25,13 @@ from storage.settings import StorageSettings
 if TYPE_CHECKING:
     from app.assistant import Assistant
     from app.chat import ChatModel
+    from app.chat_http import Server
     from app.find import Finder
     from app.ingest_process import IngestRuns
+    from app.model_jobs import ModelJobs
     from app.page_image import PageImages
     from app.plans import Plan
+    from app.status_view import DiskUse
     from storage.records import Facets, LibraryCounts
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,12 @@ MODEL_CHECK_S = 30.0
 
 OUTLOOK_S = 20.0
 """How often it looks anew what the modes would cost."""
+
+DISK_S = 30.0
+"""How often the status page measures the data directory anew."""
+
+MODELS_S = 15.0
+"""How often the models page asks Ollama anew."""
 
 SCOPE_CHOICES_S = 30.0
 """How often it looks anew what can be filtered by: 0.1 s at 20,000 documents."""
@@ -87,6 +96,51 @@ def ingest_runs() -> IngestRuns:
     from app.ingest_process import IngestRuns
 
     return IngestRuns(storage_settings().data_dir)
+
+
+@st.cache_resource(show_spinner=False)
+def model_jobs() -> ModelJobs:
+    """What the models page has Ollama do, whoever looks at it."""
+    from app.model_jobs import ModelJobs
+
+    return ModelJobs()
+
+
+@st.cache_resource(show_spinner=False)
+def ollama() -> Server:
+    """Where Ollama serves, as the settings say."""
+    from app.ollama_server import ollama_server
+
+    settings = app_settings()
+    return ollama_server(
+        settings.ollama_url,
+        connect_timeout_s=settings.connect_timeout_s,
+        answer_timeout_s=settings.answer_timeout_s,
+    )
+
+
+@st.cache_resource(show_spinner=False, ttl=MODELS_S)
+def models() -> dict[str, Any]:
+    """What `hayloft models` tells; looked up again some seconds later."""
+    from app.model_report import report
+
+    return report(ollama())
+
+
+@st.cache_resource(show_spinner=False, ttl=DISK_S)
+def disk() -> DiskUse:
+    """What the data directory takes."""
+    from app.status_view import disk_use
+
+    return disk_use(storage_settings().data_dir)
+
+
+@st.cache_resource(show_spinner=False)
+def versions() -> dict[str, str]:
+    """Versions of what answers rest on."""
+    from app import status_view
+
+    return status_view.versions()
 
 
 @dataclass(frozen=True, slots=True)

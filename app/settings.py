@@ -123,3 +123,8 @@ class AppSettings(BaseSettings):
 
     upload_mb: int = Field(default=200, ge=1, le=4096)
     """The largest file that the page takes; while it arrives it is held in memory."""
+
+    serve_port: int = Field(default=8600, ge=1, le=65535)
+
+    serve_address: str = "127.0.0.1"
+    """Where the HTTP API is served; elsewhere than on loopback it needs tokens."""

@@ -63,6 +63,15 @@ class SpeedLog:
         )
         return Speeds(prefill, decode, None if answers is None else round(answers))
 
+    def known(self) -> dict[tuple[str, int], Speeds]:
+        """All that was measured, by model and window."""
+        found = {}
+        for key in self._read():
+            model, _, window = key.rpartition("@")
+            if window.isdecimal():
+                found[model, int(window)] = self.of(model, int(window))
+        return found
+
     def add(
         self,
         model: str,

@@ -22,6 +22,9 @@ _STYLE = """
 .hl-docs td:first-child { width: 100%; overflow-wrap: anywhere; min-width: 14rem; }
 .hl-runs td:first-child { width: auto; white-space: nowrap; min-width: 0; }
 .hl-runs td:last-child { white-space: normal; width: 100%; overflow-wrap: anywhere; }
+.hl-docs.hl-plain { width: auto; }
+.hl-docs.hl-plain td:first-child { width: auto; min-width: 0; white-space: nowrap; }
+.hl-docs td.hl-wrap { white-space: normal; overflow-wrap: anywhere; }
 .hl-pick { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
   padding: 0; margin: 0; cursor: pointer; text-align: left; overflow-wrap: anywhere; }
 .hl-pick:hover { text-decoration: underline; text-decoration-color: var(--hl-straw); }
@@ -49,7 +52,7 @@ _STYLE = """
   opacity: 0.75; }
 .hl-yield-ocr { background: light-dark(#5f86a8, #7fa7c9); }
 .hl-yield-none, .hl-yield-little { background: var(--hl-rust); opacity: 1; }
-dl.hl-wide { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; }
+dl.hl-facts.hl-wide { display: grid; margin-top: 0.7rem !important; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; }
 .hl-facts.hl-wide dt { font-size: 0.82rem; padding-top: 0 !important; }
 .hl-facts.hl-wide dd + dt { padding-top: 0 !important; }
 .hl-facts.hl-wide dd { font-variant-numeric: tabular-nums; }
@@ -73,8 +76,6 @@ dl.hl-wide { display: grid; grid-template-columns: max-content 1fr; gap: 0.2rem 
   .hl-docs:not(.hl-need) td[data-name]::before { content: attr(data-name) " ";
     color: var(--hl-muted); font-size: 0.75rem; }
   .hl-docs.hl-need thead { position: static; width: auto; height: auto; clip-path: none; }
-  dl.hl-wide { grid-template-columns: 1fr; }
-  .hl-facts.hl-wide dd { padding-bottom: 0.35rem !important; }
 }
 </style>
 """

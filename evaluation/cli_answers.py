@@ -43,7 +43,7 @@ _LINES = (
     ("said", "the answer's text holds it"),
     ("exact", "the answer says it and nothing else"),
     ("f1", "word F1 of the answer"),
-    ("cited", "a quote that stands is of a page that answers"),
+    ("cited", "a proved quote is of a page that answers"),
     ("found", "a page that answers was found"),
     ("spoke", "did not abstain"),
     ("abstained", "abstained where there is no answer"),

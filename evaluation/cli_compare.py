@@ -338,9 +338,10 @@ def changes_of(found: Comparison, *, every: bool) -> Iterator[str]:
     groups = [("Fixed", found.fixed), ("Broken", found.broken)]
     if every:
         groups += [("Wrong as before", wrong), ("Right as before", right)]
+    at = "" if found.metric == "right" else f" at {found.metric}"
     for word, changes in groups:
         if changes:
-            yield f"{word} at {found.metric} ({len(changes)}):"
+            yield f"{word}{at} ({len(changes)}):"
             shown = changes if every else changes[:_LISTED]
             yield from (f"  {_line(change, found)}" for change in shown)
             if len(changes) > len(shown):

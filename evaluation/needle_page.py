@@ -29,6 +29,7 @@ from evaluation.niah.page_view import Place
 from evaluation.niah.palette import PALETTES
 from evaluation.niah.prompt_parts import parts
 from evaluation.niah.records import Row
+from evaluation.niah.rows import ROWS
 from evaluation.niah.run_folder import CONFIG, ScoredRun, load
 from evaluation.niah.run_list import RunEntry, Stamp, Tail
 from evaluation.niah.show import Shown, rebuilt
@@ -77,7 +78,6 @@ class Opened:
 
 def show() -> None:
     """Draw the page."""
-    st.set_page_config(layout="wide")
     css = Path(page_view.__file__).with_name("page_view.css").read_text(encoding="utf-8")
     _html(style_sheet(dark=st.context.theme.type == "dark") + f"<style>{css}</style>")
     try:
@@ -100,6 +100,8 @@ def _draw() -> None:
     _at_work(data_dir)
     _show_start(data_dir, entries)
     if not entries:
+        if st.session_state.get("niah-at-work"):
+            return
         _html(
             rendering.notice_html(
                 "info", "There is no run yet", "Start one above, or in a terminal:",
@@ -203,14 +205,15 @@ def _at_work(data_dir: Path) -> None:
     """Runs that some process is at, read as they grow; begun here, they can be stopped here."""
     begun = background.last(data_dir)
     folders = run_list.at_work(data_dir)
-    names = [folder.name for folder in folders]
-    if begun is not None and begun.alive and begun.run not in names:
-        names.append(begun.run)
-    if st.session_state.get("niah-at-work", names) != names:
-        st.session_state["niah-at-work"] = names
+    # A run appears in the list with its folder, and its map with its first row.
+    now = [(folder.name, (folder / ROWS).is_file()) for folder in folders]
+    if begun is not None and begun.alive:
+        now.append((begun.run, (data_dir / RUNS / begun.run).is_dir()))
+    if st.session_state.get("niah-at-work", now) != now:
+        st.session_state["niah-at-work"] = now
         _served.clear()
         st.rerun()
-    st.session_state["niah-at-work"] = names
+    st.session_state["niah-at-work"] = now
     for folder in folders:
         standing = _tail(str(folder)).look()
         st.progress(

@@ -232,6 +232,8 @@ class _Walk:
             except OSError:
                 yield entry
                 continue
+            if not status.st_size and suffix in EMPTY_IS_NORMAL:
+                continue
             relative = folder + name
             files[relative] = new(
                 FoundFile, (entry.path, relative, status.st_size, status.st_mtime_ns, suffix)

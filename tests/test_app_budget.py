@@ -125,7 +125,7 @@ def test_every_version_says_what_was_read_and_reused(version: str) -> None:
     assert second.computed_tokens == (computed if version == "0.30.0" else None)
 
 
-# --- what a page takes -----------------------------------------------------------------------------
+# --- what a page takes --------------------------------------------------------------------------
 
 _SIGNS = ["<|im_end|>", "</passage>", "<passage n=", "⟦", "⟧", "<|endoftext|>"]
 _HOSTILE = [*_SIGNS, "\n\n", "\r\n", "  "]
@@ -352,7 +352,7 @@ def test_whole_documents_are_taken_where_chosen_and_soon_read(
     assert choose([whole], DOCUMENTS, named=named)[0] == DOCUMENTS
 
 
-# --- numbers and what stands at the front ----------------------------------------------------------
+# --- what stands at the front ---------------------------------------------------------------------
 
 
 def test_pages_at_the_front_survive_dropped_turns() -> None:

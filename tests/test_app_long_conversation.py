@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.answers import Receipt
@@ -297,6 +298,40 @@ def test_chosen_documents_stand_whole_before_the_conversation(
         other.ask("Who keeps it?", scope=scope)
         third = double.chats()[-1]
         assert third.cached > 0.9 * common_prefix(pieces(first), pieces(third.prompt)) > 0
+
+
+def test_what_broke_the_prefix_is_told(library: Library, tmp_path: Path) -> None:
+    """Unloaded between turns, loaded by another program, or another conversation asked."""
+    with OllamaDouble(version="newer") as double:
+        talk = Talk(library, double, tmp_path / "c.db")
+        first = talk.ask(question(0))
+        warm = talk.ask(question(1))
+        double.scheduler.unload_all()
+        evicted = talk.ask(question(2))
+        body = {"model": "qwen2:7b", "messages": [], "options": {"num_ctx": 8192}}
+        httpx.post(f"{double.url}/api/chat", json=body)
+        reloaded = talk.ask(question(3))
+        again = talk.ask(question(4))
+
+        assert (first.state, first.broke) == ("cold", "")
+        assert (warm.state, warm.broke, again.state) == ("warm", "", "warm")
+        assert (evicted.state, reloaded.state) == ("cold", "cold")
+        assert "no longer loaded" in evicted.broke
+        assert "window of 8,192" in reloaded.broke
+        assert grows(sent(double))
+
+
+def test_a_question_that_cannot_fit_loses_no_conversation(library: Library, tmp_path: Path) -> None:
+    """One sentence, nothing sent; the next question goes on where the last answer ended."""
+    with OllamaDouble() as double:
+        talk = Talk(library, double, tmp_path / "c.db", window=4096, reserve=256, **SMALL)
+        talk.ask(question(0))
+        with pytest.raises(AssertionError, match="HAYLOFT_WINDOW"):
+            talk.ask("Tell me: " + "why " * 4500)
+        assert len(double.chats()) == 1
+        talk.ask(question(0))
+
+        assert grows(sent(double))
 
 
 def _numbers(prompt: str) -> list[int]:

@@ -20,8 +20,9 @@ from datetime import datetime
 from pathlib import Path
 
 from app.calibration import RUNS
+from evaluation.niah.run_folder import plain_name
 from evaluation.niah.run_list import at_work
-from storage.errors import LockHeld, StorageError, UsageError
+from storage.errors import LockHeld, StorageError
 from storage.locks import FileLock, is_held
 
 _LOCK, _RECORD, _LOG = "background.lock", "background.json", "background.log"
@@ -54,9 +55,7 @@ def begin(data_dir: Path, words: Sequence[str], *, run: str = "") -> str:
     StorageError where its files cannot be written.
     """
     home = data_dir / RUNS
-    name = run or f"{datetime.now():%Y%m%d-%H%M%S}-page"
-    if Path(name).name != name or name.startswith("-"):
-        raise UsageError(f"{name!r} cannot be the id of a run.")
+    name = plain_name(run) if run else f"{datetime.now():%Y%m%d-%H%M%S}-page"
     if busy := at_work(data_dir):
         raise LockHeld(
             f"The run {busy[0].name} is at work; two at once would slow each other down."

@@ -225,7 +225,7 @@ def trusted_html(trusted: TrustedWindow, model: str, window: int) -> str:
     else:
         kind, title = "info", "Set by hand" if trusted.run else "Not measured yet"
     told = f"Of the {window:,} tokens that {model} serves, {trusted.tokens:,} are trusted. "
-    renew = "" if trusted.measured else trusted.command
+    renew = "" if trusted.measured or trusted.command in trusted.reason else trusted.command
     return notice_html(kind, title, told + trusted.reason, renew)
 
 
@@ -240,7 +240,7 @@ def windows_html(panel: Panel, summary: Summary, trusted: int | None) -> str:
     """Effective length beside the windows that are claimed, trained, served and trusted."""
     effective = panel.effective
     told: list[tuple[str, int | None, str]] = [
-        ("Effective", effective.tokens, "held here" if effective.tokens else "none held"),
+        ("Effective", effective.tokens, _effective_words(panel)),
         ("Trusted", trusted, "what Hayloft fills at most"),
         ("Trained", summary.trained_window, "without stretching"),
         ("Served", summary.window or None, "by the server in this run"),
@@ -257,6 +257,16 @@ def windows_html(panel: Panel, summary: Summary, trusted: int | None) -> str:
         for name, tokens, what in known
     )
     return f'<div class="nd-windows" role="group" aria-label="Windows, in tokens">{rows}</div>'
+
+
+def _effective_words(panel: Panel) -> str:
+    if panel.effective.unproven:
+        return (
+            "held here; beyond it, too few trials to tell"
+            if panel.effective.tokens
+            else "too few trials to tell"
+        )
+    return "held here" if panel.effective.tokens else "no length held"
 
 
 # --- the map ------------------------------------------------------------------------------------

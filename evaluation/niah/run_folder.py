@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from evaluation.niah.summary import MAPPED, Planned
 from storage.errors import UsageError
 
 CONFIG = "config.yaml"
+
+_PLAIN = re.compile(r"[^\W_][\w.-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,16 @@ class ScoredRun:
     def name(self) -> str:
         """The run's id."""
         return self.folder.name
+
+
+def plain_name(name: str) -> str:
+    """The id of a run as it is; raises UsageError for one that could be a path or an option."""
+    if not _PLAIN.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the id of a run: use letters, digits, hyphens and points, at most "
+            "100, and begin with a letter or a digit."
+        )
+    return name
 
 
 def find_run(data_dir: Path, named: str = "") -> Path:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from app.calibration import RECORD, RUNS, Calibration, read
 from evaluation.niah.config import Config, read_config
+from evaluation.niah.probe import INGEST_S, INGEST_TOKENS_PER_S
 from evaluation.niah.rows import DONE, ROWS
 from evaluation.niah.runner import CONFIG, PLAN, read_plan
 from evaluation.niah.trials import trials
@@ -283,9 +284,12 @@ def _a_trial(cell: tuple[str, int], took: Mapping[tuple[str, int], list[float]])
     if same:
         return sum(same) / len(same)
     arm, length = cell
+    ingested = 0.0
+    if arm == "rag" and all(one[0] != arm for one in took):
+        ingested = INGEST_S + length / INGEST_TOKENS_PER_S
     near = min(took, key=lambda one: (one[0] != arm, abs(one[1] - length)), default=(arm, length))
     mean = sum(took[near]) / len(took[near])
-    return mean * length / near[1] if near[1] and length else mean
+    return ingested + (mean * length / near[1] if near[1] and length else mean)
 
 
 def _row_words(row: Mapping[str, Any]) -> str:

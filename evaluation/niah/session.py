@@ -36,6 +36,7 @@ from evaluation.niah.haystacks import (
 from evaluation.niah.order import Step
 from evaluation.niah.probe import Speed, probe
 from evaluation.niah.prompts import FRAMES
+from evaluation.niah.run_folder import plain_name
 from evaluation.niah.runner import (
     CONFIG,
     Progress,
@@ -156,18 +157,22 @@ def opened(args: argparse.Namespace, note: Callable[[str], None]) -> Iterator[Se
     """
     asked = _asked(args)
     storage = StorageSettings()
-    settings = _settings(asked)
-    model = _model(settings, storage)
     named = getattr(args, "run", "")
-    folder = storage.data_dir / RUNS / named if named else None
-    if named and Path(named).name != named:
-        raise UsageError(f"{named!r} cannot be the id of a run: use letters, digits and hyphens.")
+    folder = storage.data_dir / RUNS / plain_name(named) if named else None
+    going_on = folder is not None and (folder / CONFIG).is_file()
+    if going_on and args.new:
+        raise UsageError(f"The run {named} is there already. Leave --new out, or name another.")
+    # A run that is named goes on with its own model, whatever is set now.
+    begun = read_config(folder / CONFIG) if going_on and folder is not None else asked
+    settings = _settings(
+        replace(asked, model=asked.model or begun.model, window=asked.window or begun.window)
+    )
+    model = _model(settings, storage)
     # Before the haystack: a server that is away is told at once.
     language = asked.language if asked.language in FRAMES else "en"
     speed = probe(model, FRAMES[language], language)
     # Now that it is loaded, the server tells the window that it really has.
     served = served_by(model)
-    going_on = folder is not None and (folder / CONFIG).is_file()
     if folder is None and hasattr(args, "run") and not args.new:
         folder = _unfinished(storage.data_dir, asked, served.model, served.digest, served.window)
         going_on = folder is not None

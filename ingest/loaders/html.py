@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.loaders.cleaning import one_line, title_or_name
+from ingest.loaders.encodings import meant
 from ingest.loaders.hidden_markup import mark_concealed
 from ingest.loaders.reading import damaged, read_bytes, without_text
 from ingest.loaders.sections import Block, sections, table
+from ingest.loaders.text import encoding_of
+from storage.errors import DocumentUnreadable
 from storage.records import ParsedDocument
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
 SUFFIXES = (".html", ".htm", ".xhtml")
-LOADER_VERSION = "html-3"
+LOADER_VERSION = "html-4"
 
 _DROPPED = frozenset(
     "script style nav noscript template head svg canvas iframe object audio video"
@@ -92,10 +95,38 @@ def read_markup(content: bytes | str) -> Markup:
     """The blocks of HTML or XHTML; of bytes in the encoding they state, or a guess."""
     import bs4
 
-    soup = bs4.BeautifulSoup(content, "lxml")
+    markup = decoded_markup(content) if isinstance(content, bytes) else content
+    soup = bs4.BeautifulSoup(markup, "lxml")
     mark_concealed(soup)
     title = one_line(soup.title.get_text()) if soup.title else ""
     return Markup(list(_Walk().blocks(soup)), title, _metadata(soup))
+
+
+def decoded_markup(content: bytes) -> str:
+    """HTML or XHTML in the encoding it states, as browsers take that name, else in a guess."""
+    from bs4.dammit import EncodingDetector
+
+    marked = EncodingDetector.strip_byte_order_mark(content)[1]
+    stated = marked or EncodingDetector.find_declared_encoding(content, is_html=True) or ""
+    encoding = meant(stated)
+    # A statement that can be read byte by byte is not in UTF-16; wrong ones are common.
+    if not marked and (not encoding or encoding.startswith("utf-16") or _is_wrong(content)):
+        try:
+            encoding = encoding_of(Path("page"), content)
+        except DocumentUnreadable:
+            encoding = "utf-8"
+    return content.decode(encoding or "utf-8", errors="replace").lstrip("\ufeff")
+
+
+def _is_wrong(content: bytes) -> bool:
+    """Whether the bytes are UTF-8 whatever they state; nothing else looks like it."""
+    if content.isascii():
+        return False
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def visible_text(markup: str) -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ingest.loaders import text
 from ingest.loaders.cleaning import clean, one_line, title_or_name
-from ingest.loaders.html import read_markup
+from ingest.loaders.encodings import meant
+from ingest.loaders.html import decoded_markup, read_markup
 from ingest.loaders.members import Member, Writer, read_members
 from ingest.loaders.reading import damaged, read_bytes, without_text
 from ingest.loaders.sections import LONGEST_SECTION, pieces
@@ -22,7 +23,7 @@ from storage.errors import DocumentUnreadable
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".eml",)
-LOADER_VERSION = "mail-1"
+LOADER_VERSION = "mail-2"
 
 IS_CONTAINER = True
 
@@ -41,6 +42,14 @@ _ENDINGS = {
     "application/zip": ".zip",
     "message/rfc822": ".eml",
 }
+_SIGNATURES = frozenset(
+    [
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "application/pgp-signature",
+        "application/pgp-keys",
+    ]
+)
 _WORD = re.compile(r"\w")
 
 
@@ -59,8 +68,11 @@ def load(path: Path) -> ParsedDocument:
     if not mail.keys():
         raise damaged(path, "has no head, as every mail has")
     head = {name: _header(mail, name) for name in _SHOWN}
-    plain, marked_up, attached = _sorted(mail, parts)
-    return mail_document(path, head, body_of(plain, marked_up), attached, parser=LOADER_VERSION)
+    try:
+        body, attached = _sorted(mail, parts)
+    except RecursionError as exc:
+        raise damaged(path, "nests its parts too deeply to be read") from exc
+    return mail_document(path, head, body, attached, parser=LOADER_VERSION)
 
 
 def mail_document(
@@ -105,13 +117,20 @@ def body_of(plain: str, marked_up: bytes | str) -> str:
 
 def _header(mail: Message, name: str) -> str:
     """A header in words; what is encoded wrongly stays as it stands."""
-    stated = mail.get(name)
+    stated = next((value for key, value in mail.raw_items() if key.lower() == name.lower()), None)
     if stated is None:
         return ""
+    bare = str(stated)
     try:
-        return one_line(str(make_header(decode_header(str(stated)))), 1_000)
+        bare.encode()
+    except UnicodeError:
+        # Bytes that stand there unencoded come as surrogates.
+        content = bare.encode("ascii", "surrogateescape")
+        bare = content.decode(text.encoding_of(Path(name), content), errors="replace")
+    try:
+        return one_line(str(make_header(decode_header(bare))), 1_000)
     except (HeaderParseError, LookupError, ValueError):
-        return one_line(str(stated), 1_000)
+        return one_line(bare, 1_000)
 
 
 def _moment(stated: str) -> str:
@@ -121,11 +140,15 @@ def _moment(stated: str) -> str:
         return stated if re.match(r"\d{4}-\d\d", stated) else ""
 
 
-def _sorted(mail: Message, parts: list[Message]) -> tuple[str, bytes, Iterator[Member]]:
-    """(plain text, HTML, attachments) of a mail; parts of an attached mail are that mail's."""
+def _sorted(mail: Message, parts: list[Message]) -> tuple[str, Iterator[Member]]:
+    """(text, attachments) of a mail; parts of an attached mail are that mail's.
+
+    Only what stands in one `multipart/alternative` says the same twice. All else
+    that is told, such as what a mailing list adds, follows in its order.
+    """
     inside: set[int] = set()
-    plain: list[str] = []
-    marked_up: list[bytes] = []
+    versions: dict[int, int] = {}
+    told: dict[int, tuple[list[str], list[str]]] = {}
     attached: list[Message] = []
     for part in parts:
         kind = part.get_content_type()
@@ -135,16 +158,33 @@ def _sorted(mail: Message, parts: list[Message]) -> tuple[str, bytes, Iterator[M
             inside.update(id(deeper) for deeper in part.walk())
             attached.append(part)
         elif part.is_multipart():
-            continue
-        elif part.get_content_disposition() == "attachment" or part.get_filename():
-            attached.append(part)
-        elif kind == "text/plain":
-            plain.append(_decoded(part))
-        elif kind == "text/html" and (content := _payload(part)):
-            marked_up.append(content if not part.get_content_charset() else _decoded(part).encode())
+            if kind == "multipart/alternative" and id(part) not in versions:
+                versions.update((id(deeper), id(part)) for deeper in part.walk())
+        elif _is_apart(part):
+            if not _is_trimming(part):
+                attached.append(part)
+        elif kind in ("text/plain", "text/html"):
+            plain, marked_up = told.setdefault(versions.get(id(part), id(part)), ([], []))
+            (plain if kind == "text/plain" else marked_up).append(_decoded(part))
         elif kind in _ENDINGS:
             attached.append(part)
-    return "\n\n".join(plain), b"\n".join(marked_up), map(_member, attached)
+    texts = (
+        body_of("\n\n".join(plain), "\n".join(marked_up)) for plain, marked_up in told.values()
+    )
+    return "\n\n".join(filter(None, texts)), map(_member, attached)
+
+
+def _is_apart(part: Message) -> bool:
+    return part.get_content_disposition() == "attachment" or bool(part.get_filename())
+
+
+def _is_trimming(part: Message) -> bool:
+    """Whether a part is no attachment to a reader: a signature, a picture within the text."""
+    kind = part.get_content_type()
+    if kind in _SIGNATURES:
+        return True
+    within = part.get_content_disposition() == "inline" or part.get("Content-ID")
+    return kind.startswith("image/") and bool(within)
 
 
 def _payload(part: Message) -> bytes:
@@ -155,9 +195,11 @@ def _payload(part: Message) -> bytes:
 def _decoded(part: Message) -> str:
     """A part's text, in the encoding it states if that is known, else in the one it seems."""
     content = _payload(part)
-    charset = part.get_content_charset() or ""
+    stated = meant(part.get_content_charset() or "")
+    if not stated and part.get_content_type() == "text/html":
+        return decoded_markup(content)
     try:
-        return content.decode(charset or "utf-8")
+        return content.decode(stated or "utf-8")
     except (LookupError, ValueError):
         pass
     try:

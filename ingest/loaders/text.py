@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ingest.loaders.cleaning import clean, readable_name
+from ingest.loaders.encodings import escaped, guess, wide
 from ingest.loaders.reading import Room, damaged, read_bytes, without_text
 from ingest.loaders.sections import LONGEST_SECTION, pieces
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".txt", ".text", ".rst")
-LOADER_VERSION = "text-2"
+LOADER_VERSION = "text-3"
 
 SECTION_LENGTH = 4_000
 """Characters: consecutive paragraphs are joined into sections up to this."""
@@ -80,7 +81,12 @@ def encoding_of(path: Path, content: bytes) -> str:
     for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         if _has_zeros_at(content, offset):
             return encoding
-    control = len(_CONTROL.findall(content[:_SAMPLE_BYTES]))
+    sample = content[:_SAMPLE_BYTES]
+    if b"\0" in sample and (encoding := wide(sample)):
+        return encoding
+    if encoding := escaped(sample):
+        return encoding
+    control = len(_CONTROL.findall(sample))
     if b"\0" in content or control > _MOST_CONTROL * min(len(content), _SAMPLE_BYTES):
         raise damaged(path, "holds binary data, although its name says it is text")
     try:
@@ -88,12 +94,12 @@ def encoding_of(path: Path, content: bytes) -> str:
         return "utf-8"
     except UnicodeDecodeError as exc:
         if exc.start > _SAMPLE_BYTES // 2:
-            # UTF-8 for so long: a few broken bytes, not another encoding.
-            return "utf-8"
-    import charset_normalizer
-
-    guess = charset_normalizer.from_bytes(content[:_SAMPLE_BYTES]).best()
-    return guess.encoding if guess else "cp1252"
+            if not content[: exc.start].isascii():
+                # UTF-8 for so long: a few broken bytes, not another encoding.
+                return "utf-8"
+            start = exc.start - _HEAD_BYTES
+            return guess(content[start : start + _SAMPLE_BYTES])
+    return guess(sample)
 
 
 def _has_zeros_at(content: bytes, offset: int) -> bool:

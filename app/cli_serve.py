@@ -1,0 +1,157 @@
+"""`hayloft serve`: the HTTP API for other programs, and the tokens they ask with."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from storage.errors import UsageError
+
+if TYPE_CHECKING:
+    from app.api_tokens import ApiTokens
+    from app.settings import AppSettings
+    from storage.settings import StorageSettings
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.description = (
+        "Serve the HTTP API for other programs until Ctrl-C, or make, list and revoke the tokens "
+        "they ask with. docs/api.md has the routes."
+    )
+    parser.add_argument("--port", type=int, help="port (default: HAYLOFT_SERVE_PORT, 8600)")
+    parser.add_argument(
+        "--address", help="address to serve on (default: HAYLOFT_SERVE_ADDRESS, 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--host-name",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which programs may reach it, beside localhost (repeatable)",
+    )
+    parser.add_argument(
+        "--cors-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a web page that may ask from the browser, such as https://tools.example "
+        "(repeatable; default: none may)",
+    )
+    tokens = parser.add_mutually_exclusive_group()
+    tokens.add_argument("--new-token", metavar="NAME", help="make a token, print it once, and end")
+    tokens.add_argument("--list-tokens", action="store_true", help="list the tokens, and end")
+    tokens.add_argument(
+        "--revoke-token", metavar="NAME", help="refuse a token from now on, and end"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON lines")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted, or do what is asked with the tokens."""
+    from app.api_tokens import ApiTokens
+    from app.settings import AppSettings
+    from storage.settings import StorageSettings
+
+    settings, storage = AppSettings(), StorageSettings()
+    tokens = ApiTokens(storage.data_dir)
+    if args.new_token is not None:
+        return _make(tokens, args)
+    if args.revoke_token is not None:
+        return _revoke(tokens, args)
+    if args.list_tokens:
+        return _list(tokens, args)
+    return _serve(args, settings, storage, tokens)
+
+
+def _serve(
+    args: argparse.Namespace, settings: AppSettings, storage: StorageSettings, tokens: ApiTokens
+) -> int:
+    from app.api_guard import Door, check_origins
+
+    port = settings.serve_port if args.port is None else args.port
+    if not 0 <= port <= 65535:
+        raise UsageError(f"{port} is not a port: choose one from 1 to 65535, or 0 for a free one.")
+    origins = tuple(origin.rstrip("/") for origin in args.cors_origin)
+    door = Door(args.address or settings.serve_address, tuple(args.host_name), origins)
+    if not door.on_loopback and not tokens.all():
+        raise UsageError(
+            f"On {door.address} everyone in the network could read every document. Make a token "
+            "first: `hayloft serve --new-token NAME`."
+        )
+    if fault := check_origins(origins, tokens=bool(tokens.all())):
+        raise UsageError(fault)
+
+    from app.api_app import Api
+    from app.api_log import AccessLog
+    from app.api_server import ApiServer, listen
+    from app.api_service import Service
+    from storage.library import Library
+
+    listener = listen(door.address, port)
+    library = Library(storage)
+    service = Service(library, settings)
+    host = f"[{door.address}]" if ":" in door.address else door.address
+    url = f"http://{host}:{listener.getsockname()[1]}/v1"
+
+    def started() -> None:
+        threading.Thread(target=service.warm_up, name="hayloft-warm-up", daemon=True).start()
+        asked = "with a token" if tokens.all() else "without a token, from this machine only"
+        _say(
+            args,
+            f"Hayloft's API serves on {url}, {asked} (Ctrl-C ends it)",
+            {"event": "serving", "url": url, "tokens": len(tokens.all())},
+        )
+
+    try:
+        with AccessLog(storage.data_dir, storage.log_format):
+            ApiServer(Api(service, tokens, door), started).serve_on(listener)
+    finally:
+        listener.close()
+        library.close()
+    return 0
+
+
+def _make(tokens: ApiTokens, args: argparse.Namespace) -> int:
+    token = tokens.make(args.new_token)
+    name = args.new_token.strip()
+    if args.json:
+        print(json.dumps({"name": name, "token": token}, ensure_ascii=False), flush=True)
+        return 0
+    # The token alone on standard output, so that a script can take it from there.
+    print(token, flush=True)
+    print(
+        f"This is the token {name}. It is shown this once; a program sends it as "
+        "`Authorization: Bearer TOKEN`.",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _revoke(tokens: ApiTokens, args: argparse.Namespace) -> int:
+    tokens.revoke(args.revoke_token)
+    name, left = args.revoke_token.strip(), len(tokens.all())
+    sentence = f"The token {name} is refused from now on."
+    if not left:
+        sentence += (
+            " None is left: a server that is started now lets every program on this machine ask."
+        )
+    _say(args, sentence, {"event": "revoked", "name": name, "left": left})
+    return 0
+
+
+def _list(tokens: ApiTokens, args: argparse.Namespace) -> int:
+    for token in tokens.all():
+        made = time.strftime("%Y-%m-%d %H:%M", time.localtime(token.made_at))
+        _say(args, f"{made}  {token.name}", {"name": token.name, "made_at": token.made_at})
+    if not tokens.all() and not args.json:
+        print("There are no tokens: only programs on this machine may ask.")
+    return 0
+
+
+def _say(args: argparse.Namespace, sentence: str, event: dict[str, object]) -> None:
+    print(json.dumps(event, ensure_ascii=False) if args.json else sentence, flush=True)
