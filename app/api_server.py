@@ -31,7 +31,7 @@ STALLED_S = 30.0
 """How long a client may leave what was sent to it unread, beyond 64 KB."""
 IDLE_S = 30
 """How long a connection without a request is kept."""
-GRACE_S = 8.0
+GRACE_S = 5.0
 """How long answers may go on when the server is told to end; containers are killed after 10 s."""
 _MOST_HEADERS = 32_768
 """Bytes of a request's line and headers."""

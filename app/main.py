@@ -8,6 +8,14 @@ import streamlit as st
 
 from app import chat_page, library_page, models_page, status_page
 
+# Before the navigation: without an icon of the whole app, the browser would fetch that of the page
+# from a server of Google's.
+st.set_page_config(
+    page_icon="🌾",
+    initial_sidebar_state="auto",
+    # With an entry of our own the menu is shown, and with it the choice of light or dark.
+    menu_items={"About": "**Hayloft**: ask your own documents, and see what the model read."},
+)
 CHAT = st.Page(chat_page.show, title="Chat", icon=":material/forum:", url_path="chat", default=True)
 # A page of another package is named by the path of its script.
 PAGES = [
@@ -19,14 +27,11 @@ PAGES = [
 NEEDLE = Path(__file__).resolve().parents[1] / "evaluation" / "needle_page.py"
 if NEEDLE.is_file():
     PAGES.append(st.Page(NEEDLE, title="Needle", icon=":material/grid_on:", url_path="needle"))
-page = st.navigation(PAGES, position="top")
+# Before the navigation: a page's own icon would become the tab's, which the browser fetches from
+# the icon font's public server.
 st.set_page_config(
     page_title="Hayloft" if page is CHAT else f"{page.title} · Hayloft",
-    page_icon="🌾",
     layout="centered" if page is CHAT else "wide",
-    initial_sidebar_state="auto",
-    # With an entry of our own the menu is shown, and with it the choice of light or dark.
-    menu_items={"About": "**Hayloft**: ask your own documents, and see what the model read."},
 )
 if page is CHAT:
     # The address names the open conversation, and that of another page does not: the way back

@@ -266,9 +266,14 @@ def _not_told(bench: Bench, cells: list[Cell], first: Shot) -> Iterator[str]:
     if cells and all(cell.memory is None for cell in cells):
         yield "It does not tell what memory it takes."
     if not all(cell.exact for cell in cells):
+        how = (
+            "an estimate scaled to the server's own count"
+            if all(shot.counted for shot in shots)
+            else "an estimate from above, and the server does not count them"
+        )
         yield (
-            "No vocabulary of the model is at hand: lengths were met by an estimate scaled to the "
-            "server's own count (HAYLOFT_TOKENIZER names one)."
+            f"No vocabulary of the model is at hand: lengths were met by {how} (HAYLOFT_TOKENIZER "
+            "names a vocabulary)."
         )
     cold = [shot for shot in shots if (shot.cached_tokens or 0) > max(64, shot.tokens // 20)]
     if cold:

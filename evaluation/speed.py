@@ -62,6 +62,8 @@ class Shot:
     cached_tokens: int | None
     computed_tokens: int | None
     stop_reason: str
+    counted: bool = True
+    """The server told how long the prompt was; else it was counted here."""
 
     @property
     def prefill(self) -> float | None:
@@ -160,7 +162,7 @@ class Bench:
         """Load the model. Raises ChatModelError where it cannot answer."""
         prompt = self._prompt(min(_WARM_UP, max(64, self.model.room(WARM_TOKENS) // 2)))
         shot = self._shot(prompt, WARM_TOKENS)
-        if not prompt.exact and shot.tokens != prompt.tokens:
+        if not prompt.exact and shot.counted:
             self._scale = shot.tokens / prompt.tokens
         self._learn(shot)
         self.tells_cached = shot.cached_tokens is not None
@@ -281,6 +283,7 @@ class Bench:
             cached_tokens=usage.cached_tokens,
             computed_tokens=usage.computed_tokens,
             stop_reason=usage.stop_reason,
+            counted=usage.prompt_tokens is not None,
         )
 
     def _learn(self, shot: Shot) -> None:

@@ -27,7 +27,7 @@ from tests.test_browser_chat import (
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 RUN_MS = 120_000
-"""A first run loads the embedding model and starts Chroma; on a busy machine that takes a minute."""
+"""A first run loads the embedding model and starts Chroma: a minute on a busy machine."""
 WIDE = "() => document.documentElement.scrollWidth - window.innerWidth"
 
 

@@ -260,13 +260,13 @@ def windows_html(panel: Panel, summary: Summary, trusted: int | None) -> str:
 
 
 def _effective_words(panel: Panel) -> str:
-    if panel.effective.unproven:
-        return (
-            "held here; beyond it, too few trials to tell"
-            if panel.effective.tokens
-            else "too few trials to tell"
-        )
-    return "held here" if panel.effective.tokens else "no length held"
+    found = panel.effective
+    held = "held here" if found.tokens else "no length held"
+    if not found.unproven:
+        return held
+    beyond = next(row for row in panel.rows if row.length == found.ends_at)
+    why = "too few trials to tell" if beyond.rate.n else "no valid answer"
+    return f"{held}; beyond it, {why}" if found.tokens else why
 
 
 # --- the map ------------------------------------------------------------------------------------

@@ -182,7 +182,8 @@ class _Plain:
         import numpy as np
 
         edges = np.frombuffer(self.boxes, dtype=np.float32).reshape(-1, 4)
-        return (edges[:, 0] + edges[:, 2]) / 2, (edges[:, 1] + edges[:, 3]) / 2
+        middle = (edges[:, :2] + edges[:, 2:]) / np.float32(2)
+        return middle[:, 0], middle[:, 1]
 
 
 @dataclass(slots=True)

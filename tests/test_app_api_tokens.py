@@ -1,0 +1,130 @@
+"""Tokens of the HTTP API: shown once, kept hashed, gone at once when they are revoked."""
+
+from __future__ import annotations
+
+import json
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app import api_tokens
+from app.api_tokens import FILE, ApiTokens
+from storage.errors import StorageError, UsageError
+
+
+def test_the_token_itself_is_kept_nowhere(tmp_path: Path) -> None:
+    """The file holds a hash, and only its owner can read it."""
+    token = ApiTokens(tmp_path).make("ci")
+
+    file = tmp_path / FILE
+    assert token not in file.read_text()
+    assert token.removeprefix("hay_") not in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(token) > 40
+
+
+def test_a_token_names_its_holder(tmp_path: Path) -> None:
+    """The right token is known by its name; anything else is not known."""
+    tokens = ApiTokens(tmp_path)
+    one, two = tokens.make("one"), tokens.make("two")
+
+    assert tokens.holder(one) == "one"
+    assert tokens.holder(two) == "two"
+    for wrong in ("", one[:-1], one + "x", one.upper(), "hay_", "\udcff", "one"):
+        assert tokens.holder(wrong) is None
+
+
+def test_every_token_is_compared_in_constant_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are compared, the right one and those behind it, by hmac's comparison."""
+    tokens = ApiTokens(tmp_path)
+    first = tokens.make("a")
+    tokens.make("b")
+    tokens.make("c")
+    compared: list[str] = []
+    real = api_tokens.hmac.compare_digest
+    monkeypatch.setattr(
+        api_tokens.hmac,
+        "compare_digest",
+        lambda one, other: compared.append(one) or real(one, other),
+    )
+
+    assert tokens.holder(first) == "a"
+    assert len(compared) == 3
+
+
+def test_another_process_revokes_at_once(tmp_path: Path) -> None:
+    """What another object did to the file counts at the next question."""
+    serving, command = ApiTokens(tmp_path), ApiTokens(tmp_path)
+    assert serving.all() == ()
+    token = command.make("ci")
+    assert serving.holder(token) == "ci"
+
+    command.revoke("ci")
+
+    assert serving.holder(token) is None
+    assert serving.all() == ()
+
+
+def test_a_name_is_free_again_after_its_token(tmp_path: Path) -> None:
+    """Two tokens of one name cannot be; one after the other can, and the old one stays refused."""
+    tokens = ApiTokens(tmp_path)
+    old = tokens.make("ci")
+    with pytest.raises(UsageError, match="named ci already"):
+        tokens.make(" ci ")
+
+    tokens.revoke("ci")
+    new = tokens.make("ci")
+
+    assert (tokens.holder(old), tokens.holder(new)) == (None, "ci")
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 65, "a\nb", "a\x1b[31mb", "a\u202eb", "\ud800"])
+def test_a_name_that_would_spoil_a_list_is_refused(tmp_path: Path, name: str) -> None:
+    """Empty, long, and control characters: nothing is written."""
+    with pytest.raises(UsageError, match="name of a token"):
+        ApiTokens(tmp_path).make(name)
+
+    assert not (tmp_path / FILE).exists()
+
+
+def test_revoking_what_there_is_not_names_what_there_is(tmp_path: Path) -> None:
+    """A misspelt name revokes nothing in silence."""
+    tokens = ApiTokens(tmp_path)
+    tokens.make("backup")
+
+    with pytest.raises(UsageError, match=r"No token is named bakcup\. There are: backup\."):
+        tokens.revoke("bakcup")
+
+
+def test_tokens_made_at_once_are_all_kept(tmp_path: Path) -> None:
+    """Eight at the same moment: eight names, eight tokens that work; of one name just one."""
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda n: ApiTokens(tmp_path).make(f"t{n}"), range(8)))
+
+    tokens = ApiTokens(tmp_path)
+    assert [tokens.holder(token) for token in made] == [f"t{n}" for n in range(8)]
+
+
+def test_a_damaged_file_lets_nobody_in(tmp_path: Path) -> None:
+    """A line that cannot be read is an error, not an empty list."""
+    tokens = ApiTokens(tmp_path)
+    tokens.make("ci")
+    (tmp_path / FILE).write_text('{"broken\n' + (tmp_path / FILE).read_text())
+
+    with pytest.raises(StorageError, match="line 1"):
+        tokens.all()
+
+
+def test_the_history_stays(tmp_path: Path) -> None:
+    """When a token was made and when it was revoked can be looked up later."""
+    moments = iter([100.0, 200.0])
+    tokens = ApiTokens(tmp_path, clock=lambda: next(moments))
+    tokens.make("ci")
+    tokens.revoke("ci")
+
+    lines = [json.loads(line) for line in (tmp_path / FILE).read_text().splitlines()]
+    assert [(line["event"], line["at"]) for line in lines] == [("made", 100.0), ("revoked", 200.0)]
