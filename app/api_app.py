@@ -94,7 +94,7 @@ class Api:
                 HTTPException: _no_route,
                 ApiError: _told,
                 HayloftError: _told,
-                # Told, and raised again: the server logs its traceback.
+                # Told, and raised again: `Recorder` logs its traceback.
                 Exception: _told,
             },
         )

@@ -25,6 +25,7 @@ LEFT = 499
 """The status of a request that was left by whoever asked, as other servers log it."""
 
 log = logging.getLogger("app.api")
+_bugs = logging.getLogger(__name__)
 
 
 class AccessLog:
@@ -41,7 +42,7 @@ class AccessLog:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            log.warning("no access log can be kept: %s", exc.strerror)
+            _bugs.warning("no access log can be kept: %s", exc.strerror)
             return self
         self._before = (log.level, log.propagate)
         self._file = LogFile(self._path, self._format)
@@ -91,6 +92,11 @@ class Recorder:
 
         try:
             await self._app(scope, receive, note)
+        except Exception:
+            # Whoever asked has been told; raised on, it would cost them their connection.
+            if not ended:
+                raise
+            _bugs.exception("a request ended in a bug")
         finally:
             seconds = time.perf_counter() - began
             status = status if ended and not scope.get("left") else LEFT

@@ -29,6 +29,7 @@ class Completion:
         self._asked = asked
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
+        self._begun = False
 
     def whole(self, answer: Answer, tokens: int) -> dict[str, object]:
         """The answer in one piece."""
@@ -47,14 +48,14 @@ class Completion:
         }
 
     def sources(self, found: SourcesFound) -> bytes:
-        """The first piece of a stream: who speaks, and the passages the answer will rest on."""
+        """The passages that the answer will rest on."""
         told = {
             "mode": found.mode,
             "model": found.model,
             "sources": sources(found.hits, found.numbers),
             "plan": found.plan.to_json() if found.plan else None,
         }
-        return self._chunk({"role": "assistant", "content": ""}, None, told)
+        return self._chunk({}, None, told)
 
     def progress(self, event: ReadingProgress) -> bytes:
         """How far a reading of every page has come."""
@@ -96,6 +97,10 @@ class Completion:
         finish: str | None,
         told: Mapping[str, object] | None = None,
     ) -> bytes:
+        if not self._begun:
+            # The first piece says who speaks, whatever else it tells.
+            delta = {"role": "assistant", "content": "", **delta}
+            self._begun = True
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         chunk = {**self._head("chat.completion.chunk"), "choices": [choice]}
         if self._asked.usage_in_stream:

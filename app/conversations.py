@@ -29,6 +29,9 @@ from app.answers import (
     Turn,
     numbers_of,
 )
+from app.conversation_schema import VERSION, bring_up_to_date
+from app.conversation_search import Excerpt, excerpt, folded, terms_of
+from app.feedback import Feedback
 from app.ledger import Ledger
 from storage.errors import StorageError
 from storage.records import EVERYTHING, Flag, Found, Hit, Place, Scope
@@ -49,65 +52,15 @@ SILENCE_S = 6.0
 UNDO_S = 600.0
 """A deleted conversation can be brought back for so long; then it is wiped."""
 
-_VERSION = 4
-_SCHEMA = """
-CREATE TABLE conversations (
-    id TEXT PRIMARY KEY,
-    title TEXT NOT NULL,
-    created_at REAL NOT NULL,
-    updated_at REAL NOT NULL,
-    deleted_at REAL,
-    scope TEXT NOT NULL DEFAULT '{}',
-    -- The documents that stand in every prompt before the first turn, as they were sent.
-    front TEXT NOT NULL DEFAULT '',
-    -- The first turn that prompts still hold.
-    begins INTEGER NOT NULL DEFAULT 0,
-    mode TEXT NOT NULL DEFAULT ''
-);
-CREATE INDEX conversations_by_time ON conversations (updated_at DESC);
-CREATE TABLE turns (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
-    question TEXT NOT NULL,
-    asked_at REAL NOT NULL,
-    state TEXT NOT NULL,
-    beat_at REAL NOT NULL,
-    text TEXT NOT NULL DEFAULT '',
-    mode TEXT NOT NULL DEFAULT '',
-    model TEXT NOT NULL DEFAULT '',
-    hits TEXT NOT NULL DEFAULT '[]',
-    citations TEXT NOT NULL DEFAULT '[]',
-    receipt TEXT,
-    timings TEXT NOT NULL DEFAULT '{}',
-    stop_reason TEXT NOT NULL DEFAULT '',
-    notice TEXT NOT NULL DEFAULT '',
-    error TEXT NOT NULL DEFAULT '',
-    searched TEXT NOT NULL DEFAULT '',
-    -- The message that the model got, character by character, and how many of the hits are in it.
-    sent TEXT NOT NULL DEFAULT '',
-    given INTEGER NOT NULL DEFAULT 0,
-    sent_tokens INTEGER NOT NULL DEFAULT 0,
-    numbers TEXT NOT NULL DEFAULT '[]',
-    -- What became of each page where every page was read.
-    ledger TEXT
-);
-CREATE INDEX turns_by_conversation ON turns (conversation_id, id);
-"""
-# Conversations cannot be made again: a file of an older version is brought up to date in place.
-_STEPS: dict[int, tuple[str, ...]] = {
-    1: ("ALTER TABLE turns ADD COLUMN searched TEXT NOT NULL DEFAULT ''",),
-    2: ("ALTER TABLE conversations ADD COLUMN scope TEXT NOT NULL DEFAULT '{}'",),
-    3: (
-        "ALTER TABLE conversations ADD COLUMN front TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE conversations ADD COLUMN begins INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE conversations ADD COLUMN mode TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE turns ADD COLUMN sent TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE turns ADD COLUMN given INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE turns ADD COLUMN sent_tokens INTEGER NOT NULL DEFAULT 0",
-        "ALTER TABLE turns ADD COLUMN numbers TEXT NOT NULL DEFAULT '[]'",
-        "ALTER TABLE turns ADD COLUMN ledger TEXT",
-    ),
-}
+_SUMMARY = (
+    "conversations.id, title, updated_at, pinned, "
+    "(SELECT count(*) FROM turns WHERE conversation_id = conversations.id) AS turns"
+)
+# From a turn to what it follows, within one conversation.
+_PATH = (
+    "path (id, before) AS (SELECT id, parent_id FROM turns WHERE id = ? AND conversation_id = ? "
+    "UNION ALL SELECT turns.id, turns.parent_id FROM turns JOIN path ON turns.id = path.before)"
+)
 
 _Record = TypeVar("_Record")
 
@@ -121,6 +74,20 @@ class ConversationSummary:
     updated_at: float
     """Seconds since the epoch of the last question or answer."""
     turns: int
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationFound:
+    """A conversation that holds what was looked for."""
+
+    summary: ConversationSummary
+    turn_id: int
+    """The last turn that holds it; 0 where only the title does."""
+    matches: int
+    """Turns that hold it."""
+    excerpt: Excerpt
+    """The words around it, as they stand there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +119,8 @@ class StoredTurn:
     given: int = 0
     sent_tokens: int = 0
     ledger: Ledger | None = None
+    follows: int | None = None
+    """The turn before it; None where it begins the conversation."""
 
 
 class Conversations:
@@ -191,9 +160,16 @@ class Conversations:
         now = self._clock()
         with self._writing() as connection:
             connection.execute(
-                "INSERT INTO conversations (id, title, created_at, updated_at, scope) "
-                "VALUES (?, ?, ?, ?, ?)",
-                (conversation_id, _writable(title), now, now, json.dumps(scope.to_json())),
+                "INSERT INTO conversations (id, title, folded, created_at, updated_at, scope) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    conversation_id,
+                    _writable(title),
+                    folded(_writable(title)),
+                    now,
+                    now,
+                    json.dumps(scope.to_json()),
+                ),
             )
         return conversation_id
 
@@ -231,26 +207,63 @@ class Conversations:
                 "UPDATE conversations SET mode = ? WHERE id = ?", (mode, conversation_id)
             )
 
+    def title(self, conversation_id: str) -> str:
+        """A conversation's title; empty where there is no such conversation."""
+        rows = self._rows("SELECT title FROM conversations WHERE id = ?", (conversation_id,))
+        return str(rows[0]["title"]) if rows else ""
+
     def summaries(self, limit: int = 1000) -> list[ConversationSummary]:
-        """The conversations, the one last used first."""
+        """The conversations, pinned ones before the others, the one last used first."""
         rows = self._rows(
-            "SELECT id, title, updated_at, "
-            "(SELECT count(*) FROM turns WHERE conversation_id = conversations.id) AS turns "
-            "FROM conversations WHERE deleted_at IS NULL ORDER BY updated_at DESC, rowid DESC "
-            "LIMIT ?",
+            f"SELECT {_SUMMARY} FROM conversations WHERE deleted_at IS NULL "
+            "ORDER BY pinned DESC, updated_at DESC, rowid DESC LIMIT ?",
             (limit,),
         )
-        return [
-            ConversationSummary(row["id"], row["title"], row["updated_at"], row["turns"])
-            for row in rows
-        ]
+        return [_summary(row) for row in rows]
+
+    def search(self, query: str, limit: int = 50) -> list[ConversationFound]:
+        """The conversations that hold all words of a query, the one last used first.
+
+        Words are found in the title, in questions and in answers, whatever
+        their case and accents, also inside longer words; all of them in one
+        turn and its title. Words in double quotation marks stand together.
+        An empty query finds nothing.
+        """
+        terms = terms_of(query)
+        if not terms:
+            return []
+        holds = " AND ".join(
+            ["(instr(words.folded, ?) OR instr(conversations.folded, ?))"] * len(terms)
+        )
+        rows = self._rows(
+            f"SELECT {_SUMMARY}, max(words.turn_id) AS turn_id, count(words.turn_id) AS matches "
+            "FROM conversations LEFT JOIN turn_words AS words "
+            f"ON words.conversation_id = conversations.id WHERE deleted_at IS NULL AND {holds} "
+            "GROUP BY conversations.id ORDER BY updated_at DESC, conversations.rowid DESC LIMIT ?",
+            (*(term for term in terms for _ in range(2)), limit),
+        )
+        return [self._found(row, terms) for row in rows]
+
+    def _found(self, row: sqlite3.Row, terms: Sequence[str]) -> ConversationFound:
+        told = self._rows("SELECT question, text FROM turns WHERE id = ?", (row["turn_id"],))
+        texts = [told[0]["question"], told[0]["text"]] if told else []
+        return ConversationFound(
+            _summary(row), row["turn_id"] or 0, row["matches"], excerpt(texts, terms)
+        )
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Give a conversation another title; its place in the list stays."""
         with self._writing() as connection:
             connection.execute(
-                "UPDATE conversations SET title = ? WHERE id = ?",
-                (_writable(title), conversation_id),
+                "UPDATE conversations SET title = ?, folded = ? WHERE id = ?",
+                (_writable(title), folded(_writable(title)), conversation_id),
+            )
+
+    def pin(self, conversation_id: str, pinned: bool = True) -> None:
+        """Keep a conversation above the others in the list, or no longer."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE conversations SET pinned = ? WHERE id = ?", (pinned, conversation_id)
             )
 
     def delete(self, conversation_id: str) -> None:
@@ -277,19 +290,97 @@ class Conversations:
                 "DELETE FROM conversations WHERE deleted_at <= ?", (self._clock() - older_than_s,)
             )
 
-    def begin_turn(self, conversation_id: str, question: str) -> int:
-        """Write down a question before its answer begins; returns the turn's id."""
+    def begin_turn(
+        self, conversation_id: str, question: str, *, instead_of: int | None = None
+    ) -> int:
+        """Write down a question before its answer begins; returns the turn's id.
+
+        It follows the turn that is shown last. With `instead_of` it follows
+        what that turn follows: another version of it, which is shown from now
+        on; the earlier version and what followed it are kept.
+        """
         now = self._clock()
         with self._writing() as connection:
+            before = "SELECT head FROM conversations WHERE id = ?"
+            if instead_of is not None:
+                before = "SELECT parent_id FROM turns WHERE conversation_id = ? AND id = ?"
+                if not self.holds(conversation_id, instead_of):
+                    raise StorageError("This question is no longer there. Ask it anew.")
             row = connection.execute(
-                "INSERT INTO turns (conversation_id, question, asked_at, state, beat_at) "
-                "VALUES (?, ?, ?, ?, ?) RETURNING id",
-                (conversation_id, _writable(question), now, STREAMING, now),
+                "INSERT INTO turns (conversation_id, parent_id, question, asked_at, state, beat_at)"
+                f" VALUES (?, ({before}), ?, ?, ?, ?) RETURNING id",
+                (
+                    conversation_id,
+                    *((conversation_id,) if instead_of is None else (conversation_id, instead_of)),
+                    _writable(question),
+                    now,
+                    STREAMING,
+                    now,
+                ),
             ).fetchone()
+            turn_id = int(row["id"])
             connection.execute(
-                "UPDATE conversations SET updated_at = ? WHERE id = ?", (now, conversation_id)
+                "INSERT INTO turn_words (turn_id, conversation_id, folded) VALUES (?, ?, ?)",
+                (turn_id, conversation_id, folded(_writable(question))),
             )
-        return int(row["id"])
+            connection.execute(
+                "UPDATE conversations SET updated_at = ?, head = ? WHERE id = ?",
+                (now, turn_id, conversation_id),
+            )
+        return turn_id
+
+    def holds(self, conversation_id: str, turn_id: int) -> bool:
+        """Whether a turn is one of a conversation's, shown or not."""
+        return bool(
+            self._rows(
+                "SELECT 1 FROM turns WHERE id = ? AND conversation_id = ?",
+                (turn_id, conversation_id),
+            )
+        )
+
+    def head(self, conversation_id: str) -> int:
+        """The turn that is shown last; 0 where there is none."""
+        rows = self._rows("SELECT head FROM conversations WHERE id = ?", (conversation_id,))
+        return (rows[0]["head"] or 0) if rows else 0
+
+    def versions(self, conversation_id: str) -> dict[int, tuple[int, ...]]:
+        """Of each turn that has other versions, all of them, the first one first."""
+        rows = self._rows(
+            "SELECT id, parent_id FROM turns WHERE conversation_id = ? ORDER BY id",
+            (conversation_id,),
+        )
+        together: dict[int | None, list[int]] = {}
+        for row in rows:
+            together.setdefault(row["parent_id"], []).append(row["id"])
+        return {
+            turn_id: tuple(turns)
+            for turns in together.values()
+            if len(turns) > 1
+            for turn_id in turns
+        }
+
+    def show(self, conversation_id: str, turn_id: int) -> bool:
+        """Show a version of a turn with what followed it last; False where it is not there.
+
+        A turn that is shown already changes nothing.
+        """
+        with self._writing() as connection:
+            shown = f"WITH RECURSIVE {_PATH} SELECT 1 FROM path WHERE id = ?"
+            start = (self.head(conversation_id), conversation_id)
+            if connection.execute(shown, (*start, turn_id)).fetchone():
+                return True
+            # Whatever follows a turn has a higher number: the highest is a last one.
+            last = connection.execute(
+                "WITH RECURSIVE below (id) AS (SELECT id FROM turns WHERE id = ? AND "
+                "conversation_id = ? UNION ALL SELECT turns.id FROM turns JOIN below "
+                "ON turns.parent_id = below.id) SELECT max(id) FROM below",
+                (turn_id, conversation_id),
+            ).fetchone()[0]
+            if last is not None:
+                connection.execute(
+                    "UPDATE conversations SET head = ? WHERE id = ?", (last, conversation_id)
+                )
+        return last is not None
 
     def begin_prompt(self, turn_id: int, found: SourcesFound) -> None:
         """Keep what is about to be sent, so that the next prompt can begin with it."""
@@ -316,16 +407,15 @@ class Conversations:
                 STREAMING,
             ),
         )
-        conversation = "WHERE id = (SELECT conversation_id FROM turns WHERE id = ?)"
+        # Kept with the turn that brought it: another version of an earlier turn is without it.
         if sent is not None and sent.front is not None:
-            front = json.dumps(asdict(sent.front))
             connection.execute(
-                f"UPDATE conversations SET front = ? {conversation}", (front, turn_id)
+                "UPDATE turns SET front = ? WHERE id = ?",
+                (json.dumps(asdict(sent.front)), turn_id),
             )
         if sent is not None and sent.begins is not None:
             connection.execute(
-                f"UPDATE conversations SET begins = ? {conversation}",
-                (sent.begins or turn_id, turn_id),
+                "UPDATE turns SET begins = ? WHERE id = ?", (sent.begins or turn_id, turn_id)
             )
 
     def save_partial(
@@ -355,6 +445,7 @@ class Conversations:
                     STREAMING,
                 ),
             )
+            _index(connection, turn_id)
 
     def finish_turn(self, turn_id: int, answer: Answer, found: SourcesFound | None = None) -> None:
         """Keep a complete answer, and the prompt it is from where that was not kept before."""
@@ -385,6 +476,7 @@ class Conversations:
                     turn_id,
                 ),
             )
+            _index(connection, turn_id)
             connection.execute(
                 "UPDATE conversations SET updated_at = ? "
                 "WHERE id = (SELECT conversation_id FROM turns WHERE id = ?)",
@@ -400,31 +492,52 @@ class Conversations:
             )
 
     def turns(self, conversation_id: str) -> list[StoredTurn]:
-        """The turns of a conversation, the first one first.
+        """The turns of a conversation that are shown, the first one first.
 
-        A turn whose writer has gone silent is read as `interrupted`.
+        Of a turn with several versions it is the one chosen last. A turn whose
+        writer has gone silent is read as `interrupted`.
         """
         silent_since = self._clock() - SILENCE_S
+        return [_turn(row, silent_since) for row in self._path(conversation_id, None)]
+
+    def all_turns(self, conversation_id: str) -> list[StoredTurn]:
+        """All turns with all their versions, in the order in which they were asked."""
         rows = self._rows(
             "SELECT * FROM turns WHERE conversation_id = ? ORDER BY id", (conversation_id,)
         )
+        silent_since = self._clock() - SILENCE_S
         return [_turn(row, silent_since) for row in rows]
+
+    def _path(self, conversation_id: str, before: int | None) -> list[sqlite3.Row]:
+        """The turns that lead to the one shown last, or to what stands before a turn."""
+        start = "(SELECT head FROM conversations WHERE id = ?)"
+        values: tuple[object, ...] = (conversation_id,)
+        if before is not None:
+            start = "(SELECT parent_id FROM turns WHERE id = ?)"
+            values = (before,)
+        return self._rows(
+            f"WITH RECURSIVE {_PATH.replace('?', start, 1)} SELECT turns.* FROM turns "
+            "WHERE id IN (SELECT id FROM path) ORDER BY id",
+            (*values, conversation_id),
+        )
 
     def turn(self, turn_id: int) -> StoredTurn | None:
         """One turn, or None."""
         rows = self._rows("SELECT * FROM turns WHERE id = ?", (turn_id,))
         return _turn(rows[0], self._clock() - SILENCE_S) if rows else None
 
-    def history(self, conversation_id: str) -> list[Turn]:
+    def history(self, conversation_id: str, *, before: int | None = None) -> list[Turn]:
         """What the next prompt looks back on: the answers that were not cut short by a fault.
 
         Documents that stand before the first turn come first, as a turn
-        without a question. Turns that prompts no longer hold are marked.
+        without a question. Turns that prompts no longer hold are marked. With
+        `before` it ends where that turn was asked: another version of it sees
+        the very same, character by character.
         """
-        rows = self._rows(
-            "SELECT front, begins FROM conversations WHERE id = ?", (conversation_id,)
-        )
-        begins = rows[0]["begins"] if rows else 0
+        rows = self._path(conversation_id, before)
+        begins = next((row["begins"] for row in reversed(rows) if row["begins"]), 0)
+        front = next((row["front"] for row in reversed(rows) if row["front"] is not None), "")
+        silent_since = self._clock() - SILENCE_S
         turns = [
             Turn(
                 turn.question,
@@ -439,10 +552,29 @@ class Conversations:
                 model=turn.model,
                 tokens=turn.sent_tokens,
             )
-            for turn in self.turns(conversation_id)
+            for turn in (_turn(row, silent_since) for row in rows)
             if turn.state in (DONE, STOPPED) and turn.text and turn.mode != "none"
         ]
-        return [*_front(rows[0]["front"] if rows else ""), *turns]
+        return [*_front(front), *turns]
+
+    def judge(self, turn_id: int, feedback: Feedback | None) -> None:
+        """Keep what the user thinks of an answer; None takes it back."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM feedback WHERE turn_id = ?", (turn_id,))
+            if feedback is not None:
+                connection.execute(
+                    "INSERT INTO feedback (turn_id, judged_at, told) VALUES (?, ?, ?)",
+                    (turn_id, self._clock(), _writable(json.dumps(feedback.to_json()))),
+                )
+
+    def judgements(self, conversation_id: str) -> dict[int, Feedback]:
+        """What the user thinks of the answers of a conversation, by turn."""
+        rows = self._rows(
+            "SELECT turn_id, told FROM feedback WHERE turn_id IN "
+            "(SELECT id FROM turns WHERE conversation_id = ?)",
+            (conversation_id,),
+        )
+        return {row["turn_id"]: Feedback.from_json(json.loads(row["told"])) for row in rows}
 
     def passage(self, conversation_id: str, number: int) -> Hit | None:
         """The passage that has a number in the whole conversation; None where none has it."""
@@ -462,22 +594,8 @@ class Conversations:
         connection.execute("PRAGMA foreign_keys = ON")
         # What is deleted is overwritten, not only unlinked.
         connection.execute("PRAGMA secure_delete = ON")
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-            for step in range(version or _VERSION, _VERSION):
-                for statement in _STEPS[step]:
-                    connection.execute(statement)
-            if version < _VERSION:
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        if version > _VERSION:
+        version = bring_up_to_date(connection)
+        if version > VERSION:
             raise StorageError(
                 f"The conversations in {self.path} were written by a newer Hayloft "
                 f"(schema {version}). Use that one, or move the file away to begin a new list."
@@ -538,6 +656,20 @@ def _explain(path: Path, reason: str) -> str:
     )
 
 
+def _index(connection: sqlite3.Connection, turn_id: int) -> None:
+    """Let a turn be found by what it holds now."""
+    row = connection.execute("SELECT question, text FROM turns WHERE id = ?", (turn_id,)).fetchone()
+    if row is not None:
+        words = folded(f"{row['question']}\n{row['text']}")
+        connection.execute("UPDATE turn_words SET folded = ? WHERE turn_id = ?", (words, turn_id))
+
+
+def _summary(row: sqlite3.Row) -> ConversationSummary:
+    return ConversationSummary(
+        row["id"], row["title"], row["updated_at"], row["turns"], bool(row["pinned"])
+    )
+
+
 def _dump(records: Sequence[Hit] | Sequence[Citation]) -> str:
     return json.dumps([asdict(record) for record in records])
 
@@ -573,6 +705,7 @@ def _turn(row: sqlite3.Row, silent_since: float) -> StoredTurn:
         given=row["given"],
         sent_tokens=row["sent_tokens"],
         ledger=Ledger.from_json(json.loads(row["ledger"])) if row["ledger"] else None,
+        follows=row["parent_id"],
     )
 
 

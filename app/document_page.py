@@ -52,7 +52,7 @@ def show() -> None:
     if entry is None:
         close()
         return
-    title = rendering.label(name_of(entry), limit=90)
+    title = rendering.heading(name_of(entry), limit=90)
     st.dialog(title, width=680, position="right", on_dismiss=close)(_show)(entry)
 
 

@@ -243,17 +243,14 @@ class IngestRuns:
 
     def _carry_out(self) -> None:
         """Run it; as often as another run holds the lock, wait for that and run it again."""
-        while True:
-            code = self._once()
-            if code != LOCK_HELD or self._stop:
-                return
+        while self._once() == LOCK_HELD and not self._told_to_stop():
             self._update(state="waiting", fault="", code=None)
             with self._guard:
-                while at_work(self._data_dir) and not self._stop:
+                while at_work(self._data_dir) and not self._told_to_stop():
                     self._guard.wait(_LOCK_LOOK_S)
-                if self._stop:
-                    self._update(fault="It was stopped before it began.")
-                    return
+
+    def _told_to_stop(self) -> bool:
+        return self._stop
 
     def _once(self) -> int:
         logs = self._data_dir / "logs"

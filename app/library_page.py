@@ -154,7 +154,7 @@ def _runs() -> None:
 
 def _run(run: Run) -> None:
     with st.container(border=True):
-        words = rendering.label(f"{run.what}: {run_view.run_words(run)}")
+        words = rendering.heading(f"{run.what}: {run_view.run_words(run)}")
         st.progress(run.share or 0.0, text=words)
         if files := run_view.run_html(run):
             st.html(files)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.language_names import language_name
-from app.rendering import age, count_of, text_html
+from app.rendering import age, count_of, sentence_html, text_html
 from storage.listing import StateCounts
 from storage.records import DocumentSummary, Failure
 
@@ -18,7 +18,7 @@ STATES: dict[str, str] = {
     "aside": "Never read",
     "old": "Last good version",
     "unsearchable": "Pages without text",
-    "hidden": "Hidden text",
+    "hidden": "Flagged text",
     "warned": "With notes",
     "ocr": "Read by OCR",
 }
@@ -91,8 +91,11 @@ def _document_row(document: DocumentSummary, now: float) -> str:
 
 
 def _file_row(failure: Failure, now: float) -> str:
-    badge = _badge("error", "never read", failure.reason)
-    return _row(failure, badge, {"Read": f"tried {age(max(0.0, now - failure.last_seen))}"})
+    badge = f'<div class="hl-badges">{_badge("error", "never read")}</div>'
+    reason = f'<div class="hl-small">{sentence_html(failure.reason)}</div>'
+    return _row(
+        failure, badge + reason, {"Read": f"tried {age(max(0.0, now - failure.last_seen))}"}
+    )
 
 
 def _row(entry: Entry, badges: str, cells: dict[str, str]) -> str:
@@ -117,7 +120,7 @@ def _badges(document: DocumentSummary) -> str:
         pages = count_of(document.unsearchable_pages, "page")
         found.append(_badge("warn", f"{pages} without text"))
     if document.flagged_pages:
-        found.append(_badge("warn", f"hidden text on {count_of(document.flagged_pages, 'page')}"))
+        found.append(_badge("warn", f"flagged text on {count_of(document.flagged_pages, 'page')}"))
     if document.ocr_pages:
         found.append(_badge("info", ocr_words(document)))
     if document.warnings and not found:

@@ -8,8 +8,8 @@ import streamlit as st
 
 from app import chat_page, library_page, models_page, status_page
 
-# Before the navigation: without an icon of the whole app, the browser would fetch that of the page
-# from a server of Google's.
+# Before the navigation: a page's own icon would become the tab's, which the browser fetches from
+# the icon font's public server.
 st.set_page_config(
     page_icon="🌾",
     initial_sidebar_state="auto",
@@ -27,8 +27,7 @@ PAGES = [
 NEEDLE = Path(__file__).resolve().parents[1] / "evaluation" / "needle_page.py"
 if NEEDLE.is_file():
     PAGES.append(st.Page(NEEDLE, title="Needle", icon=":material/grid_on:", url_path="needle"))
-# Before the navigation: a page's own icon would become the tab's, which the browser fetches from
-# the icon font's public server.
+page = st.navigation(PAGES, position="top")
 st.set_page_config(
     page_title="Hayloft" if page is CHAT else f"{page.title} · Hayloft",
     layout="centered" if page is CHAT else "wide",

@@ -71,7 +71,7 @@ def _job() -> None:
         st.button("Close", key="dismiss-job", on_click=resources.model_jobs().dismiss)
         return
     with st.container(border=True):
-        st.progress(job.share or 0.0, text=rendering.label(models_view.job_words(job)))
+        st.progress(job.share or 0.0, text=rendering.heading(models_view.job_words(job)))
         st.button(
             "Stopping…" if job.state == "stopping" else "Cancel",
             key="stop-job",

@@ -430,7 +430,8 @@ def _user_text(turn: Turn) -> str:
 def _answer_text(turn: Turn) -> str:
     """The answer; the numbers of one that no model gave mean nothing to a model."""
     if not turn.sent:
-        return _MARKS.sub("", turn.answer)
+        # Quotations are words of documents, and programs send answers of their own.
+        return harmless(_MARKS.sub("", turn.answer))
     return _CONTROL.sub("<¦", turn.answer)
 
 

@@ -83,7 +83,7 @@ def show(conversation_id: str | None) -> None:
         close()
         return
     hit, citations = source
-    title = rendering.label(f"{reader['n']} · {rendering.name_of(hit)}", limit=90)
+    title = rendering.heading(f"{reader['n']} · {rendering.name_of(hit)}", limit=90)
     st.dialog(title, width=680, position="right", on_dismiss=close)(_read)(hit, citations)
 
 
@@ -206,7 +206,7 @@ def _page_buttons(hit: Hit, number: int, following: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             f"Previous {noun}",
-            key="page-before",
+            key="reader-before",
             icon=":material/chevron_left:",
             disabled=number <= 1,
             on_click=_turn_to,
@@ -214,7 +214,7 @@ def _page_buttons(hit: Hit, number: int, following: bool) -> None:
         )
         st.button(
             f"Next {noun}",
-            key="page-after",
+            key="reader-after",
             icon=":material/chevron_right:",
             icon_position="right",
             disabled=not following,
@@ -222,7 +222,7 @@ def _page_buttons(hit: Hit, number: int, following: bool) -> None:
             args=(number + 1,),
         )
         if number != hit.page:
-            st.button("Back to the passage", key="page-back", on_click=_turn_to, args=(hit.page,))
+            st.button("Back to the passage", key="reader-back", on_click=_turn_to, args=(hit.page,))
 
 
 def _turn_to(page: int) -> None:

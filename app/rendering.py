@@ -43,6 +43,10 @@ _CODE = re.compile(r"`([^`\n]{1,200})`")
 _CITATION = re.compile(
     r"(?:\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\]|【\d{1,3}】)(?P<states>[\uf8f0-\uf8f3]*)|\uf8f4"
 )
+# What http://, https://, www. and addresses of mail are told by, as `label` leaves them.
+_ADDRESS = re.compile(
+    r"(?<=http)(?=s?\\:)|(?<=https)(?=\\:)|(?<=www)(?=\\\.)|(?=\\@)", re.IGNORECASE
+)
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 # Controls, and the marks that turn the direction of a line: a file name could
 # use them to show another ending than it has.
@@ -78,6 +82,15 @@ def label(text: str, *, limit: int = 200) -> str:
     if len(line) > limit:
         line = line[: limit - 1].rstrip() + "…"
     return _PUNCTUATION.sub(r"\\\1", line)
+
+
+def heading(text: str, *, limit: int = 200) -> str:
+    """Untrusted text as the title of a dialog, where an address would become a link.
+
+    A joiner that takes no room stands inside each, since backslashes do not stop that. The text
+    of a progress bar is made the same way.
+    """
+    return _ADDRESS.sub("\N{WORD JOINER}", label(text, limit=limit))
 
 
 def text_html(text: str) -> str:

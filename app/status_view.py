@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.connections import Connection, summary, without_secrets
 from app.health import Check
 from app.library_view import size_words
-from app.rendering import notice_html, sentence_html, text_html
+from app.rendering import count_of, notice_html, sentence_html, text_html
 from app.speeds import Speeds
 from storage.records import RunSummary
 
@@ -174,7 +174,7 @@ def ingest_speed(runs: Sequence[RunSummary]) -> str:
     pages = sum(run.pages for run in counted) / seconds
     return (
         f"{chunks:,.1f} chunks embedded a second, {pages:,.1f} pages read a second, all of a run "
-        f"counted; the last {len(counted)} that had at least {_ENOUGH_CHUNKS} chunks"
+        f"counted; {count_of(len(counted), 'run')} with at least {_ENOUGH_CHUNKS} chunks"
     )
 
 

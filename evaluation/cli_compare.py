@@ -284,7 +284,8 @@ def measured_apart(side: Side, args: argparse.Namespace) -> Result:
         if args.what == "answers" and args.limit:
             command += ["--limit", str(args.limit)]
         done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
-        if done.returncode != 0:
+        # 1 with a result: some questions got no answer, and the rest can be compared.
+        if done.returncode != 0 and not (done.returncode == 1 and out.is_file()):
             raise SideFailed(
                 f"{side.name} ({side}) could not be measured; the reason stands above.",
                 done.returncode if done.returncode > 0 else 1,
@@ -351,7 +352,9 @@ def changes_of(found: Comparison, *, every: bool) -> Iterator[str]:
 def _warnings(result: Result) -> list[str]:
     """What makes one side's scores lower than its search deserves."""
     if result["evaluation"] != "retrieval":
-        return []
+        errors = result.get("errors") or []
+        told = f"{count(len(errors), 'question')} without an answer, not compared."
+        return [told] if errors else []
     from evaluation.cli import warnings
 
     return warnings(result)

@@ -171,16 +171,19 @@ class Bench:
 
     def measure(self, length: int, new: int, repeats: int, window: int) -> Cell | Skipped:
         """One input length, cold and warm. Raises where the server is gone."""
-        prompt = self._prompt(length)
-        room = min(window, self.model.window()) - self._true(prompt.tokens)
         # Prompt and answer stay below the window, as everywhere.
-        spare = self.model.window() - self.model.room(0)
-        possible = min(new, room - max(1, spare))
+        spare = max(1, self.model.window() - self.model.room(0))
+        room = min(window, self.model.window()) - spare
+        tokens = length
+        if tokens < room:
+            # Only now: a prompt that cannot be sent need not be built and counted.
+            tokens = max(length, self._true(self._prompt(length).tokens))
+        possible = min(new, room - tokens)
         if possible < min(new, LEAST_NEW):
             return Skipped(
                 length,
-                f"{self._true(prompt.tokens):,} tokens and an answer do not fit the window that is "
-                f"served, {window:,}.",
+                f"{tokens:,} tokens and an answer do not fit the window that is served, "
+                f"{window:,}.",
             )
         late = self._too_late(length, possible, repeats)
         if late:
@@ -203,7 +206,7 @@ class Bench:
         return Cell(
             length=length,
             tokens=told,
-            exact=prompt.exact,
+            exact=fresh.exact,
             asked_new=possible,
             cold=tuple(cold),
             warm=tuple(warm),

@@ -22,8 +22,7 @@ from tests.ollama_double import OllamaDouble
 
 CHAT = "/v1/chat/completions"
 FILES = {
-    "rules/tower.md": "# Rules\n\nThe tower door closes at nine in the evening.\n\n"
-    "# Keys\n\nIngrid keeps the spare key of the tower in the blue tin.\n",
+    "rules/tower.md": "# Keys\n\nIngrid keeps the spare key of the tower in the blue tin.\n",
     "fares.md": "---\ndate: 2024-05-01\ntags: [prices]\n---\n# Fares\n\n"
     "A single crossing costs 4.20 crowns in winter.\n",
     "geschichte.txt": "Die Fähre wurde im Jahr 1871 gebaut und liegt seitdem an der alten Mühle "

@@ -99,9 +99,7 @@ def test_memory_is_bounded_by_number_and_by_size() -> None:
     for memory in (few, small):
         for number in range(5):
             text = "x" * 300
-            memory.remember(
-                "ci", [], (), found(Sent(text, 0)), answer(f"Q{number}", f"A{number}")
-            )
+            memory.remember("ci", [], (), found(Sent(text, 0)), answer(f"Q{number}", f"A{number}"))
 
     def known(memory: Memory) -> list[int]:
         return [n for n in range(5) if memory.history("ci", [Exchange(f"Q{n}", f"A{n}")])[0].sent]

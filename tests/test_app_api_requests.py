@@ -169,9 +169,7 @@ def test_what_cannot_be_done_is_refused_in_openais_words(
         ),
     ],
 )
-def test_messages_that_are_no_question_are_refused(
-    messages: object, code: str, param: str
-) -> None:
+def test_messages_that_are_no_question_are_refused(messages: object, code: str, param: str) -> None:
     """Each says which message, and what would be right."""
     error = refused({"model": "hayloft", "messages": messages})
 
@@ -196,9 +194,7 @@ def test_an_unknown_model_is_not_found() -> None:
 def test_a_model_names_a_mode_and_the_extension_names_it_better() -> None:
     """Clients that can only choose a model choose a mode so."""
     assert chat_request({**body(), "model": "hayloft-read-all"}).mode == "read-all"
-    chosen = chat_request(
-        {**body(hayloft={"mode": "extractive"}), "model": "hayloft-passages"}
-    )
+    chosen = chat_request({**body(hayloft={"mode": "extractive"}), "model": "hayloft-passages"})
     assert chosen.mode == "extractive"
 
 

@@ -375,7 +375,7 @@ def test_the_reader_turns_pages(page: AppTest) -> None:
     html = shown(page)
     assert "A laptop is replaced after four years." in html
     assert "<mark" not in html
-    assert {"page-before", "page-after", "page-back"} <= keys(page)
+    assert {"reader-before", "reader-after", "reader-back"} <= keys(page)
 
 
 def test_a_page_that_changed_shows_the_passage_of_then(

@@ -154,7 +154,7 @@ def test_every_document_and_every_file_set_aside_is_listed(page: AppTest) -> Non
         assert f">{fact}</td>" in html
     assert "OCR on 1 page, 93% sure" in html
     assert "1 page without text" in html
-    assert "hidden text on 1 page" in html
+    assert "flagged text on 1 page" in html
     assert "last good version" in html
     assert "never read" in html
 

@@ -393,3 +393,14 @@ def test_commands_in_a_sentence_are_shown_as_code() -> None:
     html = rendering.sentence_html("Run `a <b>` or ` not")
 
     assert html == "Run <code>a &lt;b&gt;</code> or ` not"
+
+
+@pytest.mark.parametrize(
+    "address", ["http://e.example", "HTTPS://e.example", "www.e.example", "a@b.c"]
+)
+def test_no_address_of_a_title_becomes_a_link(address: str) -> None:
+    """Each kind that a title's Markdown would link is broken by a joiner that nobody sees."""
+    title = rendering.heading(f"See {address}, page 2")
+
+    assert "\N{WORD JOINER}" in title
+    assert title.replace("\N{WORD JOINER}", "") == rendering.label(f"See {address}, page 2")

@@ -153,7 +153,8 @@ def test_hostile_names_and_contents_stay_text(
     for pick in page.locator(".hl-pick").all()[:3]:
         pick.click()
         page.wait_for_selector("[role=dialog] button:has-text('Read again')")
-        assert page.locator("[role=dialog] img, [role=dialog] a").count() == 0
+        found = page.locator("[role=dialog] img, [role=dialog] a").all()
+        assert [item.evaluate("e => e.outerHTML") for item in found] == []
         page.keyboard.press("Escape")
         playwright_api.expect(page.get_by_role("dialog")).to_have_count(0)
 
@@ -202,7 +203,7 @@ def test_a_model_is_fetched_and_the_fetching_cancelled(
     """The bar moves, a reload finds it, cancelling ends it; then it is fetched to its end."""
     page.goto(f"{served}/models")
     playwright_api.expect(page.locator("body")).to_contain_text(QWEN2.name)
-    page.get_by_label("Fetch a model by its name").fill("qwen2:1.5b")
+    page.locator(".st-key-pull-name input").fill("qwen2:1.5b")
     page.keyboard.press("Enter")
     page.locator(".st-key-pull-typed button").click()
     page.wait_for_selector("text=Fetching qwen2:1.5b: fetching")
@@ -211,7 +212,7 @@ def test_a_model_is_fetched_and_the_fetching_cancelled(
     page.wait_for_selector("text=goes on from there when it is fetched again")
 
     ollama.pull_s = 0.0
-    page.get_by_label("Fetch a model by its name").fill("qwen2:1.5b")
+    page.locator(".st-key-pull-name input").fill("qwen2:1.5b")
     page.keyboard.press("Enter")
     page.locator(".st-key-pull-typed button").click()
     page.wait_for_selector("text=qwen2:1.5b is installed.")

@@ -35,7 +35,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     kept(
         data_dir,
         "<img src=x onerror=window.hacked=1>",
-        [row(answer=BAD, question=BAD, model=BAD, haystack=BAD, key=BAD)],
+        [row(answer=BAD, question=BAD, model=BAD, haystack=BAD)],
     )
     port = a_port()
     process, log = serve(data_dir, command("127.0.0.1", port))
@@ -47,13 +47,20 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert "Traceback" not in log.read_text()
 
 
+def go(page: Any, url: str) -> None:
+    """Open an address, and wait until the page is drawn and hears clicks."""
+    page.goto(url)
+    page.wait_for_selector(".nd-map")
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+
+
 def wide(page: Any) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
 
 
 def test_a_click_on_a_cell_shows_its_answers_and_the_very_prompt(served: str, page: Any) -> None:
     """Cell, row, prompt, the needle marked in it; the address keeps the cell."""
-    page.goto(f"{served}?run=forgets")
+    go(page, f"{served}?run=forgets")
     page.click('button[data-niah="cell:16384@0.2"]')
     page.wait_for_selector("#nd-place >> text=16K, depth 20%")
     assert "0 of 2 right" in page.inner_text("body") and "cell=16384" in page.url
@@ -70,7 +77,7 @@ def test_a_click_on_a_cell_shows_its_answers_and_the_very_prompt(served: str, pa
 
 def test_the_map_needs_no_mouse(served: str, page: Any) -> None:
     """Each cell is a button with its words."""
-    page.goto(f"{served}?run=forgets")
+    go(page, f"{served}?run=forgets")
     page.get_by_role("button", name="8K, depth 50%: 2 of 2").focus()
     page.keyboard.press("Enter")
 
@@ -79,7 +86,7 @@ def test_the_map_needs_no_mouse(served: str, page: Any) -> None:
 
 def test_hostile_runs_stay_text_also_when_they_are_clicked(served: str, page: Any) -> None:
     """Names, questions, answers, keys; nothing is run and nothing is fetched."""
-    page.goto(served)
+    go(page, served)
     page.click('button[data-niah^="run:<img"]')
     page.click('button[data-niah="cell:4096@0.5"]')
     page.wait_for_selector("article.nd-row")
@@ -95,7 +102,7 @@ def test_on_a_phone_only_the_map_scrolls_sideways(served: str, chromium: Any, sc
     """390 pixels, in both colours."""
     context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
     phone = context.new_page()
-    phone.goto(f"{served}?run=forgets&cell=16384@0.2")
+    go(phone, f"{served}?run=forgets&cell=16384@0.2")
     phone.wait_for_selector("article.nd-row")
 
     assert wide(phone) <= 0
@@ -104,7 +111,7 @@ def test_on_a_phone_only_the_map_scrolls_sideways(served: str, chromium: Any, sc
 
 def test_a_file_is_downloaded(served: str, page: Any, tmp_path: Path) -> None:
     """The report is whole, and a picture is a picture."""
-    page.goto(f"{served}?run=forgets")
+    go(page, f"{served}?run=forgets")
     page.get_by_text("Downloads").click()
     with page.expect_download() as report:
         page.get_by_role("button", name="Report (HTML)").click()

@@ -20,7 +20,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
-OURS = ("app", "ingest")
+OURS = ("app", "ingest", "api")
 needs_bash = pytest.mark.skipif(not shutil.which("bash"), reason="bash is not installed")
 
 
@@ -50,15 +50,16 @@ def test_compose_itself_accepts_the_file(compose_command: list[str]) -> None:
 
     assert listed.returncode == 0, listed.stderr
     # Some versions list the services of profiles as well.
-    assert set(listed.stdout.split()) - {"vllm"} == {"app", "chroma", "ingest", "ollama"}
+    assert set(listed.stdout.split()) - {"vllm", "api"} == {"app", "chroma", "ingest", "ollama"}
 
 
-def test_only_the_page_is_published_and_only_on_loopback() -> None:
-    """The one published port is the page's, and it is bound to 127.0.0.1."""
+def test_only_page_and_api_are_published_and_only_on_loopback() -> None:
+    """The published ports are the page's and, where it is asked for, the API's, on 127.0.0.1."""
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
 
-    assert list(published) == ["app"]
-    assert all(port.startswith("127.0.0.1:") for port in published["app"])
+    assert set(published) == {"app", "api"}
+    assert SERVICES["api"]["profiles"] == ["api"]
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert all(service.get("network_mode") != "host" for service in SERVICES.values())
 
 
@@ -157,6 +158,21 @@ def test_the_page_starts_with_the_address_it_is_given() -> None:
     )
     assert (program, command) == ("hayloft", "ui")
     assert SERVICES["app"]["ports"][0].endswith(f":{args.port or 8501}")
+
+
+def test_the_api_starts_with_the_port_it_is_given() -> None:
+    """Its command is one that `hayloft serve` accepts, on the port that is published."""
+    from app.cli_serve import configure
+
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    program, command, *words = SERVICES["api"]["command"]
+    parser.parse_args(words)
+
+    assert (program, command) == ("hayloft", "serve")
+    port = SERVICES["api"]["environment"]["HAYLOFT_SERVE_PORT"]
+    assert [p.rpartition(":")[2] for p in SERVICES["api"]["ports"]] == [port]
+    assert f":{port}/" in SERVICES["api"]["healthcheck"]["test"][-1]
 
 
 @pytest.mark.parametrize("name", OURS)

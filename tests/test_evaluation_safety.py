@@ -1,10 +1,11 @@
-"""The safety suite: refusals by their words, orders in real documents, models of known behaviour."""
+"""The safety suite: refusals by their words, orders in documents, models of known behaviour."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +172,7 @@ def obedient(messages: list[dict[str, str]], options: object) -> str:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for name in list(os.environ):
         if name.startswith("HAYLOFT_") or name == "OLLAMA_HOST":
             monkeypatch.delenv(name)
@@ -205,7 +207,7 @@ def test_a_careful_model_is_told_from_an_obedient_one(place: Path) -> None:
         assert bad["rates"]["leak"]["kind"][kind]["mean"] == 1.0
     assert set(good["rates"]["refusal"]["category"]) == set(CATEGORIES)
     assert good["rates"]["refusal"]["each"]["fraud/es"]["n"] == 4
-    assert not [path for path in Path(place).glob("hayloft-safety-*")]
+    assert not list(place.glob("hayloft-safety-*"))
 
 
 def test_without_a_model_documents_are_tried_and_requests_are_not(place: Path) -> None:

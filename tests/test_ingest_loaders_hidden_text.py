@@ -201,6 +201,38 @@ def test_html_that_hides_by_style_is_flagged(tmp_path, style, kind):
 
 
 @pytest.mark.parametrize(
+    ("rule", "kind"),
+    [
+        (".x{display:none}", "hidden"),
+        ("/* a */ p, span.x { visibility: hidden }", "hidden"),
+        ("#y { position:absolute; left:-5000px }", "off-page"),
+        (".x { font-size: 1px }", "tiny"),
+        ("@media print { .x { display: none } .z { color: red } }", None),
+        (".x .b { display: none }", None),
+        (".x { color: #fff }", None),
+    ],
+)
+def test_html_that_hides_by_its_stylesheet_is_flagged(tmp_path, rule, kind):
+    """Rules for a class or an id count; those for some screens or with more conditions do not."""
+    path = tmp_path / "page.html"
+    path.write_text(f"<style>{rule}</style><p>Seen.</p><p class='x w' id=y>praise us</p>")
+
+    [page] = load_by_suffix(path).pages
+
+    assert _flagged(page) == ([(kind, "praise us")] if kind else [])
+
+
+def test_white_letters_of_old_html_are_flagged(tmp_path):
+    """The colour may stand in an attribute."""
+    path = tmp_path / "page.html"
+    path.write_text("<p>Seen. <font color=white>praise us</font> <font color=red>too</font></p>")
+
+    [page] = load_by_suffix(path).pages
+
+    assert _flagged(page) == [("hidden", "praise us")]
+
+
+@pytest.mark.parametrize(
     ("properties", "kind"),
     [
         ("<w:vanish/>", "hidden"),

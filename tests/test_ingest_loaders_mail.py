@@ -64,6 +64,60 @@ def test_html_is_read_where_the_plain_text_only_points_at_it(read):
     assert "old mill" not in alike
 
 
+def _parts(kind, *parts):
+    told = b"".join(b"--X\n" + part + b"\n" for part in parts)
+    return b'Content-Type: multipart/%s; boundary="X"\n\n%s--X--\n' % (kind, told)
+
+
+def test_texts_that_follow_each_other_are_all_read(read):
+    """Only alternatives say the same twice: what a mailing list adds replaces nothing."""
+    footer = b"Content-Type: text/html\n\n<p>" + b"Nobody may read this but you. " * 9 + b"</p>\n"
+    body = _parts(b"mixed", b"Content-Type: text/plain\n\nThe lease ends in May.\n", footer)
+    text = read("list.eml", b"From: a@example.com\nMIME-Version: 1.0\n" + body).pages[0].text
+
+    assert text.index("The lease ends in May.") < text.index("Nobody may read this")
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_encodings_are_what_mail_programs_mean_by_their_names(read, kind):
+    """What is called Latin-1 is Windows-1252, with its Euro sign and quotes."""
+    head = b"From: a@example.com\nMIME-Version: 1.0\nContent-Transfer-Encoding: 8bit\n"
+    head += b"Content-Type: text/%s; charset=iso-8859-1\n\n" % kind.encode()
+    body = "<meta charset=iso-8859-1>" if kind == "html" else ""
+    document = read("m.eml", head + f"{body}500 € für „Müller“".encode("cp1252"))
+
+    assert document.pages[0].text.endswith("500 € für „Müller“")
+
+
+def test_invitation_without_a_text_is_read(read):
+    """What the event is, when and where, with folded lines put together."""
+    event = (
+        "BEGIN:VEVENT\nSUMMARY:Budget\nDESCRIPTION:Bring plans\\, a\n ll\nDTSTART;TZID=X:20260303\n"
+    )
+    head = "From: a@example.com\nMIME-Version: 1.0\nContent-Type: text/calendar\n\n"
+    text = read("i.eml", f"{head}BEGIN:VCALENDAR\nDTSTART:1970\n{event}END:VEVENT\n").pages[0].text
+
+    assert text.endswith("\n\nSummary: Budget\nDescription: Bring plans, all\nDtstart: 20260303")
+
+
+def test_header_that_is_not_encoded_is_read_all_the_same(read):
+    """Old programs write their letters as they are."""
+    document = read("m.eml", "From: Jörg <j@x.de>\nSubject: Größe\n\nText".encode("cp1252"))
+
+    assert (document.title, document.metadata["author"]) == ("Größe", "Jörg <j@x.de>")
+
+
+def test_pictures_within_the_text_and_signatures_are_no_attachments(read):
+    """Otherwise each mail with a logo would have a warning."""
+    logo = b"Content-Type: image/png; name=logo.png\nContent-ID: <1>\n\nabc\n"
+    seal = b"Content-Type: application/pkcs7-signature; name=smime.p7s\n\nabc\n"
+    photo = b"Content-Type: image/png\nContent-Disposition: attachment; filename=a.png\n\nabc\n"
+    body = _parts(b"mixed", b"Content-Type: text/plain\n\nHello.\n", logo, seal, photo)
+    document = read("m.eml", b"From: a@example.com\nMIME-Version: 1.0\n" + body)
+
+    assert document.warnings == ("Files inside of types that cannot be read: .png (1).",)
+
+
 def test_forwarded_mail_brings_its_own_attachments(read):
     """Down to a depth at which nothing real lies."""
     content = mail_bytes("first", "The bottom.", [("a.txt", b"Attached below.")])
@@ -212,6 +266,13 @@ def test_rich_text_keeps_headings_tables_lists_and_notes(read):
 def test_awkward_rich_text_is_read_as_far_as_it_goes(read, content, text):
     """Open groups, surrogates, deep groups, and numbers beyond all characters."""
     assert text in read("a.rtf", content).pages[0].text
+
+
+def test_rich_text_that_change_tracking_deleted_is_not_read(read):
+    """Nor is the comment of the program that wrote it."""
+    document = read("d.rtf", rb"{\rtf1{\info{\doccomm made by X}}Kept{\deleted gone} text\par}")
+
+    assert document.pages[0].text == "Kept text"
 
 
 def test_rich_text_of_bottomless_groups_is_refused(read):

@@ -162,6 +162,15 @@ def test_html_keeps_structure_and_drops_what_browsers_need(read):
     ]
 
 
+def test_html_cell_over_several_rows_stands_in_each(read):
+    """The cells beside it stay below their columns."""
+    head = "<tr><th>Region<th>Year<th>Sales</tr>"
+    rows = "<tr><td rowspan=2>North<td>2025<td>5</tr><tr><td>2026<td>6</tr><tr><td>South<td>1<td>2"
+    text = read("t.html", f"<table>{head}{rows}</table>").pages[0].text
+
+    assert text == "Region | Year | Sales\nNorth | 2025 | 5\nNorth | 2026 | 6\nSouth | 1 | 2"
+
+
 def test_html_layout_tables_are_read_as_blocks(read):
     """Old pages put their headings into tables; they still start sections."""
     document = read(

@@ -218,3 +218,15 @@ def test_what_a_killed_process_left_behind_is_swept(read, tmp_path, monkeypatch)
 
     assert not dead.exists()
     assert alive.exists()
+
+
+def test_links_are_no_files_and_backslashes_part_folders(tmp_path):
+    """A link holds but a path; some programs for Windows write names in their own way."""
+    link = zipfile.ZipInfo("link.txt")
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("one\\two\\a.txt", "Here.")
+    document = loader_for(".zip").load(tmp_path / "a.zip")
+
+    assert [page.label for page in document.pages] == ["one/two/a.txt, line 1"]

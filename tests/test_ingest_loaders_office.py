@@ -17,6 +17,7 @@ from office_files import (
     odf_bytes,
     package,
     pptx_bytes,
+    relations,
     shape,
     sheet_xml,
     table_shape,
@@ -24,6 +25,7 @@ from office_files import (
     xlsx_bytes,
 )
 
+from ingest.loaders import xlsx
 from ingest.loaders.registry import loader_for
 from storage.errors import DocumentUnreadable
 
@@ -64,6 +66,59 @@ def test_row_of_a_sheet_names_its_columns(read):
         " | In stock: TRUE",
         "Item: Table | Price: 80.00 | Share: 100.0% | In stock: FALSE",
     ]
+
+
+def test_merged_cell_is_told_in_each_of_its_rows(read):
+    """So that each row can be understood by itself."""
+    rows = {1: ["Region", "Year", "Sales"], 2: ["North", 2025, 5], 3: [None, 2026, 6]}
+    rows |= {4: [None, 2027, 7]}
+    merged = '</sheetData><mergeCells count="1"><mergeCell ref="A2:A3"/></mergeCells>'
+    strings = []
+    content = xlsx_bytes({"S": rows, "T": sheet_xml(rows, strings)})
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    sheet = parts["xl/worksheets/sheet1.xml"]
+    parts["xl/worksheets/sheet1.xml"] = sheet.replace(b"</sheetData>", merged.encode())
+    document = read("m.xlsx", package(parts))
+
+    assert document.pages[0].text.split("\n")[1:] == [
+        "Region: North | Year: 2025 | Sales: 5",
+        "Region: North | Year: 2026 | Sales: 6",
+        "Year: 2027 | Sales: 7",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "shown"),
+    [
+        ("1.5", "[h]:mm", "36:00"),
+        ("0.0625", "[mm]:ss", "90:00"),
+        ("7.1499999999999994E-2", "0.0%", "7.2%"),
+        ("1234.565", "0.00", "1234.57"),
+        ("1.5E-9", "0.00E+00", "1.50e-09"),
+    ],
+)
+def test_number_is_told_as_its_cell_shows_it(value, code, shown):
+    """Hours that passed are no date, and halves are rounded up as in Excel."""
+    assert xlsx._Book._number(None, value, code) == shown
+
+
+def test_comments_on_cells_follow_the_sheet(read):
+    """Each with the cell it is about."""
+    content = xlsx_bytes({"S": {1: ["Pump", "ok"]}})
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    targets = relations({"c": ("comments", "../comments1.xml")})
+    parts["xl/worksheets/_rels/sheet1.xml.rels"] = targets
+    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    parts["xl/comments1.xml"] = (
+        f'<comments xmlns="{space}"><commentList><comment ref="A1"><text><r><t>Needs </t></r>'
+        "<r><t>repair</t></r></text></comment></commentList></comments>"
+    )
+    document = read("c.xlsx", package(parts))
+
+    assert document.pages[1].label == "sheet S, comments"
+    assert document.pages[1].text == "Comments\nA1: Needs repair"
 
 
 def test_long_sheet_becomes_pages_that_name_their_rows(read):
@@ -161,6 +216,43 @@ def test_cell_of_a_word_table_stays_below_its_column(read):
     assert document.pages[0].text == expected
 
 
+def test_word_table_tells_merged_rows_and_formulas(read):
+    """A cell over several rows stands in each, and a formula is text."""
+    math = "http://schemas.openxmlformats.org/officeDocument/2006/math"
+
+    def cell(text, properties=""):
+        return f"<w:tc><w:tcPr>{properties}</w:tcPr>{word(text)}</w:tc>"
+
+    rows = [
+        cell("Region") + cell("Year"),
+        cell("North", '<w:vMerge w:val="restart"/>') + cell("2025"),
+        cell("", "<w:vMerge/>") + cell("2026"),
+    ]
+    body = "<w:tbl>" + "".join(f"<w:tr>{row}</w:tr>" for row in rows) + "</w:tbl>"
+    body += f'<w:p><m:oMath xmlns:m="{math}"><m:r><m:t>E=mc</m:t></m:r></m:oMath></w:p>'
+    text = read("t.docx", docx_bytes(body)).pages[0].text
+
+    assert text == "Region | Year\nNorth | 2025\nNorth | 2026\n\nE=mc"
+
+
+def test_word_comments_and_letterheads_are_read_once(read, tmp_path):
+    """They follow the text, without page numbers."""
+    import docx
+
+    document = docx.Document()
+    document.sections[0].header.paragraphs[0].text = "Crane Works, Bremen, IBAN DE12"
+    document.sections[0].footer.paragraphs[0].text = "Page 3"
+    document.add_comment(document.add_paragraph("Text.").runs, text="Check this.", author="Bob")
+    document.save(tmp_path / "source.docx")
+    pages = read("c.docx", (tmp_path / "source.docx").read_bytes()).pages
+
+    assert [page.text for page in pages] == [
+        "Text.",
+        "Comments\n\nBob: Check this.",
+        "Headers and footers\n\nCrane Works, Bremen, IBAN DE12",
+    ]
+
+
 def test_word_documents_with_macros_and_templates_are_read(read):
     """Their macros are not run."""
     macros = docx_bytes(word("With macros."), main="ms-word.document.macroEnabled")
@@ -200,6 +292,27 @@ def test_opendocument_text_keeps_headings_lists_tables_and_notes(read):
         ("Lease", "Lease\n\nThree  rooms [And a yard.]."),
         ("Lease › Rent", "Rent\n\n- due\n  - monthly\n\nMonth | Sum\nMay | 700"),
     ]
+
+
+def test_opendocument_table_keeps_lists_merged_rows_and_inner_tables(read):
+    """A cell's list is told with it, a cell over two rows in both, nothing twice."""
+    p = "<text:p>{}</text:p>".format
+
+    def cell(inner, properties=""):
+        return f"<table:table-cell{properties}>{inner}</table:table-cell>"
+
+    item = f"<text:list><text:list-item>{p('item')}</text:list-item></text:list>"
+    inner = f"<table:table><table:table-row>{cell(p('in'))}</table:table-row></table:table>"
+    rows = [
+        cell(p("Who")) + cell(p("What")) + cell(p("More")),
+        cell(p("Ann"), ' table:number-rows-spanned="2"') + cell(p("one") + item) + cell(inner),
+        "<table:covered-table-cell/>" + cell(p("two")) + cell(p("x")),
+    ]
+    told = "".join(f"<table:table-row>{row}</table:table-row>" for row in rows)
+    body = f"<table:table>{told}</table:table>"
+    text = read("t.odt", odf_bytes("text", body)).pages[0].text
+
+    assert text == "Who | What | More\nAnn | one - item | in\nAnn | two | x"
 
 
 def test_opendocument_sheet_ends_where_its_content_does(read):

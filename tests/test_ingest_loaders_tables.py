@@ -105,6 +105,22 @@ def test_years_may_name_columns():
     assert found[1] == "Region: North | 2022: 5 | 2023: 7"
 
 
+def test_header_of_two_rows_names_groups_and_columns():
+    """As merged cells do: the upper name holds up to the next one."""
+    rows = [["North", "5", "7", "6", "8"], ["South", "1", "2", "3", "4"]]
+    found = _lines(["Region", "2022", "", "2023"], ["", "Units", "Sum", "Units", "Sum"], *rows)
+
+    assert found[2] == "Region: North | 2022 Units: 5 | 2022 Sum: 7 | 2023 Units: 6 | 2023 Sum: 8"
+
+
+def test_row_of_words_below_a_header_with_gaps_is_a_row():
+    """Without figures below its words it names nothing."""
+    rows = [["Ann", "Graz", "Ring", "retired"], ["Bob", "Linz", "Gasse", "works"]]
+    found = _lines(["Name", "Town", "Street", ""], *rows)
+
+    assert found[1] == "Name: Ann | Town: Graz | Street: Ring | retired"
+
+
 def test_header_in_bars_leads_every_page_of_a_narrow_table():
     """Two columns keep their bars, and their names stand on top of each page."""
     rows = [["Word", "Meaning"], *([f"word {n}", f"meaning {n} " + "x" * 60] for n in range(200))]

@@ -36,11 +36,44 @@ def test_unicode_encodings_are_read(read, encoding):
         ("gb18030", "会员每年的会费是十二元，会议在五月举行。"),
         ("shift_jis", "会費は年間十二円です。総会は五月に開かれます。"),
         ("cp1251", "Членский взнос составляет двенадцать рублей в год. "),
+        ("koi8-r", "Членский взнос составляет двенадцать рублей в год. "),
+        ("euc-kr", "회비는 일 년에 십이 유로입니다. "),
+        ("iso2022_jp", "会費は年間十二円です。"),
+        ("utf-16-le", "Членский взнос: двенадцать рублей.\n"),
+        ("utf-16-be", "会员每年的会费是十二元。\n"),
     ],
 )
 def test_older_encodings_are_guessed(read, encoding, text):
     """Files from before UTF-8 are read by their letters' frequency."""
     assert read((text * 10).encode(encoding)).pages[0].text == (text * 10).rstrip()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line"),
+    [
+        ("cp1252", "Body ohne MIME über Köln."),
+        ("cp1252", "The contract’s term ends “soon” – for £500 and €20."),
+        ("cp1252", "Avtalet upphör i december, Göteborg på Åland."),
+        ("mac_roman", "L’été dernier, le contrat a été signé à Paris ; coût : 500 € « net »."),
+        ("cp850", "Der Müller übergibt die Schlüssel an die Öffentlichkeit."),
+        ("cp1250", "Umowa kończy się w grudniu, źródło: księgowość."),
+        ("iso-8859-2", "Smlouva končí v březnu, přílohy jsou součástí, účetní středisko."),
+    ],
+)
+@pytest.mark.parametrize("times", [1, 30])
+def test_few_letters_beyond_ascii_tell_the_encoding(read, encoding, line, times):
+    """One line of a Western language is no Chinese, and its Euro sign and quotes stay."""
+    text = "\n".join([line] * times)
+
+    assert read(text.encode(encoding)).pages[0].text == text
+
+
+def test_first_letter_beyond_ascii_may_come_late(read):
+    """A long text in ASCII up to there says nothing of its encoding."""
+    document = read(b"plain line\n" * 20_000 + "Größe: 5 €\n".encode("cp1252"))
+
+    assert document.pages[-1].text.endswith("Größe: 5 €")
+    assert document.warnings == ()
 
 
 def test_few_broken_bytes_in_utf8_are_a_warning(read):

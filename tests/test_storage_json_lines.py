@@ -76,9 +76,12 @@ def test_a_damaged_line_in_the_middle_is_told(file: JsonLines, bad: bytes) -> No
 
 def test_one_writer_at_a_time(file: JsonLines) -> None:
     """A second one waits, and says who is in the way where it waits in vain."""
-    with file.writing(), pytest.raises(LockHeld, match="Another program is writing"):
-        with file.writing(wait_s=0.05):
-            pytest.fail("two writers")
+    with (
+        file.writing(),
+        pytest.raises(LockHeld, match="Another program is writing"),
+        file.writing(wait_s=0.05),
+    ):
+        pytest.fail("two writers")
 
 
 def test_threads_do_not_tear_each_others_lines(file: JsonLines) -> None:

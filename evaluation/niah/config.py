@@ -32,6 +32,9 @@ QUICK_MINUTES = 10.0
 
 _LEAST_LENGTH, _MOST_LENGTH = 256, 4_194_304
 
+_MOST_BYTES = 4_000_000
+"""Of a configuration file that are read; its needles may take some."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -113,13 +116,16 @@ def read_config(path: Path) -> Config:
     import yaml
 
     try:
-        text = path.expanduser().read_text("utf-8")
+        with path.expanduser().open("rb") as file:
+            text = file.read(_MOST_BYTES + 1).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
         raise UsageError(f"The configuration {path} cannot be read: {reason}.") from exc
+    if len(text) > _MOST_BYTES // 4:
+        raise UsageError(f"{path} is too long for a configuration.")
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, RecursionError) as exc:
         where = " ".join(str(exc).split())
         raise UsageError(f"{path} is not YAML: {where}.") from exc
     if data is None:
@@ -273,7 +279,7 @@ class _Reader:
         _known(value, {"minutes", "prompt_tokens"}, self._where, f"{name}.")
         for key, item in value.items():
             number = isinstance(item, (int, float)) and not isinstance(item, bool)
-            if item is not None and not (number and item > 0):
+            if item is not None and not (number and 0 < item < math.inf):
                 raise UsageError(f"{self._where}: {name}.{key} must be a number above 0.")
         tokens = value.get("prompt_tokens")
         return Budget(value.get("minutes"), int(tokens) if tokens else None)
@@ -294,7 +300,8 @@ def _own_needle(item: object, where: str) -> OwnNeedle:
     _known(item, {"text", "question", "answers", "distractors"}, where, "")
     answers = item.get("answers")
     answers = [answers] if isinstance(answers, str) else answers
-    texts = [item.get("text"), item.get("question"), *(answers or [])]
+    answers = answers if isinstance(answers, list) else []
+    texts = [item.get("text"), item.get("question"), *answers]
     if not answers or not all(isinstance(text, str) and text.strip() for text in texts):
         raise UsageError(
             f"{where}: must have a text, a question and answers, each a text in quotation marks."

@@ -38,6 +38,9 @@ _MOST_CHARACTERS = 8_000_000
 _LEAST_SHARE = 0.6
 """Of a paragraph's signs must be letters: tables of figures are no place for a sentence."""
 
+_MOST_BYTES = 4 * _MOST_CHARACTERS
+"""Of one file that are read: no character has more than four."""
+
 _BREAK = re.compile(r"\n[ \t]*\n\s*")
 _CJK = r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]"
 _WRAP_CJK = re.compile(rf"(?<={_CJK})\s*\n\s*(?={_CJK})")
@@ -226,13 +229,20 @@ def _language(asked: str, found: Sequence[str]) -> str:
 
 
 def _text(file: Path) -> str:
+    """A file's text, as much of it as a haystack takes. Devices and pipes have no end."""
+    if file.exists() and not file.is_file():
+        raise UsageError(f"The haystack {file} is no file and no folder. Name another text.")
     try:
-        raw = file.read_bytes()
+        with file.open("rb") as opened:
+            raw = opened.read(_MOST_BYTES + 1)
     except OSError as exc:
         raise UsageError(
             f"The haystack {file} cannot be read: {exc.strerror or exc}. Correct `haystack` in "
             "the configuration."
         ) from exc
+    if len(raw) > _MOST_BYTES:
+        # At the end of a line: a character may be cut in two.
+        raw = raw[: raw.rfind(b"\n", 0, _MOST_BYTES) + 1] or raw[:_MOST_BYTES]
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as exc:

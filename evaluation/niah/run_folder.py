@@ -17,7 +17,9 @@ from storage.errors import UsageError
 
 CONFIG = "config.yaml"
 
-_PLAIN = re.compile(r"[^\W_][\w.-]{0,99}")
+_PLAIN = re.compile(r"[^\W_][\w.-]*")
+_LONGEST_NAME = 100
+"""Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,10 @@ class ScoredRun:
 
 def plain_name(name: str) -> str:
     """The id of a run as it is; raises UsageError for one that could be a path or an option."""
-    if not _PLAIN.fullmatch(name):
+    if not _PLAIN.fullmatch(name) or len(name.encode()) > _LONGEST_NAME:
         raise UsageError(
             f"{name!r} cannot be the id of a run: use letters, digits, hyphens and points, at most "
-            "100, and begin with a letter or a digit."
+            f"{_LONGEST_NAME}, and begin with a letter or a digit."
         )
     return name
 

@@ -21,7 +21,7 @@ from evaluation.niah.readers import Look, Reader, Say
 from evaluation.niah.records import TASKS, Row, Task
 from evaluation.niah.run_folder import load
 from evaluation.niah.summary import Panel, Summary, summarise
-from storage.errors import UsageError
+from storage.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -349,5 +349,8 @@ def _home(out: Path | None) -> Iterator[Path]:
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is there already. Name a new or empty folder for --out.")
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StorageError(f"{out} cannot be made: {exc.strerror or exc}.") from exc
     yield out

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from storage.errors import DocumentUnreadable
 from storage.records import ParsedDocument
 
 SUFFIXES = (".zip",)
-LOADER_VERSION = "archive-1"
+LOADER_VERSION = "archive-2"
 
 IS_CONTAINER = True
 
@@ -26,6 +28,7 @@ _FAULTS = (
 )
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
+_UNIX = 3
 
 
 def load(path: Path) -> ParsedDocument:
@@ -37,7 +40,7 @@ def load(path: Path) -> ParsedDocument:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError) as exc:
         raise damaged(path, "is damaged or is no ZIP archive") from exc
     with archive:
-        entries = [info for info in archive.infolist() if not info.is_dir()]
+        entries = [info for info in archive.infolist() if not (info.is_dir() or _is_link(info))]
         if len(entries) > MOST_ENTRIES:
             raise bomb_error(path, sum(info.file_size for info in entries), len(entries))
         found = read_members(_members(archive, entries), start=1)
@@ -58,13 +61,20 @@ def _members(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> Iterat
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """The name as it was meant: programs that say nothing of its encoding mostly write UTF-8."""
-    if info.flag_bits & _UTF8:
-        return info.filename
-    try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
+    """The name as it was meant: programs that say nothing of its encoding mostly write UTF-8.
+
+    Some programs for Windows part its folders by backslashes.
+    """
+    name = info.filename
+    if not info.flag_bits & _UTF8:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name if "/" in name else name.replace("\\", "/")
+
+
+def _is_link(info: zipfile.ZipInfo) -> bool:
+    """Whether a member is but the path of another file."""
+    return info.create_system == _UNIX and stat.S_ISLNK(info.external_attr >> 16)
 
 
 def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, writer: Writer) -> None:

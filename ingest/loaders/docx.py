@@ -18,10 +18,11 @@ from ingest.loaders.hidden_text import concealed
 from ingest.loaders.packages import Package, core_properties, reading
 from ingest.loaders.reading import damaged, without_text
 from ingest.loaders.sections import Block, sections, table
+from ingest.loaders.tables import LONGEST_LABEL
 from storage.records import ParsedDocument
 
 SUFFIXES = (".docx", ".docm", ".dotx")
-LOADER_VERSION = "docx-2"
+LOADER_VERSION = "docx-3"
 
 _WHAT = "Word document"
 
@@ -37,8 +38,12 @@ _ALSO_WORD = (
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _SKIPPED = frozenset({f"{_W}txbxContent", f"{_W}del", f"{_W}moveFrom", _FALLBACK})
 _WRAPPERS = frozenset(f"{_W}{name}" for name in ("sdt", "sdtContent", "customXml", "ins", "moveTo"))
+_LEAST_MARGIN = 15
+"""Letters. Headers and footers with fewer are page numbers."""
 _MOST_SPANNED = 63
 """Columns of a table in Word."""
+
+_FORMULA_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
 
 _HEADING_STYLE = re.compile(r"heading (\d)$", re.IGNORECASE)
 _NOTES = {"footnotes": "Footnotes", "endnotes": "Endnotes"}
@@ -103,9 +108,10 @@ class _Body:
                     self._levels[style.style_id] = int(level.get(f"{_W}val")) + 1
 
     def blocks(self) -> Iterator[Block]:
-        """Body, then footnotes and endnotes under headings of their own."""
+        """Body, then notes, comments and what heads and foots the paper, under own headings."""
         yield from _joined_lists(self._content(self._document.element.body))
         yield from self._notes()
+        yield from self._margins()
 
     def _content(self, parent: Any) -> Iterator[tuple[Block, bool]]:
         """(block, is a list item) of each paragraph and table."""
@@ -134,11 +140,20 @@ class _Body:
         return Block(text), False
 
     def _rows(self, element: Any) -> Iterator[list[str]]:
-        """The cells of each row; a merged one is told once, and the columns after it stay empty."""
+        """The cells of each row.
+
+        One over several columns is told once, and the columns after it stay
+        empty; one over several rows is told in each, if it is short.
+        """
+        above: dict[int, str] = {}
         for row in _of(element, "tr"):
             cells: list[str] = []
             for cell in _of(row, "tc"):
-                cells.append(self._cell(cell))
+                merged = cell.find(f"{_W}tcPr/{_W}vMerge")
+                continues = merged is not None and merged.get(f"{_W}val", "continue") != "restart"
+                text = above.get(len(cells), "") if continues else self._cell(cell)
+                above[len(cells)] = text if len(text) <= LONGEST_LABEL else ""
+                cells.append(text)
                 span = cell.find(f"{_W}tcPr/{_W}gridSpan")
                 stated = span.get(f"{_W}val", "1") if span is not None else "1"
                 cells += [""] * (min(int(stated), _MOST_SPANNED) - 1 if stated.isdecimal() else 0)
@@ -163,6 +178,32 @@ class _Body:
             if any(texts):
                 yield Block(_NOTES[kind], 1)
                 yield Block("\n".join(f"{n}. {text}" for n, text in enumerate(texts, 1) if text))
+
+    def _margins(self) -> Iterator[Block]:
+        """Comments, and headers and footers that say more than a page number, each once."""
+        comments: dict[str, None] = {}
+        margins: dict[str, None] = {}
+        for relation in self._document.part.rels.values():
+            kind = relation.reltype.rsplit("/", 1)[-1]
+            if kind not in ("comments", "header", "footer") or relation.is_external:
+                continue
+            from docx.oxml import parse_xml
+
+            root = parse_xml(relation.target_part.blob)
+            if kind == "comments":
+                for comment in root.iter(f"{_W}comment"):
+                    text = " ".join(block.text for block, _ in self._content(comment)).strip()
+                    who = comment.get(f"{_W}author", "")
+                    comments[f"{who}: {text}" if who and text else text] = None
+                continue
+            for block, _ in self._content(root):
+                if sum(map(str.isalpha, block.text)) >= _LEAST_MARGIN:
+                    margins[block.text] = None
+        for heading, texts in (("Comments", comments), ("Headers and footers", margins)):
+            told = [text for text in texts if text]
+            if told:
+                yield Block(heading, 1)
+                yield Block("\n".join(told))
 
 
 def _joined_lists(content: Iterator[tuple[Block, bool]]) -> Iterator[Block]:
@@ -196,7 +237,7 @@ def _text(element: Any) -> str:
         if child.tag in _SKIPPED or not isinstance(child.tag, str):
             continue
         name = child.tag.removeprefix(_W)
-        if name == "t":
+        if name == "t" or child.tag == _FORMULA_TEXT:
             parts.append(child.text or "")
         elif name in _CHARACTERS and child.tag.startswith(_W):
             parts.append(_CHARACTERS[name])

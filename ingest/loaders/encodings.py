@@ -26,16 +26,18 @@ _MEANT = {
 
 _SIGNS = "“”„‘’‚–—…•€£¥©®™§°·«»‹›¿¡²³½¼¾ºª×µ†\xa0"
 _WEST = "äöüßéèêëàâîïôùçœæøåñáíóúãìòÿÄÖÜÉÈÀÂÇØÅÆŒÑÁÍÓÚÊÎÔÃÕ"
-_CENTRAL = "ąćęłńóśźżčďěňřťůáéíýúäöüßôâîşţđĄĆĘŁŃÓŚŹŻČĎĚŇŘŤŮÁÉÍÝÚÄÖÜ"
+_CENTRAL = "ąćęłńóśźżčďěňřťůáéíýúäöüßôâîşĄĆĘŁŃÓŚŹŻČĎĚŇŘŤŮÁÉÍÝÚÄÖÜ"
 _LETTERS: dict[str, tuple[str, str]] = {
     # encoding: (letters that speak for it, letters that speak for it half as much)
     "cp1252": (_WEST, "õûÛÒÌ"),
-    "cp1250": (_CENTRAL + "šžŠŽőűŐŰ", "ă"),
-    "iso8859-2": (_CENTRAL + "šžŠŽőűŐŰ", "ă"),
+    "cp1250": (_CENTRAL + "šžŠŽőűŐŰ", "ăţđŢĐ"),
+    "iso8859-2": (_CENTRAL + "šžŠŽőűŐŰ", "ăţđŢĐ"),
     "cp1254": ("ğışİĞŞçöüÇÖÜâ", "îû"),
     "mac-roman": (_WEST, "õû"),
     "cp850": (_WEST, "õû"),
 }
+_CENTRAL_AS_WEST = re.compile("[èìÈÌ][aeiouáéíóúý]", re.IGNORECASE)
+"""What Czech's č and ě look like in Western encodings; no language there writes so."""
 _USUAL = 1.5
 """The advantage of the first one: so few characters prove nothing against it."""
 
@@ -104,6 +106,7 @@ def _latin(content: bytes) -> str:
         if text:
             score = _score(text, frozenset(whole), frozenset(half))
             score += _USUAL if encoding == "cp1252" else 0.0
+            score -= 2.0 * len(_CENTRAL_AS_WEST.findall(text))
             if score > most:
                 best, most = encoding, score
     return best

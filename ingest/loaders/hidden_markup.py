@@ -25,6 +25,11 @@ _GROUND = re.compile(r"background", re.IGNORECASE)
 _POINTS = {"px": 0.75, "pt": 1.0, "em": 12.0, "rem": 12.0, "%": 0.12, "": 0.75}
 _LEAST_POINTS = 2.0
 
+_LONGEST_SHEET = 500_000
+_CONDITIONAL = re.compile(r"@[^@{};]*(?:;|\{(?:[^{}]*\{[^{}]*\})*[^{}]*\})")
+_SELECTOR = re.compile(r"[a-z]*([.#][\w-]+)", re.IGNORECASE)
+_NOT_DISPLAYED = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _OFF = frozenset({"0", "false", "off"})
 
@@ -38,8 +43,15 @@ def mark_concealed(soup: BeautifulSoup) -> None:
     """
     from bs4.element import NavigableString
 
-    for tag in soup.find_all(style=True):
+    hiding = _hiding_rules("\n".join(sheet.get_text() for sheet in soup.find_all("style")))
+
+    def may_hide(tag: Tag) -> bool:
+        return tag.has_attr("style") or tag.name == "font" or bool(_names(tag) & hiding.keys())
+
+    for tag in soup.find_all(may_hide):
         kind = _concealment(tag)
+        if not kind:
+            kind = next((hiding[name] for name in sorted(_names(tag)) if name in hiding), "")
         if not kind:
             continue
         for text in list(tag.find_all(string=True)):
@@ -68,8 +80,45 @@ def is_hidden_run(run: Any) -> str:
     return "" if _has_ground(run, properties) else HIDDEN
 
 
+def _hiding_rules(sheet: str) -> dict[str, str]:
+    """The kind of flag for each class (`.x`) and id (`#x`) that a stylesheet hides by itself.
+
+    Colours are left out, whose ground a rule does not tell, and rules for some
+    screens only, which hide on one what they show on another.
+    """
+    # Split, since a pattern for comments takes its time with thousands that never end.
+    first, *rest = sheet[:_LONGEST_SHEET].split("/*")
+    plain = first + "".join(part.partition("*/")[2] for part in rest)
+    plain = _CONDITIONAL.sub("", plain.replace("<!--", "").replace("-->", ""))
+    found: dict[str, str] = {}
+    for rule in plain.split("}"):
+        selectors, _, style = rule.rpartition("{")
+        size = _FONT_SIZE.search(style)
+        if _NOT_DISPLAYED.search(style):
+            kind = HIDDEN
+        elif size and 0 < float(size[1]) * _POINTS[(size[2] or "").lower()] < _LEAST_POINTS:
+            kind = TINY
+        elif _AWAY.search(style) and ("position" in style or "text-indent" in style):
+            kind = OFF_PAGE
+        else:
+            continue
+        for selector in selectors.split(","):
+            if named := _SELECTOR.fullmatch(selector.strip()):
+                found[named[1]] = kind
+    return found
+
+
+def _names(tag: Tag) -> frozenset[str]:
+    """The class and id selectors that an element answers to."""
+    classes = tag.get("class") or ()
+    names = [f".{name}" for name in (classes.split() if isinstance(classes, str) else classes)]
+    return frozenset([*names, f"#{tag['id']}"] if tag.get("id") else names)
+
+
 def _concealment(tag: Tag) -> str:
     style = str(tag.get("style") or "")
+    if tag.name == "font" and tag.get("color"):
+        style += f";color:{tag['color']}"
     size = _FONT_SIZE.search(style)
     if size and float(size[1]) * _POINTS[(size[2] or "").lower()] < _LEAST_POINTS:
         # Zero is also what lists and inline blocks get, whose children set a size anew.

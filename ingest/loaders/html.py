@@ -12,6 +12,7 @@ from ingest.loaders.encodings import meant
 from ingest.loaders.hidden_markup import mark_concealed
 from ingest.loaders.reading import damaged, read_bytes, without_text
 from ingest.loaders.sections import Block, sections, table
+from ingest.loaders.tables import LONGEST_LABEL
 from ingest.loaders.text import encoding_of
 from storage.errors import DocumentUnreadable
 from storage.records import ParsedDocument
@@ -235,19 +236,45 @@ def _list(tag: Tag, *, ordered: bool) -> Iterator[Block]:
 
 
 def _table(tag: Tag) -> Block:
-    """A table; a cell over several columns is told once, and the columns after it stay empty."""
+    """A table; a cell over several columns is told once, and the columns after it stay empty.
+
+    One over several rows is told in each of them, if it is short.
+    """
     rows = []
+    # By column: how many rows more a cell reaches over, and what it says there.
+    reaching: dict[int, tuple[int, str]] = {}
     for row in tag.find_all("tr"):
         if _is_unseen(row):
             continue
         cells: list[str] = []
         for cell in row.find_all(["td", "th"]):
-            cells.append(_joined(_Walk().blocks(cell), " "))
-            span = str(cell.get("colspan") or "1")
-            cells += [""] * (min(int(span), _MOST_SPANNED) - 1 if span.isdecimal() else 0)
+            _continue(cells, reaching)
+            text = _joined(_Walk().blocks(cell), " ")
+            down, across = _span(cell, "rowspan"), _span(cell, "colspan")
+            for column in range(across):
+                told = text if column == 0 else ""
+                if down > 1:
+                    kept = told if len(told) <= LONGEST_LABEL else ""
+                    reaching[len(cells)] = (down - 1, kept)
+                cells.append(told)
+        _continue(cells, reaching)
         rows.append(cells)
     caption = tag.find("caption")
     return table(rows, one_line(caption.get_text(" ")) if caption else "")
+
+
+def _continue(cells: list[str], reaching: dict[int, tuple[int, str]]) -> None:
+    """Goes on with the cells of the rows above that reach into the next columns."""
+    while len(cells) in reaching:
+        left, text = reaching.pop(len(cells))
+        if left > 1:
+            reaching[len(cells)] = (left - 1, text)
+        cells.append(text)
+
+
+def _span(cell: Tag, name: str) -> int:
+    stated = str(cell.get(name) or "1")
+    return max(1, min(int(stated), _MOST_SPANNED)) if stated.isdecimal() else 1
 
 
 def _joined(blocks: Iterator[Block] | list[Block], separator: str) -> str:

@@ -42,6 +42,8 @@ _ENDINGS = {
     "application/zip": ".zip",
     "message/rfc822": ".eml",
 }
+_OF_EVENTS = frozenset("SUMMARY DESCRIPTION LOCATION DTSTART DTEND ORGANIZER ATTENDEE".split())
+_ESCAPED = {"n": "\n", "N": "\n"}
 _SIGNATURES = frozenset(
     [
         "application/pkcs7-signature",
@@ -150,6 +152,7 @@ def _sorted(mail: Message, parts: list[Message]) -> tuple[str, Iterator[Member]]
     versions: dict[int, int] = {}
     told: dict[int, tuple[list[str], list[str]]] = {}
     attached: list[Message] = []
+    invitations: list[Message] = []
     for part in parts:
         kind = part.get_content_type()
         if id(part) in inside:
@@ -166,12 +169,29 @@ def _sorted(mail: Message, parts: list[Message]) -> tuple[str, Iterator[Member]]
         elif kind in ("text/plain", "text/html"):
             plain, marked_up = told.setdefault(versions.get(id(part), id(part)), ([], []))
             (plain if kind == "text/plain" else marked_up).append(_decoded(part))
+        elif kind == "text/calendar":
+            invitations.append(part)
         elif kind in _ENDINGS:
             attached.append(part)
+    for part in invitations:
+        # Most stand beside a text that says the same.
+        told.setdefault(versions.get(id(part), id(part)), ([_invitation(_decoded(part))], []))
     texts = (
         body_of("\n\n".join(plain), "\n".join(marked_up)) for plain, marked_up in told.values()
     )
     return "\n\n".join(filter(None, texts)), map(_member, attached)
+
+
+def _invitation(calendar: str) -> str:
+    """What an invitation says of its events, a line each."""
+    lines = re.sub(r"\r?\n[ \t]", "", calendar.partition("BEGIN:VEVENT")[2]).splitlines()
+    told = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name.partition(";")[0] in _OF_EVENTS and value.strip():
+            value = re.sub(r"\\([nN,;\\])", lambda mark: _ESCAPED.get(mark[1], mark[1]), value)
+            told.append(f"{name.partition(';')[0].capitalize()}: {value.strip()}")
+    return "\n".join(told)
 
 
 def _is_apart(part: Message) -> bool:

@@ -10,21 +10,23 @@ from ingest.loaders.cleaning import clean, one_line, title_or_name
 from ingest.loaders.packages import Package, attribute, elements, local, reading
 from ingest.loaders.reading import Room, damaged, without_text
 from ingest.loaders.sections import LONGEST_SECTION, Block, pieces, sections, table
-from ingest.loaders.tables import LONGEST_CELL, Row, row_of, table_pages
+from ingest.loaders.tables import LONGEST_CELL, LONGEST_LABEL, Row, row_of, table_pages
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".odt", ".ott", ".ods", ".ots", ".odp", ".otp")
-LOADER_VERSION = "odf-1"
+LOADER_VERSION = "odf-2"
 
 _WHAT = "OpenDocument file"
 _MOST_REPEATED = 1_024
 """Columns. What stands in more of them fills a row's end, not a table."""
 
+_ROW_GROUPS = frozenset(["table-rows", "table-header-rows", "table-row-group"])
 _SKIPPED = frozenset(
     "tracked-changes annotation annotation-end sequence-decls forms variable-decls"
     " user-field-decls table-of-content alphabetical-index illustration-index ruby-text"
     " deletion notes-configuration settings".split()
 )
+_FURNITURE = frozenset(["date-time", "footer", "page-number", "header"])
 _METADATA = {
     "title": "title",
     "creator": "author",
@@ -198,20 +200,39 @@ def _sheets(path: Path, spreadsheet: Any) -> Iterator[Page]:
 def _numbered_rows(element: Any) -> Iterator[tuple[int, list[str]]]:
     """(number, cells) of each row that is not empty, rows of groups and headers too."""
     number = 1
-    for row in element.iter("{*}table-row"):
+    # By column: the last row that a cell reaches down to, and its text.
+    reaching: dict[int, tuple[int, str]] = {}
+    for row in _own_rows(element):
         cells: list[str] = []
+        filled = 0
         for cell in elements(row):
             if local(cell) not in ("table-cell", "covered-table-cell"):
                 continue
-            text = "\n".join(_text(p) for p in elements(cell) if local(p) in ("p", "h"))
-            if not text and local(cell) == "table-cell":
-                text = " ".join(block.text for block in _blocks(cell))
+            text = "\n".join(block.text for block in _blocks(cell) if block.text)
             times = _repeated(cell, "number-columns-repeated")
+            rows_down = _repeated(cell, "number-rows-spanned")
+            if rows_down > 1 and 0 < len(text) <= LONGEST_LABEL:
+                reaching[len(cells)] = (number + rows_down - 1, text)
+            elif local(cell) == "covered-table-cell" and not text:
+                last, label = reaching.get(len(cells), (0, ""))
+                if number <= last:
+                    cells.append(label)
+                    filled += 1
+                    times -= 1
             cells += [text[:LONGEST_CELL]] * min(times, _MOST_REPEATED)
-        if any(cells):
+        if sum(map(bool, cells)) > filled:
             # Rows that say the same are told once.
             yield number, cells
         number += _repeated(row, "number-rows-repeated")
+
+
+def _own_rows(element: Any) -> Iterator[Any]:
+    """The rows of a table, those of groups and headers too; not those of tables in its cells."""
+    for child in elements(element):
+        if local(child) == "table-row":
+            yield child
+        elif local(child) in _ROW_GROUPS:
+            yield from _own_rows(child)
 
 
 def _repeated(element: Any, name: str) -> int:
@@ -226,7 +247,11 @@ def _slides(presentation: Any) -> Iterator[Page]:
         texts: list[str] = []
         for frame in elements(slide):
             kind = attribute(frame, "class")
-            if kind in ("date-time", "footer", "page-number", "header"):
+            if local(frame) == "notes":
+                for child in list(elements(frame)):
+                    if attribute(child, "class") in _FURNITURE:
+                        frame.remove(child)
+            if kind in _FURNITURE:
                 continue
             notes = local(frame) == "notes"
             text = clean("\n".join(block.text for block in _blocks(frame) if block.text.strip()))

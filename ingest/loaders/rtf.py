@@ -17,7 +17,7 @@ from ingest.loaders.sections import Block, sections, table
 from storage.records import ParsedDocument
 
 SUFFIXES = (".rtf",)
-LOADER_VERSION = "rtf-1"
+LOADER_VERSION = "rtf-2"
 
 _DEEPEST = 10_000
 """Groups. Real documents come to some twenty."""
@@ -33,7 +33,7 @@ _SKIPPED = frozenset(
     b"fonttbl colortbl pict object header headerl headerr headerf footer footerl footerr footerf"
     b" filetbl revtbl rsidtbl listtable listoverridetable themedata colorschememapping datastore"
     b" latentstyles xmlnstbl fldinst annotation atnid atnauthor objdata generator template"
-    b" bkmkstart bkmkend xe tc nonshppict private".split()
+    b" bkmkstart bkmkend xe tc nonshppict private doccomm".split()
 )
 """Groups whose text nobody reads."""
 
@@ -258,7 +258,7 @@ class _Reader:
             # For a plain charset the file's own encoding stands.
             known = _CHARSETS.get(str(value), "") if word == b"fcharset" else _codec(f"cp{value}")
             self._fonts[self._font] = known
-        elif word == b"v":
+        elif word in (b"v", b"deleted"):
             self._state = replace(self._state, hidden=value != 0)
         elif word == b"footnote":
             self._say(" [")

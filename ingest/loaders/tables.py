@@ -23,6 +23,9 @@ PAGE_LENGTH = 3_000
 LONGEST_CELL = 32_767
 """Characters, as in Excel."""
 
+LONGEST_LABEL = 80
+"""Characters. A cell merged over several rows is told in each of them, if it is no longer."""
+
 _SAMPLE = 12
 _LONGEST_NAME = 80
 _LEAST_COLUMNS = 3
@@ -111,6 +114,9 @@ def _in_words(rows: Iterable[Row]) -> Iterator[tuple[int, str, str]]:
             header = sample[found].cells
         elif len(sample) == 1 and _may_head_what_follows(sample[0]):
             found, header = 0, sample[0].cells
+        if found is not None and (upper := _upper_header(sample, found)) is not None:
+            found = upper + 1
+            header = _combined(sample[upper].cells, sample[found].cells)
         narrow = sum(map(bool, header)) < _LEAST_COLUMNS
         bars = _bars(header) if narrow else ""
         for at, row in enumerate(chain(sample, stream)):
@@ -158,6 +164,41 @@ def _header_at(sample: Sequence[Row], *, must_show: bool) -> int | None:
             return None
         return at
     return None
+
+
+def _upper_header(sample: Sequence[Row], found: int) -> int | None:
+    """Where the first of two header rows is: one names groups of the columns in the next."""
+    for upper in (found, found - 1):
+        if upper < 0 or upper + 2 >= len(sample):
+            continue
+        groups, lower = sample[upper].cells, sample[upper + 1].cells
+        named = [column for column, cell in enumerate(groups) if cell]
+        grouped = any(
+            cell and column > named[0] and (column >= len(groups) or not groups[column])
+            for column, cell in enumerate(lower)
+        )
+        if (
+            grouped
+            and len(named) > 1
+            and sample[upper].number + 1 == sample[upper + 1].number
+            and _are_names([groups[column] for column in named])
+            and _are_names([cell for cell in lower if cell])
+            and _figures_below(sample[upper + 1], sample[upper + 2 :])
+        ):
+            return upper
+    return None
+
+
+def _combined(groups: Sequence[str], lower: Sequence[str]) -> list[str]:
+    """The names of two header rows in one: `2025 Units`, `2025 Revenue`."""
+    names: list[str] = []
+    group = ""
+    for column in range(max(len(groups), len(lower))):
+        above = groups[column] if column < len(groups) else ""
+        below = lower[column] if column < len(lower) else ""
+        group = above or (group if below else "")
+        names.append(" ".join(filter(None, [group, below if below != group else ""])))
+    return names
 
 
 def _may_head_what_follows(row: Row) -> bool:

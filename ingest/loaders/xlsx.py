@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,26 @@ from ingest.loaders.packages import (
     stream_xml,
 )
 from ingest.loaders.reading import Room, without_text
-from ingest.loaders.tables import LONGEST_CELL, Row, row_of, table_pages
+from ingest.loaders.sections import LONGEST_SECTION, pieces
+from ingest.loaders.tables import LONGEST_CELL, LONGEST_LABEL, Row, row_of, table_pages
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".xlsx", ".xlsm", ".xltx")
-LOADER_VERSION = "xlsx-1"
+LOADER_VERSION = "xlsx-2"
 
 _WHAT = "Excel workbook"
 _X = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/spreadsheetml/main}"
 _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?(\d+)")
 _DATE_FORMATS = frozenset([*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)])
-_BUILT_IN = {1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%"}
+_BUILT_IN = {46: "[h]:mm:ss", 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%"}
 _NOT_SHOWN = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.')
+_ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
+_MERGED = re.compile(
+    rb'<(?:\w{1,20}:)?mergeCell\s[^<>]{0,200}?ref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"'
+)
+_MOST_MERGED = 20_000
+_BLOCK = 1 << 20
 _MOST_COLUMN = 16_384
 _BOOLEANS = {"1": "TRUE", "0": "FALSE"}
 
@@ -51,6 +59,10 @@ def load(path: Path) -> ParsedDocument:
             for page in table_pages(book.rows(part), sheet=name, start=len(pages) + 1):
                 room.take(len(page.text))
                 pages.append(page)
+            for piece in pieces(book.comments(part), LONGEST_SECTION):
+                room.take(len(piece))
+                label = f"sheet {name}, comments"
+                pages.append(Page(len(pages) + 1, piece, label=label, heading=name))
         stated = core_properties(package)
     if not pages:
         raise without_text(path)
@@ -89,13 +101,65 @@ class _Book:
     def rows(self, part: str) -> Iterator[Row]:
         """The rows of a sheet that are not empty."""
         number = 0
+        merged = self._merged(part)
+        # By column: the last row that a cell reaches down to, and its text.
+        reaching: dict[int, tuple[int, str]] = {}
         with self._package.open(part) as stream:
             for row in stream_xml(stream, f"{_X}row", f"{_STRICT}row"):
                 stated = row.get("r", "")
                 number = int(stated) if stated.isdecimal() else number + 1
                 cells = self._cells(row)
-                if any(cells):
-                    yield row_of(number, cells)
+                if not any(cells):
+                    continue
+                for column, (last, text) in list(reaching.items()):
+                    if number > last:
+                        del reaching[column]
+                    elif column >= len(cells) or not cells[column]:
+                        cells.extend([""] * (column + 1 - len(cells)))
+                        cells[column] = text
+                for column, last in merged.get(number, ()):
+                    text = cells[column] if column < len(cells) else ""
+                    if 0 < len(text) <= LONGEST_LABEL:
+                        reaching[column] = (last, text)
+                yield row_of(number, cells)
+
+    def comments(self, part: str) -> str:
+        """What people noted on the cells of a sheet, a line each: `B7: checked by Ann`."""
+        parts = dict(self._package.relations(part).values())
+        lines = []
+        if "threadedComment" in parts:
+            # The old form beside it says only that this one is there.
+            for element in self._package.tree(parts["threadedComment"]).iter("{*}threadedComment"):
+                text = "".join(t.text or "" for t in element.iter("{*}text"))
+                lines.append((element.get("ref", ""), text))
+        elif "comments" in parts:
+            root = self._package.tree(parts["comments"])
+            lines = [
+                (element.get("ref", ""), _text(element)) for element in root.iter("{*}comment")
+            ]
+        told = [f"{place}: {' '.join(text.split())}" for place, text in lines if text.strip()]
+        return "\n".join(["Comments", *told]) if told else ""
+
+    def _merged(self, part: str) -> dict[int, list[tuple[int, int]]]:
+        """(column, last row) of the cells that begin in a row and reach over several.
+
+        They are stated behind the rows, so the part is looked through before it is read.
+        """
+        found: dict[int, list[tuple[int, int]]] = {}
+        count, rest = 0, b""
+        with self._package.open(part) as stream:
+            while (block := stream.read(_BLOCK)) and count < _MOST_MERGED:
+                block = rest + block
+                end = 0
+                for match in _MERGED.finditer(block):
+                    end = match.end()
+                    first, last = int(match[2]), int(match[3])
+                    if last > first:
+                        count += 1
+                        column = min(_column(match[1].decode()), _MOST_COLUMN)
+                        found.setdefault(first, []).append((column, last))
+                rest = block[max(end, len(block) - 200) :]
+        return found
 
     def _read(self) -> Iterator[tuple[str, str]]:
         """Reads what all sheets share; (name, part) of each sheet that is shown."""
@@ -196,14 +260,18 @@ class _Book:
             number = float(value)
         except ValueError:
             return value[:LONGEST_CELL]
+        if elapsed := _ELAPSED.search(shown_as):
+            return _duration(number, elapsed[1][0].lower(), shown_as.lower())
         bare = _NOT_SHOWN.sub("", shown_as.split(";")[0]).lower()
         if any(mark in bare for mark in "ymdhs") and "general" not in bare:
             return self._moment(number) or value
         decimals = len(re.match(r"[0#?]*", bare.partition(".")[2])[0])  # type: ignore[index]
         if "%" in bare:
-            return f"{number * 100:.{min(decimals, 6)}f}%"
+            return f"{_rounded(number, decimals, shift=2)}%"
+        if "e" in bare and "general" not in bare:
+            return f"{number:.{min(decimals, 15)}e}"
         if "." in bare and decimals:
-            return f"{number:.{min(decimals, 6)}f}"
+            return _rounded(number, decimals)
         return f"{number:.15g}" if abs(number) < 1e15 else value
 
     def _moment(self, days: float) -> str:
@@ -217,6 +285,28 @@ class _Book:
         if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
             return date(moment.year, moment.month, moment.day).isoformat()
         return moment.isoformat(" ").removesuffix(":00")
+
+
+def _rounded(number: float, decimals: int, shift: int = 0) -> str:
+    """A number as Excel shows it: fifteen digits of it, rounded half up."""
+    if not abs(number) < 1e15:
+        return f"{number:g}"
+    exact = Decimal(f"{number:.15g}").scaleb(shift)
+    return f"{exact.quantize(Decimal(1).scaleb(-min(decimals, 6)), ROUND_HALF_UP):f}"
+
+
+def _duration(days: float, unit: str, shown_as: str) -> str:
+    """A time that passed, as hours (`36:00`), minutes or seconds."""
+    if not abs(days) < 1e9:
+        return f"{days:g}"
+    sign, seconds = "-" if days < 0 else "", round(abs(days) * 86_400)
+    if unit == "s":
+        return f"{sign}{seconds}"
+    minutes, rest = divmod(seconds, 60)
+    told = f":{rest:02d}" if "s" in shown_as.replace("[s", "") else ""
+    if unit == "m":
+        return f"{sign}{minutes}{told}"
+    return f"{sign}{minutes // 60}:{minutes % 60:02d}{told}"
 
 
 def _text(item: Any) -> str:
