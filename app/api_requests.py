@@ -9,6 +9,7 @@ names it in `hayloft.ignored`.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -472,5 +473,5 @@ _JSON_NAMES: dict[type, str] = {
 
 
 def _short(value: object) -> str:
-    text = "null" if value is None else str(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 80 else text[:79] + "…"

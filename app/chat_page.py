@@ -25,6 +25,7 @@ from app import (
     resources,
     scope_page,
     sidebar_page,
+    turn_page,
 )
 from app.answers import numbers_of
 from app.conversations import (
@@ -65,7 +66,9 @@ def _draw() -> None:
     counts = resources.counts()
     with st.sidebar:
         sidebar_page.show(conversation_id, counts)
-    reader_page.watch_clicks(conversation_id)
+    asked_again = turn_page.act(conversation_id, reader_page.watch_clicks(conversation_id))
+    if asked_again is not None:
+        _submit(conversation_id, *asked_again)
     if counts.documents:
         resources.warm_up()
 
@@ -93,13 +96,15 @@ def _draw() -> None:
         st.html(rendering.notice_html("warn", "Not asked", refused))
     if asked is not None:
         _submit(conversation_id, asked)
+    turn_page.show_dialog(conversation_id)
     reader_page.show(conversation_id)
+    turn_page.scroll()
 
 
 # --- asking -------------------------------------------------------------------------------------
 
 
-def _submit(conversation_id: str | None, asked: str) -> None:
+def _submit(conversation_id: str | None, asked: str, instead_of: int | None = None) -> None:
     question = asked.strip()
     if not question:
         st.session_state["refused"] = "The question is empty. Type what you want to know."
@@ -109,12 +114,16 @@ def _submit(conversation_id: str | None, asked: str) -> None:
             f"{LONGEST_QUESTION:,} are taken. Nothing was sent; shorten it and ask again."
         )
     else:
-        _ask(conversation_id, question)
+        _ask(conversation_id, question, instead_of)
     st.rerun()
 
 
-def _ask(conversation_id: str | None, question: str) -> None:
-    """Begin an answer in the background; a fault becomes a sentence on the page."""
+def _ask(conversation_id: str | None, question: str, instead_of: int | None = None) -> None:
+    """Begin an answer in the background; a fault becomes a sentence on the page.
+
+    With `instead_of` it is another version of that turn, and looks back on what that looked
+    back on.
+    """
     try:
         store = resources.store()
         assistant = resources.assistant()
@@ -126,12 +135,13 @@ def _ask(conversation_id: str | None, question: str) -> None:
             scope_page.forget_draft()
             mode_page.forget_draft()
             sidebar_page.open_conversation(conversation_id)
-        history = store.history(conversation_id)
+        history = store.history(conversation_id, before=instead_of)
         mode = mode_page.mode_of(conversation_id)
         resources.live_answers().start(
             conversation_id,
             question,
             lambda: assistant.ask(question, history=history, scope=scope, mode=mode),
+            instead_of=instead_of,
         )
     except HayloftError as error:
         st.session_state["refused"] = str(error)
@@ -146,6 +156,10 @@ def _conversation(conversation_id: str | None, answer: LiveAnswer | None) -> Non
     turns = resources.store().turns(conversation_id)
     if answer is not None:
         turns = [turn for turn in turns if turn.turn_id != answer.turn_id]
+        if not answer.settled and resources.store().head(conversation_id) != answer.turn_id:
+            # Another version is looked at meanwhile.
+            answer = None
+    told = turn_page.Told.of(conversation_id)
     shown = turns if st.session_state.get("all-turns") == conversation_id else turns[-TURNS_SHOWN:]
     if len(shown) < len(turns):
         hidden = rendering.count_of(len(turns) - len(shown), "earlier question")
@@ -153,7 +167,12 @@ def _conversation(conversation_id: str | None, answer: LiveAnswer | None) -> Non
             st.session_state["all-turns"] = conversation_id
             st.rerun()
     for turn in shown:
-        _turn(turn, last=answer is None and turn is shown[-1])
+        if turn_page.is_edited(turn):
+            edited = turn_page.edit(turn)
+            if edited is not None:
+                _submit(conversation_id, edited, turn.turn_id)
+        else:
+            _turn(turn, told)
     if answer is not None:
         _question(answer.question)
         if answer.settled:
@@ -170,7 +189,7 @@ def _question(question: str, searched: str = "") -> None:
         )
 
 
-def _turn(turn: StoredTurn, *, last: bool) -> None:
+def _turn(turn: StoredTurn, told: turn_page.Told) -> None:
     _question(turn.question, turn.searched)
     with st.chat_message("assistant", avatar=":material/auto_stories:"):
         if turn.state == STREAMING:
@@ -192,14 +211,14 @@ def _turn(turn: StoredTurn, *, last: bool) -> None:
                 turn.text, turn.turn_id, _numbers(turn), states, citations=cited
             )
             st.html(f'<div class="hl-answer">{text}</div>')
-        st.html(_foot(turn))
-        if last and turn.state in (STOPPED, INTERRUPTED, FAILED):
+        st.html(_foot(turn) + turn_page.actions_html(turn, told))
+        if told.head == turn.turn_id and turn.state in (STOPPED, INTERRUPTED, FAILED):
             st.button(
                 "Ask again",
                 key=f"again-{turn.turn_id}",
                 icon=":material/refresh:",
                 on_click=_ask,
-                args=(turn.conversation_id, turn.question),
+                args=(turn.conversation_id, turn.question, turn.turn_id),
             )
 
 

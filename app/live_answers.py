@@ -69,7 +69,14 @@ class Snapshot:
 class LiveAnswer:
     """One answer while it is written."""
 
-    def __init__(self, store: Conversations, conversation_id: str, question: str, ask: Ask) -> None:
+    def __init__(
+        self,
+        store: Conversations,
+        conversation_id: str,
+        question: str,
+        ask: Ask,
+        instead_of: int | None = None,
+    ) -> None:
         self.conversation_id = conversation_id
         self.question = question
         self._store = store
@@ -88,7 +95,7 @@ class LiveAnswer:
         self._answer: Answer | None = None
         self.unsaved = ""
         """Why the ended answer could not be stored; empty where it was."""
-        self.turn_id = store.begin_turn(conversation_id, question)
+        self.turn_id = store.begin_turn(conversation_id, question, instead_of=instead_of)
 
     def start(self) -> None:
         """Begin to read the answer's events."""
@@ -235,8 +242,10 @@ class LiveAnswers:
         self._live: dict[str, LiveAnswer] = {}
         self._lock = threading.Lock()
 
-    def start(self, conversation_id: str, question: str, ask: Ask) -> LiveAnswer:
-        """Begin an answer in the background.
+    def start(
+        self, conversation_id: str, question: str, ask: Ask, *, instead_of: int | None = None
+    ) -> LiveAnswer:
+        """Begin an answer in the background, with `instead_of` as another version of a turn.
 
         Raises UsageError where the conversation's last answer is still being
         written, and StorageError where the question cannot be kept.
@@ -249,7 +258,7 @@ class LiveAnswers:
                     "The last question of this conversation is still being answered. "
                     "Wait for it, or stop it, and ask again."
                 )
-            answer = LiveAnswer(self._store, conversation_id, question, ask)
+            answer = LiveAnswer(self._store, conversation_id, question, ask, instead_of)
             self._live[conversation_id] = answer
         answer.start()
         return answer

@@ -63,8 +63,8 @@ def show(conversation_id: str | None) -> None:
 
 def _plan(conversation_id: str | None) -> Plan | None:
     scope = scope_page.scope_of(conversation_id)
-    turns = len(resources.store().turns(conversation_id)) if conversation_id else 0
-    return resources.outlook(conversation_id, json.dumps(scope.to_json()), turns)
+    head = resources.store().head(conversation_id) if conversation_id else 0
+    return resources.outlook(conversation_id, json.dumps(scope.to_json()), head)
 
 
 def _words(chosen: Mode, plan: Plan) -> str:

@@ -77,6 +77,19 @@ _STYLE = """
 .hl-cite:focus-visible, .hl-chip:focus-visible, .hl-receipt summary:focus-visible,
 .hl-more summary:focus-visible { outline: 2px solid var(--hl-straw); outline-offset: 2px; }
 
+.hl-acts { display: flex; flex-wrap: wrap; gap: 0.3rem; align-items: center; margin-top: 0.5rem; }
+.hl-act { font: inherit; font-size: 0.8rem; line-height: 1.3; min-height: 1.75rem;
+  padding: 0.1rem 0.55rem; border-radius: 0.5rem; border: 1px solid var(--hl-line);
+  background: transparent; color: var(--hl-muted); cursor: pointer; }
+.hl-act:hover:not(:disabled) { background: var(--hl-soft); color: inherit; }
+.hl-act:focus-visible { outline: 2px solid var(--hl-straw); outline-offset: 2px; }
+.hl-act:disabled { opacity: 0.4; cursor: default; }
+.hl-act[aria-pressed="true"] { background: var(--hl-straw-soft); border-color: var(--hl-straw); }
+.hl-versions { display: inline-flex; align-items: center; gap: 0.3rem; font-size: 0.8rem;
+  color: var(--hl-muted); }
+.hl-excerpt { padding: 0 0.75rem 0.3rem; overflow-wrap: anywhere; }
+.hl-excerpt mark { background: var(--hl-straw-soft); color: inherit; }
+
 .hl-sources { margin: 0 0 0.8rem; }
 .hl-source { display: flex; flex-wrap: wrap; align-items: center; gap: 0.3rem 0.4rem;
   margin-top: 0.35rem; font-size: 0.85rem; }
@@ -200,7 +213,16 @@ dl.hl-facts, .hl-facts dt, .hl-facts dd { margin: 0 !important; padding: 0 !impo
 [data-testid^="stChatMessageAvatar"] { background: var(--hl-straw-soft); color: var(--hl-straw);
   border-color: var(--hl-line); }
 [data-testid="stChatMessage"]:has(.hl-question) { background: var(--hl-soft); }
+@media print {
+  [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stBottom"],
+  [data-testid="stExpandSidebarButton"], .stButton, .hl-acts, .hl-caret { display: none !important; }
+  .stApp, [data-testid="stAppViewContainer"], [data-testid="stMain"] { position: static !important;
+    height: auto !important; overflow: visible !important; display: block !important; }
+  [data-testid="stChatMessage"] { break-inside: auto; }
+  .hl-question { break-after: avoid; }
+}
 @media (max-width: 640px) {
+  .hl-act { min-height: 2.2rem; }
   .hl-name { max-width: 16rem; } .hl-place { max-width: 9rem; }
   .hl-page { max-height: 55vh; }
 }

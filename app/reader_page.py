@@ -25,9 +25,34 @@ _CLICKED = re.compile(r"(?P<turn>[0-9]{1,12}):(?P<n>[0-9]{1,4})")
 _CLICKS = """
 export default function (component) {
   const { setTriggerValue } = component;
+  const copied = (button, done) => {
+    button.textContent = done ? "Copied" : "Not allowed";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  };
+  const copy = (button) => {
+    const text = button.getAttribute("data-copy");
+    if (navigator.clipboard) {
+      navigator.clipboard.writeText(text).then(() => copied(button, true),
+        () => copied(button, false));
+      return;
+    }
+    // Without a safe connection there is only the old way.
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.appendChild(area);
+    area.select();
+    copied(button, document.execCommand("copy"));
+    area.remove();
+    button.focus();
+  };
   const onClick = (event) => {
-    const button = event.target.closest && event.target.closest("button[data-cite]");
-    if (button) setTriggerValue("opened", button.getAttribute("data-cite"));
+    const button = event.target.closest
+      && event.target.closest("button[data-cite], button[data-act], button[data-copy]");
+    if (!button) return;
+    if (button.hasAttribute("data-copy")) copy(button);
+    else if (button.hasAttribute("data-act"))
+      setTriggerValue("acted", button.getAttribute("data-act"));
+    else setTriggerValue("opened", button.getAttribute("data-cite"));
   };
   document.addEventListener("click", onClick);
   return () => document.removeEventListener("click", onClick);
@@ -61,9 +86,15 @@ def _component(name: str, script: str) -> Any:
     return st.components.v2.component(name, js=script)
 
 
-def watch_clicks(conversation_id: str | None) -> None:
-    """Learn which citation was clicked, and remember it as the open page."""
-    clicks = _component("hayloft.clicks", _CLICKS)(key="clicks", on_opened_change=lambda: None)
+def watch_clicks(conversation_id: str | None) -> str:
+    """Learn which citation was clicked, and remember it as the open page.
+
+    Returns what was asked for with another button of our HTML, as the browser says it; empty
+    where nothing was.
+    """
+    clicks = _component("hayloft.clicks", _CLICKS)(
+        key="clicks", on_opened_change=lambda: None, on_acted_change=lambda: None
+    )
     clicked = _CLICKED.fullmatch(str(clicks.opened or ""))
     if conversation_id and clicked:
         st.session_state["reader"] = {
@@ -71,6 +102,7 @@ def watch_clicks(conversation_id: str | None) -> None:
             "n": int(clicked["n"]),
             "page": None,
         }
+    return str(clicks.acted or "")
 
 
 def show(conversation_id: str | None) -> None:

@@ -222,12 +222,12 @@ def scope_choices() -> ScopeChoices:
 
 
 @st.cache_resource(show_spinner=False, ttl=OUTLOOK_S, max_entries=50)
-def outlook(conversation_id: str | None, scope: str, turns: int) -> Plan | None:
+def outlook(conversation_id: str | None, scope: str, head: int) -> Plan | None:
     """What each mode would cost the next question; None where nothing can be told now.
 
-    `scope` is its JSON; with `turns` it says when to look anew.
+    `scope` is its JSON; with `head`, the turn shown last, it says when to look anew.
     """
-    history = store().history(conversation_id) if conversation_id and turns else []
+    history = store().history(conversation_id) if conversation_id and head else []
     try:
         return assistant().outlook(history, Scope.from_json(json.loads(scope)))
     except HayloftError as fault:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import rendering, resources, scope_page
-from app.conversations import ConversationSummary
+from app import conversation_export, rendering, resources, scope_page
+from app.conversations import UNDO_S, ConversationFound, ConversationSummary
 
 if TYPE_CHECKING:
     from storage.records import LibraryCounts
@@ -27,15 +28,69 @@ def show(conversation_id: str | None, counts: LibraryCounts) -> None:
         key="new",
         icon=":material/edit_square:",
         width="stretch",
+        shortcut="Ctrl+Alt+N",
         on_click=open_conversation,
         args=(None,),
     )
     _deleted()
-    _conversation_list(conversation_id)
+    query = st.text_input(
+        "Search all conversations",
+        key="search-conversations",
+        type="search",
+        placeholder="Search all conversations",
+        icon=":material/search:",
+        label_visibility="collapsed",
+        max_chars=200,
+    )
+    if query and query.strip():
+        _found(query, conversation_id)
+    else:
+        _conversation_list(conversation_id)
     st.divider()
     if counts.documents:
         scope_page.show(conversation_id, counts.documents)
     _model_facts(counts)
+
+
+def _found(query: str, current: str | None) -> None:
+    """The conversations that hold what was looked for, each with the words around it."""
+    found = resources.store().search(query)
+    what = rendering.count_of(len(found), "conversation")
+    st.html(f'<div class="hl-small" role="status">Found in {what}</div>')
+    with st.container(
+        height=LIST_HEIGHT if len(found) > LIST_ROWS // 2 else "content", border=False
+    ):
+        for one in found:
+            summary = one.summary
+            st.button(
+                _title(summary),
+                key=f"found-{summary.conversation_id}",
+                type="secondary" if summary.conversation_id == current else "tertiary",
+                width="stretch",
+                wrap=False,
+                on_click=_open_found,
+                args=(one,),
+            )
+            words = one.excerpt
+            st.html(
+                f'<div class="hl-small hl-excerpt"><bdi>{rendering.text_html(words.before)}'
+                f"<mark>{rendering.text_html(words.found)}</mark>"
+                f"{rendering.text_html(words.after)}</bdi></div>"
+            )
+
+
+def _open_found(found: ConversationFound) -> None:
+    conversation_id = found.summary.conversation_id
+    open_conversation(conversation_id)
+    if found.turn_id:
+        resources.store().show(conversation_id, found.turn_id)
+        st.session_state["all-turns"] = conversation_id
+        st.session_state["goto"] = found.turn_id
+
+
+def _title(summary: ConversationSummary) -> str:
+    pin = ":material/keep: " if summary.pinned else ""
+    return pin + rendering.label(summary.title, limit=80)
 
 
 def _conversation_list(current: str | None) -> None:
@@ -49,7 +104,7 @@ def _conversation_list(current: str | None) -> None:
                 _current_conversation(summary)
             else:
                 st.button(
-                    rendering.label(summary.title, limit=80),
+                    _title(summary),
                     key=f"open-{summary.conversation_id}",
                     type="tertiary",
                     width="stretch",
@@ -67,21 +122,26 @@ def _conversation_list(current: str | None) -> None:
 def _current_conversation(summary: ConversationSummary) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.button(
-            rendering.label(summary.title, limit=80),
+            _title(summary),
             key=f"open-{summary.conversation_id}",
             width="stretch",
             wrap=False,
         )
         chosen = st.menu_button(
             "",
-            ["Rename", "Delete"],
+            ["Rename", "Unpin" if summary.pinned else "Pin", "Export", "Delete"],
             key="conversation-menu",
             icon=":material/more_horiz:",
-            help="Rename or delete this conversation",
+            help="Rename, pin, export or delete this conversation",
             type="tertiary",
         )
     if chosen == "Rename":
         st.dialog("Rename the conversation")(_rename)(summary)
+    elif chosen in ("Pin", "Unpin"):
+        resources.store().pin(summary.conversation_id, chosen == "Pin")
+        st.rerun()
+    elif chosen == "Export":
+        st.dialog("Export the conversation")(_export)(summary)
     elif chosen == "Delete":
         _delete(summary)
 
@@ -94,6 +154,49 @@ def _rename(summary: ConversationSummary) -> None:
         st.rerun()
 
 
+def _export(summary: ConversationSummary) -> None:
+    st.html(
+        '<div class="hl-small">With the sources of each answer, their places, what became of each '
+        "quote, and the receipts. To print it or keep it as PDF, close this and print the page.</div>"
+    )
+    conversation_id, title = summary.conversation_id, summary.title
+    with st.container(horizontal=True):
+        st.download_button(
+            "Markdown",
+            lambda: _as_markdown(conversation_id, title),
+            conversation_export.file_name(title, "md"),
+            "text/markdown",
+            key="export-markdown",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "JSON",
+            lambda: _as_json(conversation_id, title),
+            conversation_export.file_name(title, "json"),
+            "application/json",
+            key="export-json",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def _as_markdown(conversation_id: str, title: str) -> str:
+    return conversation_export.to_markdown(title, resources.store().turns(conversation_id))
+
+
+def _as_json(conversation_id: str, title: str) -> str:
+    store = resources.store()
+    told = conversation_export.to_json(
+        title,
+        store.all_turns(conversation_id),
+        {turn.turn_id for turn in store.turns(conversation_id)},
+        store.scope(conversation_id),
+        store.judgements(conversation_id),
+    )
+    return json.dumps(told, ensure_ascii=False, indent=2)
+
+
 def _delete(summary: ConversationSummary) -> None:
     answer = resources.live_answers().get(summary.conversation_id)
     if answer is not None:
@@ -101,14 +204,18 @@ def _delete(summary: ConversationSummary) -> None:
         answer.wait(3.0)
     resources.store().delete(summary.conversation_id)
     open_conversation(None)
-    st.session_state["deleted"] = {"id": summary.conversation_id, "title": summary.title}
+    st.session_state["deleted"] = {
+        "id": summary.conversation_id,
+        "title": summary.title,
+        "until": time.time() + UNDO_S,
+    }
     st.rerun()
 
 
 def _deleted() -> None:
     """The way back for the conversation that was deleted last."""
-    deleted: dict[str, str] | None = st.session_state.get("deleted")
-    if not deleted:
+    deleted: dict[str, Any] | None = st.session_state.get("deleted")
+    if not deleted or deleted.get("until", time.time()) < time.time():
         return
     st.html(
         '<div class="hl-small" role="status">Deleted '
@@ -118,6 +225,7 @@ def _deleted() -> None:
 
 
 def _undo(conversation_id: str) -> None:
+    st.session_state.pop("deleted", None)
     if resources.store().restore(conversation_id):
         open_conversation(conversation_id)
 
@@ -176,7 +284,7 @@ def conversation_in_address() -> str | None:
 
 def open_conversation(conversation_id: str | None) -> None:
     """Go to a conversation, or to none: the next question begins one."""
-    for key in ("reader", "deleted", "refused"):
+    for key in ("reader", "refused", "editing", "judging"):
         st.session_state.pop(key, None)
     if conversation_id is None:
         st.query_params.pop("c", None)

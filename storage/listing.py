@@ -163,9 +163,7 @@ def state_counts(connection: sqlite3.Connection) -> StateCounts:
         f"WITH {_SHUT} SELECT count(*) AS n, {sums} {_DOCUMENTS}", (_shut(connection),)
     ).fetchone()
     aside = int(connection.execute(f"SELECT count(*) {_FILES}").fetchone()[0])
-    return StateCounts(
-        all=row["n"] + aside, aside=aside, **{state: row[state] for state in states}
-    )
+    return StateCounts(all=row["n"] + aside, aside=aside, **{state: row[state] for state in states})
 
 
 def folders(connection: sqlite3.Connection, limit: int) -> list[tuple[str, str, int]]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.answers import Answer, Turn
+from app import conversation_export, golden
+from app.answers import Answer, Sent, SourcesFound, Turn
 from app.conversations import (
     DONE,
     FAILED,
@@ -23,7 +26,8 @@ from app.conversations import (
     UNDO_S,
     Conversations,
 )
-from storage.errors import StorageError
+from app.feedback import Feedback, with_golden
+from storage.errors import StorageError, UsageError
 from storage.records import Found, Place, Scope
 from tests.chat_fakes import CITATIONS, HITS, RECEIPT
 
@@ -291,6 +295,21 @@ def test_what_a_follow_up_was_searched_as_is_kept(store: Conversations) -> None:
     assert store.history(conversation)[0].searched == "What does it cost in winter?"
 
 
+def as_version_four(connection: sqlite3.Connection) -> None:
+    """Take out of a file what came with version 5."""
+    for statement in (
+        "DROP TABLE turn_words",
+        "DROP TABLE feedback",
+        "DROP INDEX turns_by_parent",
+        *(f"ALTER TABLE turns DROP COLUMN {name}" for name in ("parent_id", "front", "begins")),
+        *(f"ALTER TABLE conversations DROP COLUMN {c}" for c in ("pinned", "head", "folded")),
+        "ALTER TABLE conversations ADD COLUMN front TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE conversations ADD COLUMN begins INTEGER NOT NULL DEFAULT 0",
+        "PRAGMA user_version = 4",
+    ):
+        connection.execute(statement)
+
+
 def test_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
     """Its conversations stay, and new turns keep what the old ones could not."""
     path = tmp_path / "conversations.db"
@@ -299,6 +318,7 @@ def test_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None
     store.finish_turn(store.begin_turn(conversation, "q"), an_answer())
     store.close()
     with sqlite3.connect(path) as connection:
+        as_version_four(connection)
         for column in ("searched", "sent", "given", "sent_tokens", "numbers", "ledger"):
             connection.execute(f"ALTER TABLE turns DROP COLUMN {column}")
         for column in ("scope", "front", "begins", "mode"):
@@ -352,3 +372,282 @@ def test_fields_of_another_version_are_left_out(store: Conversations) -> None:
 
     assert turn.hits == (HITS[0], HITS[2])
     assert turn.text == "48 euros [1]."
+
+
+def test_file_of_the_fourth_version_keeps_its_order_and_its_prompt(tmp_path: Path) -> None:
+    """Its turns follow each other, its front and its begin are those of the turn that brought them,
+    and its words are found."""
+    path = tmp_path / "conversations.db"
+    store = Conversations(path)
+    conversation = store.create("Türen")
+    first, second, third = (a_turn(store, conversation, word) for word in ("one", "two", "three"))
+    store.close()
+    with sqlite3.connect(path) as connection:
+        as_version_four(connection)
+        front = json.dumps({"question": "", "answer": "", "sent": "the pinned documents"})
+        connection.execute("UPDATE conversations SET front = ?, begins = ?", (front, second))
+    connection.close()
+
+    store = Conversations(path)
+
+    assert [turn.turn_id for turn in store.turns(conversation)] == [first, second, third]
+    told = [(turn.sent, turn.dropped) for turn in store.history(conversation)]
+    assert told == [
+        ("the pinned documents", False),
+        ("sent one", True),
+        ("sent two", False),
+        ("sent three", False),
+    ]
+    assert [found.turn_id for found in store.search("turen THREE")] == [third]
+
+
+def a_turn(
+    store: Conversations, conversation: str, word: str, *, instead_of: int | None = None,
+    sent: Sent | None = None,
+) -> int:  # fmt: skip
+    """A finished turn whose question, message and answer hold a word."""
+    turn_id = store.begin_turn(conversation, f"ask {word}", instead_of=instead_of)
+    sent = sent or Sent(text=f"sent {word}", given=1, tokens=9)
+    store.begin_prompt(turn_id, SourcesFound(HITS, "passages", "m", sent=sent))
+    store.finish_turn(turn_id, an_answer(f"answer {word}"))
+    return turn_id
+
+
+def test_an_edited_question_begins_with_what_was_sent_before_it(store: Conversations) -> None:
+    """The prompt of a branch shares the prefix up to the edited turn, character by character."""
+    conversation = store.create("T")
+    a_turn(store, conversation, "one")
+    before = store.history(conversation)
+    second = a_turn(store, conversation, "two")
+    a_turn(store, conversation, "three")
+
+    seen = store.history(conversation, before=second)
+    a_turn(store, conversation, "other", instead_of=second)
+
+    assert seen == before
+    assert [turn.sent for turn in store.history(conversation)] == ["sent one", "sent other"]
+    assert [turn.question for turn in store.turns(conversation)] == ["ask one", "ask other"]
+
+
+def test_a_branch_is_without_what_a_later_turn_put_before_the_prompt(store: Conversations) -> None:
+    """Documents at the front and dropped turns belong to the turn that brought them."""
+    conversation = store.create("T")
+    first = a_turn(store, conversation, "one")
+    front = Turn("", "", sent="the documents")
+    second = a_turn(store, conversation, "two", sent=Sent("sent two", 1, front=front, begins=0))
+    with_front = store.history(conversation)
+
+    a_turn(store, conversation, "other", instead_of=second)
+    branched = store.history(conversation)
+    store.show(conversation, second)
+
+    assert [(turn.sent, turn.dropped) for turn in with_front] == [
+        ("the documents", False), ("sent one", True), ("sent two", False)
+    ]  # fmt: skip
+    assert [(turn.sent, turn.dropped) for turn in branched] == [
+        ("sent one", False), ("sent other", False)
+    ]  # fmt: skip
+    assert store.history(conversation) == with_front
+    assert first < second
+
+
+def test_versions_can_be_looked_at_with_what_followed_them(store: Conversations) -> None:
+    """Showing a version shows the end of its branch; one that is shown already changes nothing."""
+    conversation = store.create("T")
+    first = a_turn(store, conversation, "one")
+    second = a_turn(store, conversation, "two")
+    third = a_turn(store, conversation, "three")
+    other = a_turn(store, conversation, "one anew", instead_of=first)
+
+    versions = store.versions(conversation)
+    there = store.show(conversation, first)
+    again = store.show(conversation, second)
+
+    assert versions == {first: (first, other), other: (first, other)}
+    assert (there, again, store.head(conversation)) == (True, True, third)
+    assert [turn.turn_id for turn in store.turns(conversation)] == [first, second, third]
+    assert [turn.turn_id for turn in store.all_turns(conversation)] == [first, second, third, other]
+
+
+def test_turns_of_another_conversation_are_not_touched(store: Conversations) -> None:
+    """Neither shown nor branched from, whatever number is given."""
+    mine, other = store.create("mine"), store.create("other")
+    foreign = a_turn(store, other, "secret")
+
+    assert not store.show(mine, foreign)
+    with pytest.raises(StorageError, match="no longer there"):
+        store.begin_turn(mine, "q", instead_of=foreign)
+    assert store.turns(mine) == []
+
+
+def test_pinned_conversations_stand_first(store: Conversations, clock: Clock) -> None:
+    """Whenever they were used last; unpinned they go back to their place."""
+    old = store.create("old")
+    clock.now += 10
+    store.create("new")
+
+    store.pin(old)
+    pinned = [(item.title, item.pinned) for item in store.summaries()]
+    store.pin(old, False)
+
+    assert pinned == [("old", True), ("new", False)]
+    assert [item.title for item in store.summaries()] == ["new", "old"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("ZURICH", "Zürich"),
+        ("zürich", "Zürich"),
+        ("per diem", "per"),
+        ('"diem per"', None),
+        ("旅费", "旅费"),
+        ("100%_", "100%_"),
+        ("euros lunch", "lunch"),
+        ("euros missing", None),
+        ("' OR 1=1 --", None),
+        ('""', None),
+        ("   ", None),
+    ],
+)
+def test_conversations_are_found_by_their_words(
+    store: Conversations, query: str, found: str | None
+) -> None:
+    """All words, in any case, with or without accents, in Chinese, and nothing is a pattern."""
+    conversation = store.create("Lunch")
+    turn_id = store.begin_turn(conversation, "The per diem in Zürich?")
+    store.finish_turn(turn_id, an_answer("Für lunch 48 euros. 100%_ sure. 差旅费 is it."))
+    store.create("Another")
+
+    results = store.search(query)
+
+    assert [result.excerpt.found for result in results] == ([found] if found else [])
+
+
+def test_deleted_conversations_are_not_found_and_titles_are(store: Conversations) -> None:
+    """A renamed conversation without any turn is found by its new title; not once it is deleted."""
+    conversation = store.create("Old")
+    store.rename(conversation, "Brand-new title")
+
+    named = store.search("BRAND-new")
+    store.delete(conversation)
+
+    assert [(one.turn_id, one.matches) for one in named] == [(0, 0)]
+    assert store.search("brand-new") == []
+
+
+def test_ten_thousand_turns_are_searched_at_once(store: Conversations) -> None:
+    """200 conversations of 50 turns of 2,000 characters: a search takes a fraction of a second."""
+    words = "The quick brown fox jumps over the lazy dog and goes on. " * 35
+    with store._writing() as connection:
+        for number in range(200):
+            connection.execute(
+                "INSERT INTO conversations (id, title, created_at, updated_at) VALUES (?, ?, 1, 1)",
+                (f"c{number}", f"Title {number}"),
+            )
+            for turn in range(50):
+                text = words + (f" needle {number}" if turn == 7 else "")
+                row = connection.execute(
+                    "INSERT INTO turns (conversation_id, question, asked_at, state, beat_at, text) "
+                    "VALUES (?, 'q', 1, 'done', 1, ?) RETURNING id",
+                    (f"c{number}", text),
+                ).fetchone()
+                connection.execute(
+                    "INSERT INTO turn_words VALUES (?, ?, ?)", (row[0], f"c{number}", text.lower())
+                )
+    began = time.perf_counter()
+
+    found = store.search("needle 137")
+    seconds = time.perf_counter() - began
+
+    assert [one.summary.conversation_id for one in found] == ["c137"]
+    assert found[0].excerpt.found == "needle"
+    assert seconds < 1.0, f"{seconds:.2f} s"
+
+
+def test_an_export_holds_citations_places_and_receipts(store: Conversations) -> None:
+    """As JSON with all versions, as Markdown what is shown; markup in titles stays text."""
+    conversation = store.create("# <b>Travel</b>\n[x](http://e.example)")
+    first = a_turn(store, conversation, "one")
+    a_turn(store, conversation, "anew", instead_of=first)
+    store.judge(first, Feedback(False, "wrong"))
+    title, turns = store.title(conversation), store.turns(conversation)
+
+    told = conversation_export.to_json(
+        title,
+        store.all_turns(conversation),
+        {turn.turn_id for turn in turns},
+        store.scope(conversation),
+        store.judgements(conversation),
+    )
+    text = conversation_export.to_markdown(title, turns)
+
+    assert json.loads(json.dumps(told)) == told
+    assert [(turn["shown"], turn["follows"]) for turn in told["turns"]] == [
+        (False, None), (True, None)
+    ]  # fmt: skip
+    assert told["turns"][0]["citations"] == [citation.to_json() for citation in CITATIONS]
+    assert told["turns"][0]["receipt"] == RECEIPT.to_json()
+    assert told["turns"][0]["feedback"] == {"good": False, "reason": "wrong"}
+    assert text.startswith("# \\# \\<b\\>Travel\\</b\\> \\[x\\](http://e.example)\n")
+    assert "ask one" not in text
+    assert "- [1] Staff handbook, `handbook.pdf`, page 2: “The per diem" in text
+    assert "(verified)" in text and "(not verified)" in text
+    assert "2,500 of 32,768 tokens (rules 200, documents 2,000" in text
+
+
+def test_names_of_exported_files_are_harmless() -> None:
+    """No separators, no dots at the begin, never empty, never endless."""
+    names = [conversation_export.file_name(t, "md") for t in ("../../etc/passwd", "???", "ä" * 300)]
+
+    assert names == ["etc-passwd.md", "conversation.md", "ä" * 60 + ".md"]
+
+
+def test_an_unfinished_answer_is_exported_as_such(store: Conversations, clock: Clock) -> None:
+    """What a crash left is there and marked."""
+    conversation = store.create("T")
+    store.save_partial(store.begin_turn(conversation, "q"), text="half an ans")
+    clock.now += SILENCE_S + 1
+
+    text = conversation_export.to_markdown("T", store.turns(conversation))
+
+    assert "half an ans" in text
+    assert "> Interrupted: the answer is incomplete" in text
+
+
+def test_a_thumbs_down_with_its_page_is_a_golden_question(
+    store: Conversations, tmp_path: Path
+) -> None:
+    """It is asked as it was searched for, expects that page, and says where it comes from."""
+    conversation = store.create("T")
+    turn_id = store.begin_turn(conversation, "and in winter?")
+    store.finish_turn(turn_id, replace(an_answer(), searched="The per diem in winter?"))
+    turn = store.turns(conversation)[0]
+    given = Feedback(False, "missed", "see the table", "handbook.pdf", 3)
+
+    store.judge(turn_id, with_golden(tmp_path, turn, given))
+
+    (question,) = golden.listed(tmp_path)
+    kept = store.judgements(conversation)[turn_id]
+    assert (question.question, question.document, question.page) == (
+        "The per diem in winter?", "handbook.pdf", 3
+    )  # fmt: skip
+    assert question.origin.turn == turn_id
+    assert kept == replace(given, golden=question.id)
+    store.judge(turn_id, None)
+    assert store.judgements(conversation) == {}
+
+
+def test_a_thumb_without_what_is_right_is_no_golden_question(
+    store: Conversations, tmp_path: Path
+) -> None:
+    """A document without its page is refused in a sentence; a bare thumb is only kept."""
+    turn = store.turn(a_turn(store, store.create("T"), "one"))
+    assert turn is not None
+
+    bare = with_golden(tmp_path, turn, Feedback(False, "wrong"))
+
+    assert bare == Feedback(False, "wrong")
+    assert golden.listed(tmp_path) == []
+    with pytest.raises(UsageError, match="Which page"):
+        with_golden(tmp_path, turn, Feedback(False, "missed", document="handbook.pdf"))

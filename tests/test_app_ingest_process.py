@@ -15,7 +15,7 @@ from app.ingest_process import IngestRuns, Run, at_work, heard
 from storage.locks import FileLock
 
 # Stands for `hayloft`: says what a run says, and does what its last word tells.
-SCRIPT = '''
+SCRIPT = """
 import fcntl, json, os, pathlib, signal, sys, time
 
 assert sys.argv[1:3] == ["ingest", "--json"], sys.argv
@@ -53,7 +53,7 @@ if how == "slow":
 say(event="document", document="b.pdf", action="failed", kind="encrypted", reason="A password.")
 say(event="report", run=7, outcome="failed-files", added=1, failed=1, seconds=1.5)
 sys.exit(1)
-'''
+"""
 
 
 @pytest.fixture

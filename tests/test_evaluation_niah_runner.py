@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -324,6 +325,56 @@ def test_a_clamped_server_makes_64k_invalid_not_red(
     rows = read_rows(the_run(tmp_path) / "rows.jsonl")
     assert {(row.length, row.status) for row in rows} == {(2048, "ok"), (65536, "window_clamped")}
     assert all(row.score is None for row in rows if row.length == 65536)
+
+
+def test_a_server_that_is_started_anew_costs_one_trial(
+    tmp_path: Path, double: OllamaDouble, monkeypatch, capsys
+) -> None:
+    """It dies in mid-run, vocabulary and all; the next trials wait for it, and the same command
+    asks what was lost."""
+    monkeypatch.setattr("evaluation.niah.runner._PAUSE_S", 0.2)
+
+    def restart(request: object) -> None:
+        if len(double.chats()) == 12:
+            double.on_end = None
+            double.stop()
+            threading.Timer(0.6, double.start).start()
+
+    double.on_end = restart
+    assert command("run", *GRID) == 1
+    rows = read_rows(the_run(tmp_path) / "rows.jsonl")
+    errors = [row for row in rows if row.status == "error"]
+    assert 1 <= len(errors) <= 2 and len(rows) == 20 and {row.score for row in errors} == {None}
+
+    assert command("run", *GRID) == 0
+    rows = read_rows(the_run(tmp_path) / "rows.jsonl")
+    assert len(rows) == 20 and {row.status for row in rows} == {"ok"}
+    assert all(row.depth_actual is not None for row in rows if row.arm == "long")
+
+
+def test_a_server_that_stays_away_ends_the_run_with_what_there_is(
+    tmp_path: Path, double: OllamaDouble, monkeypatch
+) -> None:
+    """Exit 69; the answers are kept, the attempts are errors, and no figure counts them."""
+    monkeypatch.setattr("evaluation.niah.runner._PAUSE_S", 0.01)
+    double.on_end = lambda request: double.stop() if len(double.chats()) == 12 else None
+
+    assert command("run", *GRID) == 69
+
+    statuses = [row.status for row in read_rows(the_run(tmp_path) / "rows.jsonl")]
+    assert statuses[-3:] == ["error"] * 3 and set(statuses[:-3]) == {"ok"}
+
+
+def test_a_run_that_is_named_goes_on_with_its_own_model(
+    tmp_path: Path, double: OllamaDouble, monkeypatch, capsys
+) -> None:
+    """Whatever is set by now; and --new does not go on with it."""
+    assert command("run", *GRID, "--model", "ollama:qwen2:7b", "--run", "r") == 0
+    monkeypatch.setenv("HAYLOFT_MODEL", "ollama:another")
+
+    assert command("run", "--run", "r") == 0
+    assert command("run", "--run", "r", "--new") == 2
+    assert "is there already" in capsys.readouterr().err
 
 
 def test_without_a_server_it_says_what_is_needed(tmp_path: Path, monkeypatch, capsys) -> None:

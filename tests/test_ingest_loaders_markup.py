@@ -171,6 +171,15 @@ def test_html_cell_over_several_rows_stands_in_each(read):
     assert text == "Region | Year | Sales\nNorth | 2025 | 5\nNorth | 2026 | 6\nSouth | 1 | 2"
 
 
+def test_html_table_within_a_cell_leaves_the_rows_whole(read):
+    """A table whose first row names columns arranges no page."""
+    inner = "<table><tr><td>Power<td>5 kW</tr></table>"
+    rows = f"<tr><td>Pump<td>240<td>{inner}</tr><tr><td>Valve<td>20<td>plain</tr>"
+    text = read("t.html", f"<table><tr><th>Item<th>Price<th>More</tr>{rows}</table>").pages[0].text
+
+    assert text == "Item | Price | More\nPump | 240 | Power | 5 kW\nValve | 20 | plain"
+
+
 def test_html_layout_tables_are_read_as_blocks(read):
     """Old pages put their headings into tables; they still start sections."""
     document = read(

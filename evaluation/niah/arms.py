@@ -145,8 +145,9 @@ class Bench:
             }
         )
 
-    def blank(self, step: Step, key: str) -> Row:
-        """The row of a step before anything was sent."""
+    def blank(self, step: Step, key: str, *, placed: bool = True) -> Row:
+        """The row of a step before anything was sent; `placed`: with the places of its needles,
+        which are counted with the model's vocabulary."""
         trial, served = step.trial, self.served
         row = Row(
             key=key,
@@ -174,7 +175,7 @@ class Bench:
             options={**served.options, "num_predict": self.config.reserve},
         )
         layout = step.layout
-        return row if layout is None else self._placed(row, layout)
+        return row if layout is None or not placed else self._placed(row, layout)
 
     def _placed(self, row: Row, layout: Layout) -> Row:
         exact = self.ruler.exact

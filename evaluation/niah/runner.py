@@ -37,8 +37,9 @@ _ERRORS_IN_A_ROW = 5
 """So many faults one after another are the server's, not a trial's: the run stops."""
 
 _UNREACHABLE_IN_A_ROW = 3
-_PAUSE_S = 1.0
-"""Before a server that was away is asked again: it may have been started anew."""
+_PAUSE_S, _PATIENCE = 2.0, 5
+"""Before a server that was away is asked again, and how much longer the next time: it may have
+been started anew."""
 
 _CAUSES: Mapping[FailureStage, tuple[str, ...]] = {
     "RETRIEVE_RECALL": ("gold_first",),
@@ -141,7 +142,7 @@ class Run:
                 if gone == _UNREACHABLE_IN_A_ROW:
                     file.append(row)
                     raise
-                time.sleep(_PAUSE_S)
+                time.sleep(_PAUSE_S * _PATIENCE ** (gone - 1))
             file.append(row)
             outcome.rows += 1
             spent += row.prompt_tokens or 0
@@ -154,8 +155,9 @@ class Run:
                 break
         outcome.seconds = time.monotonic() - started
         outcome.harness_seconds = self._harness_s
+        wanted = set(keys)
         for row in read_rows(self.folder / ROWS):
-            if row.key in set(keys):
+            if row.key in wanted:
                 outcome.statuses[row.status] = outcome.statuses.get(row.status, 0) + 1
         _note(self.folder, {"state": "complete" if outcome.complete else "unfinished"})
         return outcome
@@ -177,7 +179,11 @@ class Run:
             file.append(row)
 
     def _failed(self, step: Step, key: str, exc: HayloftError) -> Row:
-        row = self.bench.blank(step, key)
+        try:
+            row = self.bench.blank(step, key)
+        except ModelUnreachable:
+            # Its vocabulary has gone with the server: the row does not tell where needles stood.
+            row = self.bench.blank(step, key, placed=False)
         return replace(row, status="error", error=str(exc), finished_at=now())
 
     def _one(self, step: Step, key: str, product: Product | None) -> Row:

@@ -20,7 +20,7 @@ SUFFIXES = tuple(
     " .less .xml .xsd .xsl .yaml .yml .toml .ini .cfg .conf .properties .proto .graphql .tf .cmake"
     " .gradle .tex .bib .adoc .org".split()
 )
-LOADER_VERSION = "code-1"
+LOADER_VERSION = "code-2"
 
 EMPTY_IS_NORMAL = True
 """An empty file (`__init__.py`) is nothing to report."""

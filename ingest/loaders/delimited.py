@@ -15,7 +15,7 @@ from ingest.loaders.tables import Row, row_of, table_pages
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".csv", ".tsv", ".tab")
-LOADER_VERSION = "delimited-1"
+LOADER_VERSION = "delimited-2"
 
 _SAMPLE_BYTES = 200_000
 _LONGEST_LINE = 1_000_000

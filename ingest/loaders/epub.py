@@ -23,7 +23,7 @@ from storage.errors import DocumentUnreadable
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".epub",)
-LOADER_VERSION = "epub-1"
+LOADER_VERSION = "epub-2"
 
 _WHAT = "EPUB book"
 _CONTAINER = "META-INF/container.xml"

@@ -200,7 +200,7 @@ class _Walk:
             return [*self._flush(), Block(tag.get_text())]
         if name in _LISTS:
             return [*self._flush(), *_list(tag, ordered=name == "ol")]
-        if name == "table" and not tag.find(["table", *_HEADINGS]):
+        if name == "table" and (not tag.find(["table", *_HEADINGS]) or _names_columns(tag)):
             return [*self._flush(), _table(tag)]
         return None
 
@@ -235,6 +235,13 @@ def _list(tag: Tag, *, ordered: bool) -> Iterator[Block]:
         yield Block("\n".join(lines))
 
 
+def _names_columns(tag: Tag) -> bool:
+    """Whether the first row names columns, as in no table that only arranges a page."""
+    row = tag.find("tr")
+    cells = row.find_all(["td", "th"], recursive=False) if row else []
+    return len(cells) > 1 and all(cell.name == "th" for cell in cells)
+
+
 def _table(tag: Tag) -> Block:
     """A table; a cell over several columns is told once, and the columns after it stay empty.
 
@@ -244,10 +251,12 @@ def _table(tag: Tag) -> Block:
     # By column: how many rows more a cell reaches over, and what it says there.
     reaching: dict[int, tuple[int, str]] = {}
     for row in tag.find_all("tr"):
-        if _is_unseen(row):
+        if _is_unseen(row) or row.find_parent("table") is not tag:
             continue
         cells: list[str] = []
         for cell in row.find_all(["td", "th"]):
+            if cell.find_parent("tr") is not row:
+                continue
             _continue(cells, reaching)
             text = _joined(_Walk().blocks(cell), " ")
             down, across = _span(cell, "rowspan"), _span(cell, "colspan")

@@ -15,7 +15,7 @@ from ingest.loaders.tables import PAGE_LENGTH, rows_words
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".json", ".jsonl", ".ndjson", ".geojson")
-LOADER_VERSION = "json-1"
+LOADER_VERSION = "json-2"
 
 _BY_LINE = frozenset([".jsonl", ".ndjson"])
 _SHORT = 400

@@ -25,7 +25,7 @@ from storage.errors import DocumentUnreadable
 from storage.records import ParsedDocument
 
 SUFFIXES = (".msg",)
-LOADER_VERSION = "msg-1"
+LOADER_VERSION = "msg-2"
 
 IS_CONTAINER = True
 
