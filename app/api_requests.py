@@ -1,21 +1,26 @@
 """What a program asks of the HTTP API, read from JSON: refused where it cannot be done, said
 where it is passed over.
-
-The parameters are those of OpenAI's chat completions. One that would change the form of the
-answer and that Hayloft does not have is an error, in OpenAI's words; one that only colours how a
-model samples is passed over, since answers are always asked for at temperature 0, and the answer
-names it in `hayloft.ignored`.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from app.api_errors import ApiError
+from app.api_parameters import (
+    DONE_ANYWAY,
+    IGNORED,
+    KNOWN,
+    json_object,
+    missing,
+    most_tokens,
+    short,
+    unsupported,
+    wrong_type,
+)
 from app.cli_scope import KEYS, scope_of_line
 from app.find import MAX_QUERY_CHARACTERS
 from app.plans import AUTO, MODES, Mode
@@ -79,7 +84,7 @@ def unknown_model(name: str) -> ApiError:
     """The error for a model that there is not."""
     return ApiError(
         404,
-        f"The model `{_short(name)}` does not exist. There are: {', '.join(_MODES_BY_MODEL)}.",
+        f"The model `{short(name)}` does not exist. There are: {', '.join(_MODES_BY_MODEL)}.",
         code="model_not_found",
         param="model",
     )
@@ -87,20 +92,20 @@ def unknown_model(name: str) -> ApiError:
 
 def chat_request(body: object) -> ChatRequest:
     """The request of `/v1/chat/completions`. Raises ApiError, and UsageError for a filter."""
-    given = _object(body)
+    given = json_object(body)
     for name, value in given.items():
-        if name not in _KNOWN:
+        if name not in KNOWN:
             raise ApiError(
                 400,
-                f"Unknown parameter: '{_short(name)}'.",
+                f"Unknown parameter: '{short(name)}'.",
                 code="unknown_parameter",
-                param=_short(name),
+                param=short(name),
             )
         if value is not None:
-            _KNOWN[name](name, value)
+            KNOWN[name](name, value)
     model = given.get("model")
     if model is None:
-        raise _missing("model")
+        raise missing("model")
     if model not in _MODES_BY_MODEL:
         raise unknown_model(model)
     stream = bool(given.get("stream"))
@@ -113,7 +118,7 @@ def chat_request(body: object) -> ChatRequest:
         )
     scope, mode = _extension(given.get(EXTENSION))
     question, exchanges, passed_over = _conversation(given.get("messages"))
-    ignored = [name for name in _IGNORED if given.get(name) not in (None, _DONE_ANYWAY.get(name))]
+    ignored = [name for name in IGNORED if given.get(name) not in (None, DONE_ANYWAY.get(name))]
     named = _MODES_BY_MODEL[model]
     return ChatRequest(
         model=model,
@@ -121,7 +126,7 @@ def chat_request(body: object) -> ChatRequest:
         exchanges=exchanges,
         scope=scope,
         mode=mode or (None if named == AUTO else named),
-        most_tokens=_most_tokens(given),
+        most_tokens=most_tokens(given),
         stream=stream,
         usage_in_stream=bool((options or {}).get("include_usage")),
         ignored=(*passed_over, *ignored),
@@ -130,21 +135,21 @@ def chat_request(body: object) -> ChatRequest:
 
 def search_request(body: object) -> SearchRequest:
     """The request of `/v1/search`. Raises ApiError, and UsageError for a filter."""
-    given = _object(body)
+    given = json_object(body)
     unknown = [name for name in given if name not in ("query", "limit", *KEYS)]
     if unknown:
         raise ApiError(
             400,
-            f"Unknown parameter: '{_short(unknown[0])}'. There are: query, limit, "
+            f"Unknown parameter: '{short(unknown[0])}'. There are: query, limit, "
             f"{', '.join(KEYS)}.",
             code="unknown_parameter",
-            param=_short(unknown[0]),
+            param=short(unknown[0]),
         )
     query = given.get("query")
     if query is None:
-        raise _missing("query")
+        raise missing("query")
     if not isinstance(query, str):
-        raise _wrong_type("query", query, "a string")
+        raise wrong_type("query", query, "a string")
     limit = given.get("limit")
     limit = USUAL_HITS if limit is None else limit
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MOST_HITS:
@@ -166,7 +171,7 @@ def search_parameters(pairs: Sequence[tuple[str, str]]) -> dict[str, object]:
         elif name in _REPEATED:
             cast("list[str]", body.setdefault(name, [])).append(value)
         elif name in body:
-            name = _short(name)
+            name = short(name)
             raise ApiError(400, f"'{name}' is given twice.", code="invalid_value", param=name)
         else:
             body[name] = value
@@ -186,9 +191,9 @@ def _conversation(messages: object) -> tuple[str, tuple[Exchange, ...], list[str
     over: what a model may answer from, and how, is Hayloft's own to say.
     """
     if messages is None:
-        raise _missing("messages")
+        raise missing("messages")
     if not isinstance(messages, list):
-        raise _wrong_type("messages", messages, "an array of objects")
+        raise wrong_type("messages", messages, "an array of objects")
     if not 1 <= len(messages) <= MOST_MESSAGES:
         raise ApiError(
             400,
@@ -238,18 +243,18 @@ def _conversation(messages: object) -> tuple[str, tuple[Exchange, ...], list[str
 
 def _message(message: object, place: str) -> tuple[str, str]:
     if not isinstance(message, dict):
-        raise _wrong_type(place, message, "an object")
+        raise wrong_type(place, message, "an object")
     role = message.get("role")
     if role not in ("system", "developer", "user", "assistant"):
         raise ApiError(
             400,
-            f"Invalid value: '{_short(role)}'. Supported values are: 'system', 'developer', "
+            f"Invalid value: '{short(role)}'. Supported values are: 'system', 'developer', "
             "'user' and 'assistant'.",
             code="invalid_value",
             param=f"{place}.role",
         )
     if message.get("tool_calls") or message.get("function_call"):
-        raise _unsupported(f"{place}.tool_calls")
+        raise unsupported(f"{place}.tool_calls")
     return role, _text(message.get("content"), f"{place}.content")
 
 
@@ -258,14 +263,14 @@ def _text(content: object, place: str) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        raise _wrong_type(place, content, "a string or an array of text parts")
+        raise wrong_type(place, content, "a string or an array of text parts")
     texts = []
     for number, part in enumerate(content):
         kind = part.get("type") if isinstance(part, dict) else None
         if kind != "text" or not isinstance(part.get("text"), str):
             raise ApiError(
                 400,
-                f"Invalid value: '{_short(kind)}'. Only parts of type 'text' are read.",
+                f"Invalid value: '{short(kind)}'. Only parts of type 'text' are read.",
                 code="invalid_value",
                 param=f"{place}[{number}].type",
             )
@@ -280,21 +285,21 @@ def _extension(given: object) -> tuple[Scope, Mode | None]:
     """The filters and the mode of the field `hayloft`."""
     if given is None:
         return EVERYTHING, None
-    fields = _object(given, EXTENSION)
+    fields = json_object(given, EXTENSION)
     unknown = [name for name in fields if name not in ("mode", *KEYS)]
     if unknown:
         raise ApiError(
             400,
-            f"Unknown parameter: '{EXTENSION}.{_short(unknown[0])}'. There are: mode, "
+            f"Unknown parameter: '{EXTENSION}.{short(unknown[0])}'. There are: mode, "
             f"{', '.join(KEYS)}.",
             code="unknown_parameter",
-            param=f"{EXTENSION}.{_short(unknown[0])}",
+            param=f"{EXTENSION}.{short(unknown[0])}",
         )
     mode = fields.get("mode")
     if mode is not None and mode not in MODES:
         raise ApiError(
             400,
-            f"Invalid value: '{_short(mode)}'. Supported values are: {', '.join(MODES)}.",
+            f"Invalid value: '{short(mode)}'. Supported values are: {', '.join(MODES)}.",
             code="invalid_value",
             param=f"{EXTENSION}.mode",
         )
@@ -303,175 +308,3 @@ def _extension(given: object) -> tuple[Scope, Mode | None]:
     except UsageError as exc:
         raise ApiError(400, str(exc), code="invalid_value", param=EXTENSION) from exc
     return scope, cast("Mode | None", mode)
-
-
-# --- the other parameters -----------------------------------------------------------------------
-
-
-Check = Callable[[str, Any], None]
-
-
-def _any(name: str, value: object) -> None:
-    """Whatever it is, it is looked at elsewhere, or counts for nothing."""
-
-
-def _of(kinds: tuple[type, ...], what: str) -> Check:
-    def check(name: str, value: object) -> None:
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise _wrong_type(name, value, what)
-
-    return check
-
-
-def _between(least: float, most: float) -> Check:
-    def check(name: str, value: object) -> None:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _wrong_type(name, value, "a number")
-        if not least <= value <= most:
-            raise ApiError(
-                400,
-                f"Invalid '{name}': expected a value from {least:g} to {most:g}.",
-                code="decimal_out_of_range",
-                param=name,
-            )
-
-    return check
-
-
-def _only(*values: object) -> Check:
-    """Only values that change nothing."""
-
-    def check(name: str, value: object) -> None:
-        # 1 == True in Python, but not in JSON.
-        same = [one for one in values if value == one and type(value) is type(one)]
-        if not same:
-            raise ApiError(
-                400,
-                f"Unsupported value: '{name}' does not support {_short(value)} with this model.",
-                code="unsupported_value",
-                param=name,
-            )
-
-    return check
-
-
-def _none(name: str, value: object) -> None:
-    """No value but an empty one."""
-    if value not in ([], {}, False):
-        raise _unsupported(name)
-
-
-def _length(name: str, value: object) -> None:
-    _of((int,), "an integer")(name, value)
-    if isinstance(value, int) and value < 1:
-        raise ApiError(
-            400,
-            f"Invalid '{name}': expected at least 1 token.",
-            code="integer_below_min_value",
-            param=name,
-        )
-
-
-_IGNORED: dict[str, Check] = {
-    "temperature": _between(0, 2),
-    "top_p": _between(0, 1),
-    "presence_penalty": _between(-2, 2),
-    "frequency_penalty": _between(-2, 2),
-    "seed": _of((int,), "an integer"),
-    "parallel_tool_calls": _of((bool,), "a boolean"),
-    "reasoning_effort": _of((str,), "a string"),
-    "verbosity": _of((str,), "a string"),
-    "metadata": _of((dict,), "an object"),
-    "store": _of((bool,), "a boolean"),
-    "service_tier": _of((str,), "a string"),
-    "user": _of((str,), "a string"),
-    "safety_identifier": _of((str,), "a string"),
-    "prompt_cache_key": _of((str,), "a string"),
-    "prompt_cache_retention": _of((str,), "a string"),
-}
-_DONE_ANYWAY: dict[str, object] = {"temperature": 0, "store": False}
-"""Values that are no wish passed over, but what happens."""
-_KNOWN: dict[str, Check] = {
-    **_IGNORED,
-    "model": _of((str,), "a string"),
-    "messages": _any,
-    EXTENSION: _any,
-    "stream": _of((bool,), "a boolean"),
-    "stream_options": _of((dict,), "an object"),
-    "max_tokens": _length,
-    "max_completion_tokens": _length,
-    "n": _only(1),
-    "logprobs": _only(False),
-    "response_format": _only({"type": "text"}),
-    "modalities": _only(["text"]),
-    "tool_choice": _only("none", "auto"),
-    "function_call": _only("none", "auto"),
-    "tools": _none,
-    "functions": _none,
-    "stop": _none,
-    "logit_bias": _none,
-    "top_logprobs": _none,
-    "audio": _none,
-    "prediction": _none,
-    "web_search_options": _none,
-}
-
-
-def _most_tokens(given: Mapping[str, Any]) -> int | None:
-    limits = [given.get(name) for name in ("max_completion_tokens", "max_tokens")]
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
-# --- errors -------------------------------------------------------------------------------------
-
-
-def _object(value: object, name: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        if name:
-            raise _wrong_type(name, value, "an object")
-        raise ApiError(400, "The body of the request must be one JSON object.")
-    return value
-
-
-def _missing(name: str) -> ApiError:
-    return ApiError(
-        400,
-        f"Missing required parameter: '{name}'.",
-        code="missing_required_parameter",
-        param=name,
-    )
-
-
-def _wrong_type(name: str, value: object, wanted: str) -> ApiError:
-    return ApiError(
-        400,
-        f"Invalid type for '{name}': expected {wanted}, but got "
-        f"{_JSON_NAMES[type(value)]} instead.",
-        code="invalid_type",
-        param=name,
-    )
-
-
-def _unsupported(name: str) -> ApiError:
-    return ApiError(
-        400,
-        f"Unsupported parameter: '{name}' is not supported with this model.",
-        code="unsupported_parameter",
-        param=name,
-    )
-
-
-_JSON_NAMES: dict[type, str] = {
-    str: "a string",
-    int: "an integer",
-    float: "a number",
-    bool: "a boolean",
-    list: "an array",
-    dict: "an object",
-    type(None): "null",
-}
-
-
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else text[:79] + "…"

@@ -215,7 +215,8 @@ dl.hl-facts, .hl-facts dt, .hl-facts dd { margin: 0 !important; padding: 0 !impo
 [data-testid="stChatMessage"]:has(.hl-question) { background: var(--hl-soft); }
 @media print {
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stBottom"],
-  [data-testid="stExpandSidebarButton"], .stButton, .hl-acts, .hl-caret { display: none !important; }
+  [data-testid="stExpandSidebarButton"], .stButton, .hl-acts, .hl-caret,
+  [data-testid="stDialog"] { display: none !important; }
   .stApp, [data-testid="stAppViewContainer"], [data-testid="stMain"] { position: static !important;
     height: auto !important; overflow: visible !important; display: block !important; }
   [data-testid="stChatMessage"] { break-inside: auto; }

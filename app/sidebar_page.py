@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +158,8 @@ def _rename(summary: ConversationSummary) -> None:
 def _export(summary: ConversationSummary) -> None:
     st.html(
         '<div class="hl-small">With the sources of each answer, their places, what became of each '
-        "quote, and the receipts. To print it or keep it as PDF, close this and print the page.</div>"
+        "quote, and the receipts. To print it or keep it as PDF, close this and print the page."
+        "</div>"
     )
     conversation_id, title = summary.conversation_id, summary.title
     with st.container(horizontal=True):
@@ -215,7 +217,7 @@ def _delete(summary: ConversationSummary) -> None:
 def _deleted() -> None:
     """The way back for the conversation that was deleted last."""
     deleted: dict[str, Any] | None = st.session_state.get("deleted")
-    if not deleted or deleted.get("until", time.time()) < time.time():
+    if not deleted or time.time() > deleted.get("until", math.inf):
         return
     st.html(
         '<div class="hl-small" role="status">Deleted '

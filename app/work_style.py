@@ -52,7 +52,10 @@ _STYLE = """
   opacity: 0.75; }
 .hl-yield-ocr { background: light-dark(#5f86a8, #7fa7c9); }
 .hl-yield-none, .hl-yield-little { background: var(--hl-rust); opacity: 1; }
-dl.hl-facts.hl-wide { display: grid; margin-top: 0.7rem !important; grid-template-columns: max-content 1fr; gap: 0.2rem 1rem; }
+dl.hl-facts.hl-wide {
+  display: grid; margin-top: 0.7rem !important;
+  grid-template-columns: max-content 1fr; gap: 0.2rem 1rem;
+}
 .hl-facts.hl-wide dt { font-size: 0.82rem; padding-top: 0 !important; }
 .hl-facts.hl-wide dd + dt { padding-top: 0 !important; }
 .hl-facts.hl-wide dd { font-variant-numeric: tabular-nums; }

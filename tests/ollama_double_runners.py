@@ -50,11 +50,13 @@ class Runner:
         """Tokens of the prompt that need no evaluation; the last one always does."""
         here = common_prefix(self.slot, tokens)
         best = max(self.evicted, key=lambda held: common_prefix(held, tokens), default=[])
-        if here < len(self.slot):
-            self._keep(self.slot)
-        if common_prefix(best, tokens) > here:
-            here = common_prefix(best, tokens)
+        before, found = self.slot, common_prefix(best, tokens)
+        if found > here:
+            # Taken out first: what is kept next may push the oldest out.
             self.evicted.remove(best)
+        if here < len(before):
+            self._keep(before)
+        here = max(here, found)
         self.slot = list(tokens[:here])
         return min(here, max(len(tokens) - 1, 0))
 

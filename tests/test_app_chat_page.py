@@ -71,8 +71,10 @@ def ask(page: AppTest, question: str) -> AppTest:
     """Ask, and let the answer end (or begin, where it never ends)."""
     page.chat_input[0].set_value(question).run()
     answer = resources.live_answers().get(conversation_of(page))
-    if answer is not None and question.split()[0] not in ("slow", "held"):
-        answer.wait(5)
+    if conversation_of(page) and question.split()[0] not in ("slow", "held"):
+        # It may have ended after the page was drawn, and be none of the live ones by now.
+        if answer is not None:
+            answer.wait(5)
         page.run()
     assert not page.exception
     return page
@@ -465,3 +467,100 @@ def test_receipt_says_what_was_reused_and_what_broke_the_prefix(
     assert "2,500 of 32,768 tokens · cold" in html
     assert "computed: about 2,500 (derived from the time it took)" in html
     assert "another &lt;b&gt;conversation was asked in between" in html
+
+
+def act(page: AppTest, conversation: str, said: str) -> tuple[str, int] | None:
+    """What a click on a button of our HTML does, for a page that shows a conversation."""
+    from app import turn_page
+
+    state: dict[str, object] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(turn_page.st, "session_state", state)
+        asked = turn_page.act(conversation, said)
+    for key, value in state.items():
+        page.session_state[key] = value
+    return asked
+
+
+def test_a_changed_question_is_a_version_beside_the_old_one(page: AppTest, fakes: Fakes) -> None:
+    """It is asked with the history of the old one, which can be looked at again."""
+    ask(page, "First question")
+    ask(page, "Second question")
+    conversation = conversation_of(page)
+    second = resources.store().turns(conversation)[1].turn_id
+
+    act(page, conversation, f"edit:{second}")
+    page.run()
+    page.text_area(key=f"edited-{second}").set_value("Changed question")
+    next(item for item in page.button if item.label == "Ask").click().run()
+    answer = resources.live_answers().get(conversation)
+    assert answer is None or answer.wait(5)
+    changed = shown(page.run())
+    act(page, conversation, f"show:{second}")
+    back = shown(page.run())
+
+    assert fakes.assistant.asked[-1][0] == "Changed question"
+    assert [turn.question for turn in fakes.assistant.asked[-1][1]] == ["First question"]
+    assert "Changed question" in changed and "Second question" not in changed
+    assert "Version 2 of 2" in changed
+    assert "Second question" in back and "Version 1 of 2" in back
+    assert not page.exception
+
+
+def test_what_the_browser_says_is_checked(page: AppTest) -> None:
+    """Only known acts on turns of the open conversation do anything."""
+    ask(page, "First question")
+    conversation = conversation_of(page)
+    turn = resources.store().turns(conversation)[0].turn_id
+    other = resources.store().create("other")
+
+    said = [f"again:{turn}", f"good:{turn}", f"show:{turn}"]
+    ignored = [act(page, other, one) for one in said]
+    ignored += [act(page, conversation, one) for one in ("drop:1", "good:x", "", "again:1;2")]
+
+    assert ignored == [None] * 7
+    assert resources.store().judgements(conversation) == {}
+    assert act(page, conversation, said[0]) == ("First question", turn)
+
+
+def test_thumbs_are_kept_and_taken_back(page: AppTest) -> None:
+    """Up is kept at once; down asks why, and a page that was expected goes to the golden set."""
+    ask(page, "First question")
+    conversation = conversation_of(page)
+    turn = resources.store().turns(conversation)[0].turn_id
+
+    act(page, conversation, f"good:{turn}")
+    up = shown(page.run())
+    act(page, conversation, f"bad:{turn}")
+    page.run()
+    page.radio[0].set_value("missed")
+    page.selectbox[0].set_value("handbook.pdf")
+    page.number_input[0].set_value(3)
+    button(page, "save-judgement").click().run()  # type: ignore[attr-defined]
+
+    kept = resources.store().judgements(conversation)[turn]
+    assert 'aria-label="A good answer" aria-pressed="true"' in up
+    assert (kept.good, kept.reason, kept.document, kept.page) == (
+        False, "missed", "handbook.pdf", 3
+    )  # fmt: skip
+    assert kept.golden.startswith("g-")
+    assert f"kept as golden question {kept.golden}" in shown(page.run())
+    act(page, conversation, f"bad:{turn}")
+    assert resources.store().judgements(conversation) == {}
+
+
+def test_all_conversations_are_searched_from_the_sidebar(page: AppTest) -> None:
+    """A find shows the words around it as text, and opens its conversation."""
+    store = resources.store()
+    conversation = store.create(f"Old {HOSTILE}")
+    turn = store.begin_turn(conversation, f"zebra {HOSTILE}")
+    store.end_turn(turn, STOPPED)
+
+    page.text_input(key="search-conversations").set_value("ZEBRA").run()
+    html = shown(page)
+    button(page, f"found-{conversation}").click().run()  # type: ignore[attr-defined]
+
+    assert "<mark>zebra</mark>" in html
+    assert "<img" not in html
+    assert conversation_of(page) == conversation
+    assert not page.exception

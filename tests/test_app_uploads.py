@@ -70,7 +70,10 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert [first.name, second.name] == ["plan.pdf", "plan (2).pdf"]
     assert (first.read_bytes(), second.read_bytes()) == (b"one", b"two")
     assert (again.path, again.existed) == (second, True)
-    assert sorted(os.listdir(uploads_folder(tmp_path))) == ["plan (2).pdf", "plan.pdf"]
+    assert sorted(path.name for path in uploads_folder(tmp_path).iterdir()) == [
+        "plan (2).pdf",
+        "plan.pdf",
+    ]
 
 
 def test_a_half_written_file_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +81,7 @@ def test_a_half_written_file_is_never_read(tmp_path: Path, monkeypatch: pytest.M
 
     def full(descriptor: int) -> None:
         assert scan(uploads_folder(tmp_path), follow_symlinks=False).files == ()
-        assert len(os.listdir(uploads_folder(tmp_path))) == 1
+        assert len(list(uploads_folder(tmp_path).iterdir())) == 1
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
@@ -86,7 +89,7 @@ def test_a_half_written_file_is_never_read(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(StorageError, match="is full; nothing was kept"):
         given(tmp_path)
 
-    assert os.listdir(uploads_folder(tmp_path)) == []
+    assert list(uploads_folder(tmp_path).iterdir()) == []
 
 
 def test_empty_and_large_files_are_refused(tmp_path: Path) -> None:

@@ -282,6 +282,33 @@ def test_conversations(page: Any, served: str) -> None:
     playwright_api.expect(renamed).to_be_visible()
 
 
+def test_versions_of_an_answer_and_a_search(page: Any, served: str) -> None:
+    """Change a question by keyboard, look at both versions, judge, and find it from elsewhere."""
+    page.goto(served)
+    ask(page, "What is the zebra allowance?")
+    answered(page)
+    page.get_by_role("button", name="Edit question").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Your question").fill("What is the giraffe allowance?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.wait_for_selector("text=Version 2 of 2")
+    page.get_by_role("button", name="Earlier version").click()
+    page.wait_for_selector(".hl-question:has-text('zebra')")
+    page.get_by_role("button", name="A good answer", exact=True).click()
+    page.wait_for_selector("[aria-label='A good answer'][aria-pressed=true]")
+    page.get_by_role("button", name="New conversation").click()
+    page.wait_for_selector(".hl-welcome")
+
+    search = page.get_by_label("Search all conversations")
+    search.fill("GIRAFFE allow")
+    search.press("Enter")
+    page.locator("[class*=st-key-found-] button").click()
+
+    page.wait_for_selector(".hl-question:has-text('giraffe')")
+    playwright_api.expect(page.locator(".hl-excerpt mark")).to_have_text("giraffe")
+    playwright_api.expect(page.locator(".hl-question")).to_have_count(1)
+
+
 def test_a_refused_question_is_said(page: Any, served: str) -> None:
     """A question of 100,000 characters is refused in a sentence; nothing is sent."""
     page.goto(served)

@@ -12,7 +12,9 @@ from storage.lexical import TOKENIZER
 from storage.word_ranking import likeliest
 
 ROWS = 4000
-BM25 = "SELECT rowid FROM words WHERE words MATCH ?{} ORDER BY bm25(words, 1.0, 0.5), rowid LIMIT 50"
+BM25 = (
+    "SELECT rowid FROM words WHERE words MATCH ?{} ORDER BY bm25(words, 1.0, 0.5), rowid LIMIT 50"
+)
 
 
 @pytest.fixture(scope="module")
