@@ -29,7 +29,6 @@ def show(conversation_id: str | None, counts: LibraryCounts) -> None:
         key="new",
         icon=":material/edit_square:",
         width="stretch",
-        shortcut="Ctrl+Alt+N",
         on_click=open_conversation,
         args=(None,),
     )

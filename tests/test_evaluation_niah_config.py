@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from evaluation.niah.config import FULL_LENGTHS, Config, config_from, depths_of, quick, read_config
+from evaluation.niah.run_folder import plain_name
 from storage.errors import UsageError
 
 
@@ -104,3 +105,36 @@ def test_sigmoid_depths_crowd_at_both_ends() -> None:
 
     assert depths[0] == 0 and depths[-1] == 1 and depths[5] == 0.5
     assert depths[1] < 0.05 < 0.95 < depths[-2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'needles: [{text: "The code is 5.", question: "code?", answers: 5}]\nlanguage: en',
+        "budget: {minutes: .inf}",
+        "[" * 20_000,
+        "# " + "x" * 5_000_000,
+        "lengths: &a [*a]",
+    ],
+    ids=["a number for answers", "no end", "deep", "long", "endless"],
+)
+def test_odd_files_are_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
+    """None of them ends in a traceback, or without an end."""
+    path = tmp_path / "odd.yaml"
+    path.write_text(text)
+
+    with pytest.raises(UsageError, match=r"odd\.yaml"):
+        read_config(path)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "-x", "", "é" * 60, "a b", "a\n"])
+def test_the_id_of_a_run_is_no_path_and_no_option(name: str) -> None:
+    """It becomes a folder beside the others, and a word of a command line."""
+    with pytest.raises(UsageError, match="id of a run"):
+        plain_name(name)
+
+
+def test_ids_that_runs_have_are_plain() -> None:
+    """Of each kind that is made."""
+    for name in ("20261121-074155-qwen2-7b", "20261121-074155-page", "Längen.v2", "1"):
+        assert plain_name(name) == name

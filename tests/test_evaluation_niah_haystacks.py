@@ -121,3 +121,23 @@ def test_generated_prose_depends_on_its_seed_alone(language: str) -> None:
     assert one == same and one.sha256 == same.sha256 != other.sha256
     assert not any(character.isdigit() for text in one.paragraphs for character in text)
     assert all("{" not in text for text in one.paragraphs)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no /dev/zero here")
+def test_a_device_is_no_haystack() -> None:
+    """It would be read for ever."""
+    with pytest.raises(UsageError, match="no file and no folder"):
+        haystack_of_path(Path("/dev/zero"), "en")
+
+
+def test_of_an_endless_file_only_so_much_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut at the end of a line: a character is never cut in two."""
+    monkeypatch.setattr("evaluation.niah.haystacks._MOST_BYTES", 3_001)
+    text = "\n\n".join(f"Über den Fluß führt eine alte Brücke, die Nummer {n}." for n in range(99))
+    (tmp_path / "long.txt").write_text(text, encoding="utf-8")
+
+    found = haystack_of_path(tmp_path / "long.txt", "en")
+
+    assert 2_000 < found.characters < 3_001 and found.paragraphs[-1].endswith(".")

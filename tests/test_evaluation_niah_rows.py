@@ -109,3 +109,14 @@ def test_keys_do_not_depend_on_the_order_of_writing() -> None:
     """But on every value."""
     assert row_key({"a": 1, "b": [1, 2]}) == row_key({"b": [1, 2], "a": 1})
     assert row_key({"a": 1}) != row_key({"a": 1.5})
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_told_once_and_as_what_it_is(tmp_path: Path) -> None:
+    """Closing the file tries again to write, and must not hide the sentence that says where."""
+    file = RowFile(tmp_path / "rows.jsonl")
+    file._file.close()
+    file._file = open("/dev/full", "wb")  # noqa: SIM115, PTH123 -- as the disk is from now on
+
+    with pytest.raises(StorageError, match=r"rows\.jsonl cannot be written: No space left"), file:
+        file.append(row("a"))

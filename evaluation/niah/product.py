@@ -26,7 +26,7 @@ from app.find import Finder, Findings
 from app.reading import read, searched_for
 from app.settings import AppSettings
 from evaluation.niah.records import FailureStage, Needle
-from storage.errors import HayloftError, ServiceUnavailable
+from storage.errors import HayloftError, ServiceUnavailable, StorageError
 from storage.library import Library
 from storage.records import EVERYTHING, Hit, Scope
 
@@ -197,8 +197,11 @@ class Product:
         from ingest.settings import IngestSettings
 
         self._written = ""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / DOCUMENT).write_text(text, encoding="utf-8", errors="replace")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / DOCUMENT).write_text(text, encoding="utf-8", errors="replace")
+        except OSError as exc:
+            raise StorageError(f"{self._folder} cannot be written: {exc.strerror or exc}.") from exc
         settings = self._ingest_settings or IngestSettings()
         report = IngestJob(self.library, settings, lambda event: None).run([self._folder])
         if report.failed:
@@ -243,6 +246,7 @@ class Product:
         chunks = self._ingest_settings or IngestSettings()
         return {
             "rules": RULES,
+            "mode": settings.mode,
             "passages": settings.passages,
             "passage_characters": settings.passage_characters,
             "reserve": settings.reserve,

@@ -37,7 +37,12 @@ class RowFile:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        try:
+            # Of a full disk it tries once more to write what is left.
+            self._file.close()
+        except OSError as fault:
+            if exc is None:
+                raise _unwritable(self.path, fault) from fault
 
     def append(self, row: Row) -> None:
         """Write one row. Raises StorageError where the disk takes it not."""

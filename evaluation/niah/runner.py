@@ -264,10 +264,13 @@ class Run:
     def _keep(self, key: str, messages: Sequence[Message]) -> None:
         """What the product sent: no rebuilding gives it again once the index is gone."""
         folder = self.folder / SENT
-        folder.mkdir(exist_ok=True)
         told = json.dumps([[one.role, one.content] for one in messages], ensure_ascii=False)
         packed = gzip.compress(told.encode("utf-8", "replace"), mtime=0)
-        (folder / f"{key}.json.gz").write_bytes(packed)
+        try:
+            folder.mkdir(exist_ok=True)
+            (folder / f"{key}.json.gz").write_bytes(packed)
+        except OSError as exc:
+            raise StorageError(f"{folder} cannot be written: {exc.strerror or exc}.") from exc
 
     def _stage(self, row: Row) -> FailureStage | None:
         from evaluation.niah.attribution import stage_of
@@ -461,8 +464,13 @@ def scored(row: Row) -> Row:
 
 def _note(folder: Path, more: Mapping[str, Any]) -> None:
     path = folder / PLAN
-    if path.is_file():
-        _write(path, json.dumps({**read_plan(folder), **more}, ensure_ascii=False, indent=2) + "\n")
+    if not path.is_file():
+        return
+    told = json.dumps({**read_plan(folder), **more}, ensure_ascii=False, indent=2) + "\n"
+    try:
+        _write(path, told)
+    except OSError as exc:
+        raise StorageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
 
 
 def _write(path: Path, text: str) -> None:

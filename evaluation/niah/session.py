@@ -47,7 +47,7 @@ from evaluation.niah.runner import (
     steps_of,
 )
 from evaluation.reporting import count
-from storage.errors import ServiceUnavailable, UsageError
+from storage.errors import ServiceUnavailable, StorageError, UsageError
 from storage.settings import StorageSettings
 
 RUNS = Path("evaluations") / "niah"
@@ -144,7 +144,10 @@ class Session:
         settings = StorageSettings().model_copy(
             update={"data_dir": home / "library", "chroma_url": ""}
         )
-        home.mkdir(parents=True, exist_ok=True)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise StorageError(f"{home} cannot be made: {exc.strerror or exc}.") from exc
         return Product(home, Library(settings), self.bench.model, self.settings)
 
 
