@@ -138,6 +138,18 @@ class Receipt:
         }
 
 
+NO_PROMPT = Receipt(
+    window=0,
+    trusted_window=0,
+    prompt_tokens=0,
+    parts={},
+    server_prompt_tokens=None,
+    cached_tokens=None,
+    exact=True,
+)
+"""Of an answer that no model read anything for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """What a turn added to its conversation's prompt, kept word for word.

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from app import prompt
 from app.answers import (
+    NO_PROMPT,
     Answer,
     AnswerEvent,
     AnswerReady,
     Citation,
-    Receipt,
     SourcesFound,
     TextDelta,
     Turn,
@@ -46,16 +46,6 @@ EXTRACTIVE = "extractive"
 
 _EXTRACTIVE_PASSAGES = 12
 """Passages that the extractive answerer chooses its sentences from."""
-
-_NO_PROMPT = Receipt(
-    window=0,
-    trusted_window=0,
-    prompt_tokens=0,
-    parts={},
-    server_prompt_tokens=None,
-    cached_tokens=None,
-    exact=True,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +311,7 @@ class Assistant:
                 mode="none",
                 model=self.model_name,
                 citations=(),
-                receipt=_NO_PROMPT,
+                receipt=NO_PROMPT,
                 timings={"find": found_s, "total": found_s},
                 hits=(),
             )
@@ -359,7 +349,7 @@ class Assistant:
                 mode=EXTRACTIVE if sources else "none",
                 model=EXTRACTIVE,
                 citations=citations,
-                receipt=_NO_PROMPT,
+                receipt=NO_PROMPT,
                 timings={"find": found_s, "first_token": total_s, "total": total_s},
                 hits=sources,
                 notice=NO_CLEAR_ANSWER if _only_close(extracts) else "",

@@ -20,6 +20,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 from app.answers import (
+    NO_PROMPT,
     Answer,
     AnswerEvent,
     AnswerReady,
@@ -36,7 +37,6 @@ from app.ledger import Ledger
 from app.plans import READ_ALL
 from app.prompt import harmless
 from app.read_answer import (
-    NO_PROMPT,
     Told,
     Write,
     nothing_found,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from app import prompt
-from app.answers import AnswerEvent, Citation, Receipt, Turn
+from app.answers import AnswerEvent, Citation, Turn
 from app.chat import ChatModel
 from app.find import Finder
 from app.followup import FollowUp
@@ -40,16 +40,6 @@ _DEPTH = 10
 
 _RANK_OFFSET = 60
 """Of reciprocal rank fusion, as its authors chose it."""
-
-NO_PROMPT = Receipt(
-    window=0,
-    trusted_window=0,
-    prompt_tokens=0,
-    parts={},
-    server_prompt_tokens=None,
-    cached_tokens=None,
-    exact=True,
-)
 
 
 @dataclass(frozen=True, slots=True)
