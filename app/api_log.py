@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from app.api_metrics import ApiMetrics
-from storage.logs import LogFile, with_fields
+from storage.kept_log import KeptLog
+from storage.logs import with_fields
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,20 +36,13 @@ class AccessLog:
     def __init__(self, data_dir: Path, log_format: str) -> None:
         self._path = data_dir / FILE
         self._format = log_format
-        self._file: LogFile | None = None
-        self._before = (log.level, log.propagate)
+        self._kept = KeptLog(log)
 
     def __enter__(self) -> AccessLog:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._kept.begin(self._path, self._format)
         except OSError as exc:
             _bugs.warning("no access log can be kept: %s", exc.strerror)
-            return self
-        self._before = (log.level, log.propagate)
-        self._file = LogFile(self._path, self._format)
-        log.setLevel(logging.INFO)
-        log.propagate = logging.getLogger().level <= logging.INFO
-        log.addHandler(self._file)
         return self
 
     def __exit__(
@@ -57,11 +51,7 @@ class AccessLog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        log.setLevel(self._before[0])
-        log.propagate = self._before[1]
-        if self._file is not None:
-            log.removeHandler(self._file)
-            self._file.close()
+        self._kept.end()
 
 
 class Recorder:

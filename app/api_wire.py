@@ -14,7 +14,7 @@ from app.answers import Answer, ReadingProgress, SourcesFound, numbers_of
 from app.api_errors import ApiError, body_of
 from app.api_requests import EXTENSION, ChatRequest
 from app.plans import Mode
-from app.support import support_of
+from app.support import unsupported_sentences
 from storage.records import Hit
 
 DONE = b"data: [DONE]\n\n"
@@ -115,7 +115,7 @@ class Completion:
         return {
             **told,
             "sources": sources(answer.hits, answer.numbers),
-            "unsupported": unsupported(answer),
+            "unsupported": unsupported_sentences(answer),
             "ignored": list(self._asked.ignored),
         }
 
@@ -142,16 +142,6 @@ def sources(hits: Sequence[Hit], numbers: Sequence[int]) -> list[dict[str, objec
     """The passages of an answer under the numbers that it cites them by."""
     numbered = zip(numbers_of(tuple(hits), tuple(numbers)), hits, strict=True)
     return [{"n": n, **hit.to_json()} for n, hit in numbered]
-
-
-def unsupported(answer: Answer) -> list[dict[str, object]]:
-    """The sentences of a model's answer that no verified quote stands behind."""
-    if answer.mode in ("extractive", "none") or not answer.receipt.window:
-        return []
-    return [
-        {"start": start, "end": end, "text": answer.text[start:end].strip()}
-        for start, end in support_of(answer.text, answer.citations).unsupported
-    ]
 
 
 def model_list(modes: Mapping[str, Mode], answered_by: str, window: int) -> dict[str, object]:

@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
     finally:
         library.close()
     if args.json:
-        told = {**answer.to_json(), "unsupported": _unsupported(answer)}
+        from app.support import unsupported_sentences
+
+        told = {**answer.to_json(), "unsupported": unsupported_sentences(answer)}
         print(json.dumps(told, ensure_ascii=False), flush=True)
         return 0
     _print_foot(answer)
@@ -126,6 +128,7 @@ def _print_plan(plan: Plan, args: argparse.Namespace) -> None:
 def _print_foot(answer: Answer) -> None:
     """What was searched for, sources, proofs and the receipt."""
     from app.rendering import plain
+    from app.support import unsupported_sentences
 
     if answer.searched:
         print(f"\nSearched for: {answer.searched}")
@@ -139,7 +142,7 @@ def _print_foot(answer: Answer) -> None:
         if citation.also:
             places = "; ".join(f"{place.document}, {place.place}" for place in citation.also)
             print(f"      also in {plain(places)}")
-    unsupported = _unsupported(answer)
+    unsupported = unsupported_sentences(answer)
     if unsupported:
         sentences = (
             "1 sentence has" if len(unsupported) == 1 else f"{len(unsupported)} sentences have"
@@ -187,18 +190,6 @@ def _one_line(text: str, limit: int = 160) -> str:
 
     line = " ".join(plain(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def _unsupported(answer: Answer) -> list[dict[str, object]]:
-    """The sentences of a model's answer that no verified quote stands behind."""
-    if answer.mode in ("extractive", "none") or not answer.receipt.window:
-        return []
-    from app.support import support_of
-
-    return [
-        {"start": start, "end": end, "text": answer.text[start:end].strip()}
-        for start, end in support_of(answer.text, answer.citations).unsupported
-    ]
 
 
 def _receipt_line(answer: Answer) -> str:

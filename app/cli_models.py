@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli_arguments import add_data_dir
+
 if TYPE_CHECKING:
     from app.chat_http import Server
     from app.extend import Outcome
@@ -68,12 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--json", action="store_true", default=argparse.SUPPRESS, help="JSON for machines"
         )
-        action.add_argument(  # also before the action; people type it last
-            "--data-dir",
-            metavar="DIR",
-            default=argparse.SUPPRESS,
-            help="where the library is kept (HAYLOFT_DATA_DIR; default: ./data)",
-        )
+        add_data_dir(action)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from app.conversation_search import Excerpt, excerpt, folded, terms_of
 from app.feedback import Feedback
 from app.ledger import Ledger
 from storage.errors import StorageError
+from storage.private_file import PrivateFile
 from storage.records import EVERYTHING, Flag, Found, Hit, Place, Scope
 
 STREAMING = "streaming"
@@ -123,7 +123,7 @@ class StoredTurn:
     """The turn before it; None where it begins the conversation."""
 
 
-class Conversations:
+class Conversations(PrivateFile):
     """The store; safe to share between threads, and between processes.
 
     Every method raises `StorageError` where the file cannot be read or written.
@@ -131,28 +131,9 @@ class Conversations:
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self.path = path
         self._clock = clock
-        self._lock = threading.RLock()
-        with self._foreseen():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Questions can be as private as the documents: for the owner's eyes only.
-            path.touch(mode=0o600, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path, timeout=10.0, isolation_level=None, check_same_thread=False
-            )
-            self._connection.row_factory = sqlite3.Row
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
+        super().__init__(path)
         self.wipe_deleted()
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
 
     def create(self, title: str, scope: Scope = EVERYTHING) -> str:
         """Begin a conversation within a scope; its id cannot be guessed."""
@@ -587,11 +568,7 @@ class Conversations:
                     return hit
         return None
 
-    def _prepare(self) -> None:
-        connection = self._connection
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         # What is deleted is overwritten, not only unlinked.
         connection.execute("PRAGMA secure_delete = ON")
         version = bring_up_to_date(connection)
@@ -600,22 +577,6 @@ class Conversations:
                 f"The conversations in {self.path} were written by a newer Hayloft "
                 f"(schema {version}). Use that one, or move the file away to begin a new list."
             )
-
-    def _rows(self, statement: str, values: tuple[object, ...]) -> list[sqlite3.Row]:
-        with self._foreseen(), self._lock:
-            return self._connection.execute(statement, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._foreseen(), self._lock:
-            connection = self._connection
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
 
     @contextmanager
     def _foreseen(self) -> Iterator[None]:

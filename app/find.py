@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -264,24 +264,10 @@ def _add_passages(
 
 
 def _hit(rank: int, passage: Passage, ranked: Ranked) -> Hit:
-    return Hit(
-        rank=rank,
-        document=passage.document,
-        page=passage.page,
-        score=ranked.score,
-        text=passage.text,
-        char_start=passage.char_start,
-        char_end=passage.char_end,
-        chunk_id=passage.chunk_id,
-        document_id=passage.document_id,
-        version_id=passage.version_id,
-        title=passage.title,
-        heading=passage.heading,
-        page_label=passage.page_label,
-        paged=passage.paged,
+    return replace(
+        passage.hit(rank=rank, score=ranked.score),
         dense_rank=ranked.dense_rank,
         lexical_rank=ranked.lexical_rank,
-        flags=passage.flags,
     )
 
 

@@ -20,7 +20,7 @@ from app.openai_server import missing as not_served
 from app.settings import AppSettings
 from app.tokens import EstimatingCounter, TokenCounter, counter_from_file
 from storage.errors import SettingsError
-from storage.settings import StorageSettings
+from storage.settings import StorageSettings, tokenizers_in
 from storage.vocabulary import kept_tokenizer
 
 NO_MODEL = (
@@ -100,8 +100,7 @@ def choose_counter(settings: AppSettings, *, data_dir: Path | None = None) -> To
 
 def tokenizer_folder(data_dir: Path | None = None) -> Path:
     """Where the vocabularies of served models are kept."""
-    settings = StorageSettings() if data_dir is None else StorageSettings(data_dir=data_dir)
-    return settings.tokenizers
+    return tokenizers_in(StorageSettings().data_dir if data_dir is None else data_dir)
 
 
 def best_installed(models: list[InstalledModel], *, window: int) -> InstalledModel | None:

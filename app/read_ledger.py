@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.read_parts import Part, Slice
 from storage.errors import StorageError
+from storage.private_file import PrivateFile
 
 OPEN = "open"
 READ = "read"
@@ -111,37 +110,15 @@ class Settled:
     unproved: int = 0
 
 
-class Readings:
+class Readings(PrivateFile):
     """The store. Safe to share between threads, and between processes.
 
     Every method raises StorageError where the file cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.RLock()
-        with self._foreseen():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # It holds questions: for the owner's eyes only.
-            path.touch(mode=0o600, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path, timeout=10.0, isolation_level=None, check_same_thread=False
-            )
-            self._connection.row_factory = sqlite3.Row
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
-
     def get(self, reading: str) -> KeptReading | None:
         """A reading; None where there is none of that id."""
-        rows = self._rows("SELECT * FROM readings WHERE id = ?", reading)
+        rows = self._rows("SELECT * FROM readings WHERE id = ?", (reading,))
         if not rows:
             return None
         row = rows[0]
@@ -194,7 +171,7 @@ class Readings:
     def slices(self, reading: str) -> list[KeptSlice]:
         """All slices of a reading, part after part."""
         rows = self._rows(
-            "SELECT * FROM slices WHERE reading = ? ORDER BY ordinal, position", reading
+            "SELECT * FROM slices WHERE reading = ? ORDER BY ordinal, position", (reading,)
         )
         return [
             KeptSlice(
@@ -275,17 +252,13 @@ class Readings:
         rows = self._rows(
             "SELECT version_id, page, char_start, char_end FROM found WHERE reading = ?"
             " ORDER BY version_id, page, char_start, char_end",
-            reading,
+            (reading,),
         )
         return [Slice(*row) for row in rows]
 
     # --- the file -----------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
-        connection = self._connection
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, _VERSION):
@@ -299,21 +272,6 @@ class Readings:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
-
-    def _rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        with self._lock, self._foreseen():
-            return self._connection.execute(query, values).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._foreseen():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
 
     @contextmanager
     def _foreseen(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.answers import Citation
+from app.answers import Answer, Citation
 from app.citations import Claim, claim_sentences, claims_of
 
 VERIFIED = "verified"
@@ -82,6 +82,16 @@ def support_of(answer: str, citations: Sequence[Citation]) -> Support:
     ]
     failed = [spans[place] for place, state in best.items() if place >= 0 and state != VERIFIED]
     return Support(tuple(marks), tuple(bare), tuple(sorted(failed)))
+
+
+def unsupported_sentences(answer: Answer) -> list[dict[str, object]]:
+    """The sentences of a model's answer that no verified quote stands behind, for JSON."""
+    if answer.mode in ("extractive", "none") or not answer.receipt.window:
+        return []
+    return [
+        {"start": start, "end": end, "text": answer.text[start:end].strip()}
+        for start, end in support_of(answer.text, answer.citations).unsupported
+    ]
 
 
 def _state(answer: str, claim: Claim, number: int, citations: Sequence[Citation]) -> str:

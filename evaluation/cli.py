@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli_arguments import add_data_dir
 from evaluation import cli_answers, cli_compare, cli_golden, cli_safety, cli_speed
 from evaluation.niah import cli as cli_niah
 from evaluation.reporting import (
@@ -57,13 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="K,K,…",
         help="how many pages count as found (default: 1,3,5,10,20)",
     )
-    retrieval.add_argument(
-        # Also before `retrieval`; people type it last.
-        "--data-dir",
-        metavar="DIR",
-        default=argparse.SUPPRESS,
-        help="where the library is kept (HAYLOFT_DATA_DIR; default: ./data)",
-    )
+    add_data_dir(retrieval)
     retrieval.add_argument("--json", action="store_true", help="print the whole result as JSON")
     retrieval.add_argument(
         "--out", type=Path, metavar="FILE", help="also write the whole result, as JSON, to FILE"

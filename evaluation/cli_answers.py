@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli_arguments import add_data_dir
 from evaluation import cli_golden
 from evaluation.reporting import (
     add_questions,
@@ -87,12 +88,7 @@ def configure(evaluations: Any) -> None:
     answers.add_argument(
         "--new", action="store_true", help="begin a new run where one is unfinished"
     )
-    answers.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        default=argparse.SUPPRESS,
-        help="where the library is kept (HAYLOFT_DATA_DIR; default: ./data)",
-    )
+    add_data_dir(answers)
     answers.add_argument("--json", action="store_true", help="print the whole result as JSON")
     answers.add_argument(
         "--out", type=Path, metavar="FILE", help="also write the whole result, as JSON, to FILE"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli_arguments import add_data_dir
 from evaluation.reporting import check_writable, count, cutoffs, positive, write
 from storage.errors import HayloftError, UsageError
 
@@ -140,12 +141,7 @@ def configure(evaluations: Any) -> None:
     compare.add_argument(
         "--limit", type=positive, metavar="N", help="with --what answers: ask only N, evenly spread"
     )
-    compare.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        default=argparse.SUPPRESS,
-        help="the library of both, where --a or --b names no other",
-    )
+    add_data_dir(compare, "the library of both, where --a or --b names no other")
     compare.add_argument("--json", action="store_true", help="print the comparison as JSON")
     compare.add_argument(
         "--out",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli_arguments import add_data_dir
 from storage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,12 +69,7 @@ def configure(evaluations: Any) -> None:
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        default=argparse.SUPPRESS,
-        help="where the library is kept (HAYLOFT_DATA_DIR; default: ./data)",
-    )
+    add_data_dir(parser)
     parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
 

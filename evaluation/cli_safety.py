@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli_arguments import add_data_dir
 from evaluation.reporting import check_writable, count, positive, progress, write
 from storage.errors import ServiceUnavailable, UsageError
 
@@ -80,12 +81,7 @@ def configure(evaluations: Any) -> None:
     parser.add_argument(
         "--model", metavar="MODEL", help="ollama:NAME or openai:NAME (HAYLOFT_MODEL; default: auto)"
     )
-    parser.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        default=argparse.SUPPRESS,
-        help="where answers are kept while it runs (HAYLOFT_DATA_DIR; default: ./data)",
-    )
+    add_data_dir(parser, "where answers are kept while it runs (HAYLOFT_DATA_DIR; default: ./data)")
     parser.add_argument(
         "--answers", action="store_true", help="also print the answers that are no good"
     )

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli_arguments import add_data_dir
 from evaluation.reporting import check_writable, count, positive, write
 
 if TYPE_CHECKING:
@@ -68,12 +69,7 @@ def configure(evaluations: Any) -> None:
     parser.add_argument(
         "--model", metavar="MODEL", help="ollama:NAME or openai:NAME (HAYLOFT_MODEL; default: auto)"
     )
-    parser.add_argument(
-        "--data-dir",
-        metavar="DIR",
-        default=argparse.SUPPRESS,
-        help="where measured speeds are kept (HAYLOFT_DATA_DIR; default: ./data)",
-    )
+    add_data_dir(parser, "where measured speeds are kept (HAYLOFT_DATA_DIR; default: ./data)")
     parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="also write the whole result, as JSON, to FILE"

@@ -35,6 +35,7 @@ from storage.errors import (
 from storage.library import Library
 from storage.locks import FileLock
 from storage.metrics import metrics_text, write_metrics
+from storage.records import chunk_ids
 
 log = logging.getLogger(__name__)
 
@@ -462,7 +463,7 @@ class IngestJob:
         for leftover in leftovers:
             self._library.vectors.delete_if_there(
                 leftover.collection,
-                (f"{leftover.version_id}:{ordinal}" for ordinal in range(leftover.chunks)),
+                chunk_ids({leftover.version_id: leftover.chunks}),
             )
             self._writer.forget([leftover.version_id])
         if leftovers:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from ingest.report import DocumentDone, Report, RunEvent, RunStarted
-from storage.logs import LogFile, with_fields
+from storage.kept_log import KeptLog
+from storage.logs import with_fields
 
 FILE = Path("logs") / "ingest.log"
 
@@ -24,25 +26,12 @@ class RunLog:
     def __init__(self, data_dir: Path, log_format: str) -> None:
         self._path = data_dir / FILE
         self._format = log_format
-        self._file: LogFile | None = None
-        self._before = (log.level, log.propagate)
+        self._kept = KeptLog(log, others=logging.getLogger())
 
     def __enter__(self) -> RunLog:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            # What stands in the way of the log stands in the way of the run, which says so.
-            return self
-        self._file = LogFile(self._path, self._format)
-        root = logging.getLogger()
-        wanted = root.level <= logging.INFO
-        self._before = (log.level, log.propagate)
-        log.setLevel(logging.INFO)
-        root.addHandler(self._file)
-        if not wanted:
-            # Not through the root logger, whose other handlers did not ask for these.
-            log.propagate = False
-            log.addHandler(self._file)
+        # What stands in the way of the log stands in the way of the run, which says so.
+        with suppress(OSError):
+            self._kept.begin(self._path, self._format)
         return self
 
     def __exit__(
@@ -51,12 +40,7 @@ class RunLog:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        log.setLevel(self._before[0])
-        log.propagate = self._before[1]
-        if self._file is not None:
-            log.removeHandler(self._file)
-            logging.getLogger().removeHandler(self._file)
-            self._file.close()
+        self._kept.end()
 
     def __call__(self, event: RunEvent) -> None:
         """Log one event."""

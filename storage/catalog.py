@@ -18,6 +18,7 @@ from storage.listing import (
     PageMark,
     StateCounts,
     Wanted,
+    failure_of,
     folders,
     listed,
     page_marks,
@@ -34,6 +35,7 @@ from storage.records import (
     ReadFile,
     RunSummary,
     Scope,
+    chunk_ids,
 )
 from storage.roll import RollDocument, roll
 from storage.scoping import Within, resolve
@@ -116,6 +118,26 @@ class Passage:
     def flags(self) -> tuple[Flag, ...]:
         """The flags of its page."""
         return flags_of(self.page_flags)
+
+    def hit(self, *, rank: int, score: float) -> Hit:
+        """The passage as a hit of a search."""
+        return Hit(
+            rank=rank,
+            document=self.document,
+            page=self.page,
+            score=score,
+            text=self.text,
+            char_start=self.char_start,
+            char_end=self.char_end,
+            chunk_id=self.chunk_id,
+            document_id=self.document_id,
+            version_id=self.version_id,
+            title=self.title,
+            heading=self.heading,
+            page_label=self.page_label,
+            paged=self.paged,
+            flags=self.flags,
+        )
 
 
 class Snapshot:
@@ -276,9 +298,9 @@ class Snapshot:
             versions,
         ]
 
-    def passages(self, chunk_ids: Iterable[str]) -> dict[str, Passage]:
+    def passages(self, wanted_ids: Iterable[str]) -> dict[str, Passage]:
         """The passages of those ids that belong to a current version; others are left out."""
-        wanted = [_key(chunk_id) for chunk_id in chunk_ids]
+        wanted = [_key(chunk_id) for chunk_id in wanted_ids]
         found: dict[str, Passage] = {}
         for start in range(0, len(wanted), 400):
             part = wanted[start : start + 400]
@@ -440,7 +462,7 @@ class Catalog:
             row = connection.execute(
                 f"{_FAILURE} WHERE s.root = ? AND f.path = ?", (source_root, path)
             ).fetchone()
-            return _failure(row) if row else None
+            return failure_of(row, row["last_good"]) if row else None
 
     def done_since(self, moment: float) -> tuple[int, int]:
         """Documents that were read, and files that were set aside, since a moment."""
@@ -527,7 +549,7 @@ class Catalog:
         """The files that are set aside, by path."""
         with self.database.snapshot() as connection:
             rows = connection.execute(f"{_FAILURE} ORDER BY f.path").fetchall()
-            return [_failure(row) for row in rows]
+            return [failure_of(row, row["last_good"]) for row in rows]
 
     def runs(self, limit: int = 20) -> list[RunSummary]:
         """The last ingestion runs, newest first."""
@@ -555,7 +577,7 @@ class Catalog:
                 "SELECT id, chunks, state FROM versions WHERE collection = ?", (collection,)
             )
             for version_id, chunks, state in rows:
-                ids = {f"{version_id}:{ordinal}" for ordinal in range(chunks)}
+                ids = chunk_ids({version_id: chunks})
                 (visible if state == "current" else noted).update(ids)
         return visible, noted
 
@@ -615,21 +637,6 @@ class _Faults:
         while (row := self._by_path.get((source_id, path))) is None and path:
             path = path.rpartition("/")[0]
         return row
-
-
-def _failure(row: sqlite3.Row) -> Failure:
-    return Failure(
-        document=row["path"],
-        source_root=row["root"],
-        kind=row["kind"],
-        reason=row["reason"],
-        attempts=row["attempts"],
-        last_seen=row["last_seen"],
-        serves_old_version=row["last_good"] is not None,
-        first_seen=row["first_seen"],
-        next_try=row["next_try"],
-        last_good=row["last_good"],
-    )
 
 
 def _summaries(

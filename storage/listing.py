@@ -250,6 +250,22 @@ def _shut(connection: sqlite3.Connection) -> str:
     return json.dumps([[row[0], *_below(row[1])] for row in rows])
 
 
+def failure_of(row: sqlite3.Row, last_good: float | None) -> Failure:
+    """A row of failures; `last_good` is when the version that is still served was read."""
+    return Failure(
+        document=row["path"],
+        source_root=row["root"],
+        kind=row["kind"],
+        reason=row["reason"],
+        attempts=row["attempts"],
+        last_seen=row["last_seen"],
+        serves_old_version=last_good is not None,
+        first_seen=row["first_seen"],
+        next_try=row["next_try"],
+        last_good=last_good,
+    )
+
+
 def _failures(
     connection: sqlite3.Connection, keys: Sequence[tuple[int, str]]
 ) -> dict[tuple[int, str], Failure]:
@@ -262,17 +278,4 @@ def _failures(
         " JOIN sources s ON s.id = f.source_id",
         [value for key in keys for value in key],
     )
-    return {
-        (row["source_id"], row["path"]): Failure(
-            document=row["path"],
-            source_root=row["root"],
-            kind=row["kind"],
-            reason=row["reason"],
-            attempts=row["attempts"],
-            last_seen=row["last_seen"],
-            serves_old_version=False,
-            first_seen=row["first_seen"],
-            next_try=row["next_try"],
-        )
-        for row in rows
-    }
+    return {(row["source_id"], row["path"]): failure_of(row, last_good=None) for row in rows}

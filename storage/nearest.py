@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from storage.records import chunk_ids
 from storage.scoping import Within
 from storage.vectors import VectorStore
 
@@ -92,6 +93,6 @@ def _compared(
     matrix = np.concatenate(list(stored.values()))
     lengths = np.linalg.norm(matrix, axis=1) * np.linalg.norm(vector)
     similar = (matrix @ vector) / np.maximum(lengths, 1e-12)
-    ids = [f"{version}:{i}" for version, rows in stored.items() for i in range(len(rows))]
+    ids = list(chunk_ids({version: len(rows) for version, rows in stored.items()}))
     best = np.argsort(-similar, kind="stable")[:limit]
     return [(ids[row], float(similar[row])) for row in best]

@@ -10,7 +10,7 @@ Offsets are Python string offsets (code points) into the text of one page,
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -123,6 +123,13 @@ class Found(NamedTuple):
 def version_of(chunk_id: str) -> int:
     """The version that a chunk ("<version>:<ordinal>") belongs to."""
     return int(chunk_id.partition(":")[0])
+
+
+def chunk_ids(versions: Mapping[int, int]) -> Iterator[str]:
+    """The ids of all chunks of versions, given with their number of chunks."""
+    for version_id, chunks in versions.items():
+        for ordinal in range(chunks):
+            yield f"{version_id}:{ordinal}"
 
 
 @dataclass(frozen=True, slots=True)

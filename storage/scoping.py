@@ -10,7 +10,7 @@ import json
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from storage.dates import first_day, last_day
@@ -42,12 +42,6 @@ class Within:
     def holds(self, chunk_id: str) -> bool:
         """Whether a chunk ("<version>:<ordinal>") is in scope."""
         return version_of(chunk_id) in self.versions
-
-    def chunk_ids(self) -> Iterator[str]:
-        """The ids of all chunks in scope."""
-        for version_id, chunks in self.versions.items():
-            for ordinal in range(chunks):
-                yield f"{version_id}:{ordinal}"
 
 
 def resolve(connection: sqlite3.Connection, scope: Scope) -> Within:

@@ -76,7 +76,7 @@ class StorageSettings(LogSettings):
     @property
     def tokenizers(self) -> Path:
         """Where the vocabularies of served models are kept."""
-        return self.data_dir / "tokenizers"
+        return tokenizers_in(self.data_dir)
 
     @field_validator("data_dir")
     @classmethod
@@ -94,3 +94,8 @@ class StorageSettings(LogSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
         return value.rstrip("/")
+
+
+def tokenizers_in(data_dir: Path) -> Path:
+    """Where the vocabularies of served models are kept."""
+    return data_dir / "tokenizers"

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from storage.chroma_server import ChromaServer
 from storage.errors import ServiceUnavailable, StorageError
 from storage.kept_vectors import KeptVectors
+from storage.records import chunk_ids
 
 if TYPE_CHECKING:
     import numpy as np
@@ -183,7 +184,7 @@ class VectorStore:
         def query(target: Any) -> Any:
             if versions is None:
                 return target.query(**asked, where=where)
-            ids = [f"{version}:{i}" for version, chunks in versions.items() for i in range(chunks)]
+            ids = list(chunk_ids(versions))
             try:
                 return target.query(**asked, ids=ids)
             except InternalError:
@@ -225,15 +226,13 @@ class VectorStore:
         kept = {version: self._kept.get((collection, version)) for version in versions}
         found = {version: matrix for version, matrix in kept.items() if matrix is not None}
         missing = {version: versions[version] for version in versions if version not in found}
-        stored = self.vectors(
-            collection,
-            [f"{version}:{i}" for version, chunks in missing.items() for i in range(chunks)],
-        )
+        stored = self.vectors(collection, list(chunk_ids(missing)))
         for version, chunks in missing.items():
-            there = [i for i in range(chunks) if f"{version}:{i}" in stored]
+            ids = list(chunk_ids({version: chunks}))
+            there = [i for i, chunk_id in enumerate(ids) if chunk_id in stored]
             if not there:
                 continue
-            rows = np.asarray([stored[f"{version}:{i}"] for i in there], dtype=np.float32)
+            rows = np.asarray([stored[ids[i]] for i in there], dtype=np.float32)
             matrix = np.zeros((chunks, rows.shape[1]), dtype=np.float32)
             matrix[there] = rows
             found[version] = matrix

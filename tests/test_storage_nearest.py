@@ -8,6 +8,7 @@ import pytest
 from storage import nearest
 from storage.chroma_server import ChromaServer
 from storage.nearest import nearest_within
+from storage.records import chunk_ids
 from storage.scoping import Within
 from storage.vectors import OwnServer, VectorRow, VectorStore
 
@@ -46,7 +47,7 @@ def scope_of(*versions: int) -> Within:
 
 
 def truth(stored: np.ndarray, vector: np.ndarray, within: Within, limit: int) -> list[str]:
-    ids = list(within.chunk_ids())
+    ids = list(chunk_ids(within.versions))
     rows = [(int(i.split(":")[0]) - 1) * CHUNKS + int(i.split(":")[1]) for i in ids]
     return [ids[at] for at in np.argsort(-(stored[rows] @ vector))[:limit]]
 

@@ -9,7 +9,7 @@ import pytest
 from storage.catalog import Catalog
 from storage.catalog_writer import CatalogWriter, FileState
 from storage.errors import UsageError
-from storage.records import EVERYTHING, Chunk, Page, ParsedDocument, Scope
+from storage.records import EVERYTHING, Chunk, Page, ParsedDocument, Scope, chunk_ids
 from storage.scoping import pattern_of
 
 DOCUMENTS = {
@@ -51,7 +51,7 @@ def found(catalog: Catalog, scope: Scope) -> set[str]:
         assert within is not None
         assert within.chunks == 2 * len(within.versions)
         assert within.share == pytest.approx(len(within.versions) / len(DOCUMENTS))
-        passages = snapshot.passages(within.chunk_ids())
+        passages = snapshot.passages(chunk_ids(within.versions))
     return {passage.document for passage in passages.values()}
 
 

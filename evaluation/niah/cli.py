@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from app.cli_arguments import add_data_dir
 from evaluation.niah import cli_reports
 from evaluation.reporting import positive
 
@@ -96,13 +97,7 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument(
-        # Also before `niah`; people type it last.
-        "--data-dir",
-        metavar="DIR",
-        default=argparse.SUPPRESS,
-        help="where runs and library are kept (HAYLOFT_DATA_DIR; default: ./data)",
-    )
+    add_data_dir(parser, "where runs and library are kept (HAYLOFT_DATA_DIR; default: ./data)")
 
 
 def _plan(args: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli_arguments import add_data_dir
 from evaluation.niah.palette import PALETTES
 from evaluation.reporting import count
 
@@ -79,13 +80,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument(
-        # Also before `niah`; people type it last.
-        "--data-dir",
-        metavar="DIR",
-        default=argparse.SUPPRESS,
-        help="where the runs are kept (HAYLOFT_DATA_DIR; default: ./data)",
-    )
+    add_data_dir(parser, "where the runs are kept (HAYLOFT_DATA_DIR; default: ./data)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,11 @@ class WatchedFinder:
     def _forced(self, chunk_ids: Sequence[str]) -> list[Hit]:
         with self.finder._library.catalog.snapshot() as snapshot:
             passages = snapshot.passages(chunk_ids)
-        return [_hit_of(passages[chunk_id]) for chunk_id in chunk_ids if chunk_id in passages]
+        return [
+            passages[chunk_id].hit(rank=1, score=1.0)
+            for chunk_id in chunk_ids
+            if chunk_id in passages
+        ]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.finder, name)
@@ -459,22 +463,3 @@ def _share(needle: str, text: str) -> float:
         return 1.0
     match = SequenceMatcher(None, needle, text, autojunk=False).find_longest_match()
     return match.size / len(needle)
-
-
-def _hit_of(passage: Passage) -> Hit:
-    return Hit(
-        rank=1,
-        document=passage.document,
-        page=passage.page,
-        score=1.0,
-        text=passage.text,
-        char_start=passage.char_start,
-        char_end=passage.char_end,
-        chunk_id=passage.chunk_id,
-        document_id=passage.document_id,
-        version_id=passage.version_id,
-        title=passage.title,
-        heading=passage.heading,
-        page_label=passage.page_label,
-        paged=passage.paged,
-    )
