@@ -6,8 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import chat_page, library_page, models_page, status_page
+from app import chat_page, library_page, models_page, resources, status_page
+from app.wording import speak
 
+speak(resources.spoken_language)
 # Before the navigation: a page's own icon would become the tab's, which the browser fetches from
 # the icon font's public server.
 st.set_page_config(

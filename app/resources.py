@@ -16,7 +16,9 @@ import streamlit as st
 
 from app.conversations import Conversations
 from app.live_answers import LiveAnswers
+from app.people import LOCAL, User
 from app.settings import AppSettings
+from app.wording import ENGLISH, nearest
 from storage.errors import HayloftError
 from storage.library import Library
 from storage.records import Scope
@@ -76,6 +78,17 @@ def finder() -> Finder:
     from app.find import Finder
 
     return Finder(library(), app_settings())
+
+
+def who() -> User:
+    """Whoever looks at the page."""
+    return LOCAL
+
+
+def spoken_language() -> str:
+    """The language of whoever looks at the page: the one they chose, or their browser's."""
+    chosen = st.session_state.get("language")
+    return str(chosen) if chosen else nearest(st.context.locale or ENGLISH)
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,0 +1,79 @@
+"""The words of the pages, in the language of whoever reads them.
+
+The code says them in English; another language is one file of `languages/`, which holds the
+English sentence and its translation side by side. What a file does not know is shown in
+English: a sentence in the wrong language is better than none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ENGLISH = "en"
+_FOLDER = Path(__file__).resolve().parent / "languages"
+
+
+def t(sentence: str, /, **values: object) -> str:
+    """The sentence in the reader's language, its `{names}` filled in."""
+    said = _sentences(language()).get(sentence, sentence)
+    return said.format(**values) if values else said
+
+
+def tn(count: int, one: str, many: str, /, **values: object) -> str:
+    """The sentence for one thing or for several; `{n}` is their number, with separators.
+
+    A language without a plural translates both alike.
+    """
+    return t(one if count == 1 else many, n=f"{count:,}", **values)
+
+
+def language() -> str:
+    """The code of the language that is spoken now."""
+    return _Spoken.language()
+
+
+def speak(whose: Callable[[], str]) -> None:
+    """Have `whose` tell the reader's language from now on, each time anew.
+
+    A page server calls this once: which of its readers is meant, only the thread knows that
+    draws for one of them.
+    """
+    _Spoken.language = whose
+
+
+def languages() -> Mapping[str, str]:
+    """Code → its own name, for each language there is, English first."""
+    others = sorted(path.stem for path in _FOLDER.glob("*.json"))
+    return {ENGLISH: "English"} | {code: str(_file(code)["name"]) for code in others}
+
+
+def nearest(wanted: str) -> str:
+    """The language there is for what a browser asks for (`zh-CN`); English where none fits."""
+    code = wanted.replace("_", "-").lower().split("-")[0]
+    return code if code in languages() else ENGLISH
+
+
+class _Spoken:
+    """Command lines speak English; a page server installs its own way to tell."""
+
+    language: Callable[[], str] = staticmethod(lambda: ENGLISH)
+
+
+def _sentences(code: str) -> Mapping[str, str]:
+    if code == ENGLISH:
+        return {}
+    sentences: Mapping[str, str] = _file(code)["sentences"]
+    return sentences
+
+
+@cache
+def _file(code: str) -> dict[str, Any]:
+    path = _FOLDER / f"{code}.json"
+    if not path.is_file():
+        return {"name": code, "sentences": {}}
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return told
