@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from app.cli_ui import is_loopback
 from app.ollama_server import ollama_url
 from app.settings import AppSettings
+from app.wording import t
 from storage.errors import SettingsError
 from storage.settings import StorageSettings
 
@@ -49,10 +50,12 @@ def connections(
     if usage_statistics:
         found.append(
             Connection(
-                "The page's server",
-                "Streamlit's makers",
-                "Usage statistics are on: it was not started by `hayloft ui`, which turns them "
-                "off.",
+                t("The page's server"),
+                t("Streamlit's makers"),
+                t(
+                    "Usage statistics are on: it was not started by `hayloft ui`, which turns "
+                    "them off."
+                ),
                 leaves=True,
             )
         )
@@ -65,9 +68,11 @@ def summary(found: list[Connection]) -> str:
     """The sentence that leads the list."""
     leaving = [connection for connection in found if connection.leaves]
     if not leaving:
-        return "None leave this machine: every address in the settings in effect is one of its own."
+        return t(
+            "None leave this machine: every address in the settings in effect is one of its own."
+        )
     names = "; ".join(f"{connection.what} ({connection.where})" for connection in leaving)
-    return f"These leave this machine: {names}."
+    return t("These leave this machine: {names}.", names=names)
 
 
 def without_secrets(url: str) -> str:
@@ -83,30 +88,36 @@ def without_secrets(url: str) -> str:
 def _models(app: AppSettings) -> list[Connection]:
     provider = app.model.strip().partition(":")[0].lower()
     openai = app.openai_url.strip()
-    answers = "Questions and the passages they are answered from."
+    answers = t("Questions and the passages they are answered from.")
     found = []
     uses_openai = bool(openai) and provider in ("auto", "openai")
     if uses_openai:
         found.append(
             Connection(
-                "The OpenAI-compatible server", without_secrets(openai), answers, _leaves(openai)
+                t("The OpenAI-compatible server"),
+                without_secrets(openai),
+                answers,
+                _leaves(openai),
             )
         )
     try:
         ollama = ollama_url(app.ollama_url)
     except SettingsError:
-        return [*found, Connection("Ollama", "an address that cannot be read", "Never.", False)]
+        return [
+            *found,
+            Connection("Ollama", t("an address that cannot be read"), t("Never."), False),
+        ]
     when = (
         answers
         if provider == "ollama" or (provider == "auto" and not uses_openai)
-        else "Not asked for answers; the pages Models and Status ask it what is installed."
+        else t("Not asked for answers; the pages Models and Status ask it what is installed.")
     )
     return [
         *found,
         Connection(
             "Ollama",
             without_secrets(ollama),
-            f"{when} Told to fetch a model, Ollama itself connects to its library.",
+            f"{when} {t('Told to fetch a model, Ollama itself connects to its library.')}",
             _leaves(ollama),
         ),
     ]
@@ -116,14 +127,14 @@ def _chroma(storage: StorageSettings) -> Connection:
     if not storage.chroma_url:
         return Connection(
             "Chroma",
-            "127.0.0.1, a port of its own",
-            "The text of the chunks, with their vectors; Hayloft starts it.",
+            t("127.0.0.1, a port of its own"),
+            t("The text of the chunks, with their vectors; Hayloft starts it."),
             False,
         )
     return Connection(
         "Chroma",
         without_secrets(storage.chroma_url),
-        "The text of the chunks, with their vectors.",
+        t("The text of the chunks, with their vectors."),
         _leaves(storage.chroma_url),
     )
 
@@ -132,23 +143,25 @@ def _failure_hook(on_failure: str) -> list[Connection]:
     told = on_failure.strip()
     if not told:
         return []
-    when = "Told of ingestion runs that fail, with the names of the files set aside."
+    when = t("Told of ingestion runs that fail, with the names of the files set aside.")
     if told.lower().startswith(("http://", "https://")):
         # The path of such an address is often its secret.
         host = without_secrets(urlunsplit((*urlsplit(told)[:2], "", "", "")))
-        return [Connection("The failure hook", f"{host}/…", when, _leaves(told))]
+        return [Connection(t("The failure hook"), f"{host}/…", when, _leaves(told))]
     # What a command does with it cannot be told from here.
-    return [Connection("The failure hook", "a command of yours", when, leaves=True)]
+    return [Connection(t("The failure hook"), t("a command of yours"), when, leaves=True)]
 
 
 def _proxies(environ: Mapping[str, str]) -> list[Connection]:
     values = {environ.get(name) or environ.get(name.lower()) for name in _PROXIES}
     return [
         Connection(
-            "A proxy",
+            t("A proxy"),
             without_secrets(value),
-            "Set in the environment; what leaves this machine, and the failure hook, goes "
-            "through it.",
+            t(
+                "Set in the environment; what leaves this machine, and the failure hook, goes "
+                "through it."
+            ),
             _leaves(value),
         )
         for value in sorted(value for value in values if value)

@@ -8,12 +8,12 @@ import streamlit as st
 
 from app import models_view, rendering, resources
 from app.model_jobs import Job, extending, loading, pulling, unloading
+from app.wording import t
 from app.work_style import work_style
 from storage.errors import HayloftError
 
 WATCH_S = 0.5
 IDLE_S = 5.0
-_KEPT = "Ollama keeps what has arrived, and goes on from there when it is fetched again."
 
 
 def show() -> None:
@@ -22,8 +22,8 @@ def show() -> None:
     try:
         _draw()
     except HayloftError as error:
-        st.html(rendering.notice_html("error", "The models cannot be shown", str(error)))
-        st.button("Try again", icon=":material/refresh:", key="try-again", on_click=_look_again)
+        st.html(rendering.notice_html("error", t("The models cannot be shown"), str(error)))
+        st.button(t("Try again"), icon=":material/refresh:", key="try-again", on_click=_look_again)
 
 
 def _draw() -> None:
@@ -35,8 +35,10 @@ def _draw() -> None:
     facts = resources.models()
     reachable = bool(facts["ollama"]["reachable"])
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.html('<h1 class="hl-title">Models</h1>' + models_view.head_html(facts))
-        st.button("Look again", key="look-models", icon=":material/refresh:", on_click=_look_again)
+        st.html(f'<h1 class="hl-title">{t("Models")}</h1>' + models_view.head_html(facts))
+        st.button(
+            t("Look again"), key="look-models", icon=":material/refresh:", on_click=_look_again
+        )
     busy = job is not None and job.state != "ended"
     st.fragment(_job, run_every=WATCH_S if busy else IDLE_S)()
     st.html(models_view.advice_html(facts["advice"]))
@@ -68,12 +70,12 @@ def _job() -> None:
         return
     if job.state == "ended":
         st.html(models_view.ended_html(job))
-        st.button("Close", key="dismiss-job", on_click=resources.model_jobs().dismiss)
+        st.button(t("Close"), key="dismiss-job", on_click=resources.model_jobs().dismiss)
         return
     with st.container(border=True):
         st.progress(job.share or 0.0, text=rendering.heading(models_view.job_words(job)))
         st.button(
-            "Stopping…" if job.state == "stopping" else "Cancel",
+            t("Stopping…") if job.state == "stopping" else t("Cancel"),
             key="stop-job",
             icon=":material/stop_circle:",
             on_click=resources.model_jobs().stop,
@@ -85,7 +87,11 @@ def _pull(name: str) -> None:
     name = name.strip()
     if name:
         work = pulling(resources.ollama(), name)
-        resources.model_jobs().start(f"Fetching {name}", work, stopped=f"Stopped. {_KEPT}")
+        kept = t(
+            "Stopped. Ollama keeps what has arrived, and goes on from there when it is fetched "
+            "again."
+        )
+        resources.model_jobs().start(t("Fetching {name}", name=name), work, stopped=kept)
 
 
 def _pull_typed() -> None:
@@ -96,17 +102,18 @@ def _pull_typed() -> None:
 def _extend(name: str) -> None:
     work = extending(resources.ollama(), name, resources.storage_settings().data_dir / "extend")
     resources.model_jobs().start(
-        f"Extending {name}", work, stopped="Stopped. Nothing half-made is left."
+        t("Extending {name}", name=name), work, stopped=t("Stopped. Nothing half-made is left.")
     )
 
 
 def _load(name: str, window: int) -> None:
     work = loading(resources.ollama(), name, window)
-    resources.model_jobs().start(f"Loading {name}", work)
+    resources.model_jobs().start(t("Loading {name}", name=name), work)
 
 
 def _unload(name: str) -> None:
-    resources.model_jobs().start(f"Unloading {name}", unloading(resources.ollama(), name))
+    work = unloading(resources.ollama(), name)
+    resources.model_jobs().start(t("Unloading {name}", name=name), work)
 
 
 # --- the models ---------------------------------------------------------------------------------
@@ -118,12 +125,12 @@ def _installed(facts: dict[str, Any], *, busy: bool, local: bool) -> None:
             st.html(
                 rendering.notice_html(
                     "warn",
-                    "No model is installed",
-                    "Answers are quotes until there is one. Fetch one below.",
+                    t("No model is installed"),
+                    t("Answers are quotes until there is one. Fetch one below."),
                 )
             )
         return
-    st.html('<h2 class="hl-head">Installed</h2>')
+    st.html(f'<h2 class="hl-head">{t("Installed")}</h2>')
     for number, model in enumerate(facts["installed"]):
         with st.container(border=True):
             st.html(models_view.model_html(model))
@@ -138,33 +145,35 @@ def _model_actions(number: int, model: dict[str, Any], *, busy: bool, local: boo
     with st.container(horizontal=True):
         if model["loaded"]:
             st.button(
-                "Unload",
+                t("Unload"),
                 key=f"unload-{number}",
                 icon=":material/eject:",
-                help="Gives its memory back; the next question loads it again",
+                help=t("Gives its memory back; the next question loads it again"),
                 on_click=_unload,
                 args=(name,),
                 disabled=busy,
             )
         if not model["loaded"] or (model["served_window"] or window) != window:
             st.button(
-                f"Load with {window:,} tokens",
+                t("Load with {n} tokens", n=f"{window:,}"),
                 key=f"load-{number}",
                 icon=":material/memory:",
-                help="HAYLOFT_WINDOW sets the window",
+                help=t("HAYLOFT_WINDOW sets the window"),
                 on_click=_load,
                 args=(name, window),
                 disabled=busy,
             )
         if usable > trained > 0:
             st.button(
-                f"Extend to {usable // 1024}K",
+                t("Extend to {n}K", n=usable // 1024),
                 key=f"extend-{number}",
                 icon=":material/expand:",
-                help="Makes a copy with a longer window, as a model of its own"
+                help=t("Makes a copy with a longer window, as a model of its own")
                 if local
-                else "Ollama's files can only be read on its own machine: run "
-                "`hayloft models extend` there",
+                else t(
+                    "Ollama's files can only be read on its own machine: run "
+                    "`hayloft models extend` there"
+                ),
                 on_click=_extend,
                 args=(name,),
                 disabled=busy or not local,
@@ -174,14 +183,16 @@ def _model_actions(number: int, model: dict[str, Any], *, busy: bool, local: boo
 def _fetch(*, busy: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
-            "Fetch a model by its name in Ollama's library",
+            t("Fetch a model by its name in Ollama's library"),
             key="pull-name",
             placeholder="qwen2:7b",
             max_chars=200,
-            help="Ollama downloads it, on the machine it runs on; Hayloft itself downloads nothing",
+            help=t(
+                "Ollama downloads it, on the machine it runs on; Hayloft itself downloads nothing"
+            ),
         )
         st.button(
-            "Fetch",
+            t("Fetch"),
             key="pull-typed",
             icon=":material/download:",
             on_click=_pull_typed,
@@ -193,19 +204,19 @@ def _catalogue(facts: dict[str, Any], *, can_fetch: bool) -> None:
     entries = [entry for entry in facts["catalogue"] if not entry["installed"]]
     if not entries:
         return
-    st.html('<h2 class="hl-head">Qwen2, not installed</h2>')
+    st.html(f'<h2 class="hl-head">{t("Qwen2, not installed")}</h2>')
     for number, entry in enumerate(entries):
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.html(models_view.entry_html(entry))
                 if entry["tag"]:
                     st.button(
-                        "Fetch",
+                        t("Fetch"),
                         key=f"pull-{number}",
                         icon=":material/download:",
                         on_click=_pull,
                         args=(str(entry["tag"]),),
                         disabled=not can_fetch,
                     )
-            with st.expander("Memory by window"):
+            with st.expander(t("Memory by window")):
                 st.html(models_view.memory_html(entry["memory"], str(entry["name"])))

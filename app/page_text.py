@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from app.answers import Citation, Near
 from app.page_boxes import PageBoxes
+from app.place_words import unit_words
 from app.quotes import PageIndex
 from app.rendering import text_html
 from app.support import NEAR, OPEN, UNPROVED, VERIFIED, state_of
+from app.wording import t
 from storage.records import Found, Hit
 
 
@@ -88,7 +90,8 @@ def page_html(
         pieces.append(piece)
     gap = '<span class="hl-small"> […] </span>'
     body = (gap if first else "") + "".join(pieces) + (gap if last < len(page_text) else "")
-    html = f'<div class="hl-page" tabindex="0" role="region" aria-label="Page text">{body}</div>'
+    label = text_html(t("Page text"))
+    html = f'<div class="hl-page" tabindex="0" role="region" aria-label="{label}">{body}</div>'
     return PageView(html, len(page_text) - (last - first))
 
 
@@ -103,17 +106,19 @@ def find_near(page_text: str, citation: Citation) -> Span | None:
 def quote_html(citation: Citation, noun: str = "page") -> str:
     """One quote of an answer with the verdict on it; `noun` is `page`, `slide` or `section`."""
     state = state_of(citation)
-    verdict = _VERDICTS[state].format(noun=noun)
+    verdict = text_html(_verdict(state, unit_words(noun)))
     parts = [f'<span class="hl-verdict hl-{state}">{verdict}</span>']
     if citation.near is not None:
         parts.append(_compared_html(citation.quote, citation.near, noun))
     elif citation.quote:
         parts.append(f"<q>{text_html(citation.quote)}</q>")
     if citation.figures:
-        parts.append(
-            f'<div class="hl-small hl-warn">Nowhere on the cited {noun}: '
-            f"{text_html(', '.join(citation.figures))}</div>"
+        told = t(
+            "Nowhere on the cited {noun}: {figures}",
+            noun=unit_words(noun),
+            figures=", ".join(citation.figures),
         )
+        parts.append(f'<div class="hl-small hl-warn">{text_html(told)}</div>')
     return f'<div class="hl-quoted">{"".join(parts)}</div>'
 
 
@@ -130,25 +135,32 @@ def picture_html(png: bytes, boxes: PageBoxes, kinds: Sequence[str], number: int
         for box in found
     )
     image = base64.b64encode(png).decode("ascii")
+    name = text_html(t("Page {n}", n=number))
     return (
         f'<div class="hl-page hl-picture" tabindex="0"><div class="hl-sheet">'
-        f'<img alt="Page {number}" src="data:image/png;base64,{image}">{marks}</div></div>'
+        f'<img alt="{name}" src="data:image/png;base64,{image}">{marks}</div></div>'
     )
 
 
-_VERDICTS = {
-    VERIFIED: "✓ Verified: these words stand on this {noun}",
-    NEAR: "≈ Not quite: this {noun} says something slightly different",
-    UNPROVED: "? Not verified: these words are not on this {noun}",
-    OPEN: "The answer points here without quoting anything",
-}
+def _verdict(state: str, noun: str) -> str:
+    return {
+        VERIFIED: t("✓ Verified: these words stand on this {noun}", noun=noun),
+        NEAR: t("≈ Not quite: this {noun} says something slightly different", noun=noun),
+        UNPROVED: t("? Not verified: these words are not on this {noun}", noun=noun),
+        OPEN: t("The answer points here without quoting anything"),
+    }[state]
 
 
 def _compared_html(quote: str, near: Near, noun: str) -> str:
     """Quote and page one above the other, the words in which they differ struck out and set in."""
     rows = (
-        ("The answer", quote, [item.quoted for item in near.differences], "del"),
-        (f"The {noun}", near.text, [item.page for item in near.differences], "ins"),
+        (t("The answer"), quote, [item.quoted for item in near.differences], "del"),
+        (
+            t("The {noun}", noun=unit_words(noun)),
+            near.text,
+            [item.page for item in near.differences],
+            "ins",
+        ),
     )
     return "".join(
         f'<div class="hl-compared"><span class="hl-small">{who}</span>'

@@ -15,6 +15,8 @@ import streamlit as st
 
 from app import page_text, rendering, resources
 from app.answers import passage_numbered
+from app.place_words import place_words, unit_words
+from app.wording import t
 from storage.errors import HayloftError
 
 if TYPE_CHECKING:
@@ -152,7 +154,7 @@ def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
     number = (st.session_state.get("reader") or {}).get("page") or hit.page
     st.html(
         f'<div class="hl-small"><bdi>{rendering.text_html(hit.document)}</bdi> · '
-        f"{rendering.text_html(hit.place)}</div>{rendering.also_html(hit.also)}"
+        f"{rendering.text_html(place_words(hit.place))}</div>{rendering.also_html(hit.also)}"
         + "".join(page_text.quote_html(citation, hit.unit) for citation in citations)
     )
     try:
@@ -160,10 +162,10 @@ def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
         page = catalog.page(hit.document_id, number)
         following = catalog.page(hit.document_id, number + 1) is not None
     except HayloftError as error:
-        st.html(rendering.notice_html("error", "The page cannot be read", str(error)))
+        st.html(rendering.notice_html("error", t("The page cannot be read"), str(error)))
         _passage_of_then(hit)
         return
-    if hit.paged and page is not None and st.toggle("Show the page itself", key="page-picture"):
+    if hit.paged and page is not None and st.toggle(t("Show the page itself"), key="page-picture"):
         _page_picture(hit, citations if number == hit.page else (), page)
     elif number == hit.page:
         _page_of_passage(hit, citations, page)
@@ -182,7 +184,7 @@ def _page_picture(hit: Hit, citations: tuple[Citation, ...], page: Page) -> None
         if (span := find(page.text, citation)) is not None
     ]
     try:
-        with st.spinner("Drawing the page…"):
+        with st.spinner(t("Drawing the page…")):
             view = resources.page_images().view(
                 hit.document_id, page.number, [span for span, _ in marks]
             )
@@ -190,7 +192,7 @@ def _page_picture(hit: Hit, citations: tuple[Citation, ...], page: Page) -> None
                 view.png.read_bytes(), view.boxes, [kind for _, kind in marks], page.number
             )
     except (HayloftError, OSError) as error:
-        st.html(rendering.notice_html("warn", "No picture of this page", str(error)))
+        st.html(rendering.notice_html("warn", t("No picture of this page"), str(error)))
         _page_text(page_text.page_html(page.text, [], [span for span, _ in marks]))
         return
     st.html(html)
@@ -202,8 +204,8 @@ def _page_of_passage(hit: Hit, citations: tuple[Citation, ...], page: Page | Non
         st.html(
             rendering.notice_html(
                 "warn",
-                "The document has changed since this answer",
-                "Below is the passage as it was read then; it no longer stands there.",
+                t("The document has changed since this answer"),
+                t("Below is the passage as it was read then; it no longer stands there."),
             )
         )
         _passage_of_then(hit)
@@ -227,17 +229,15 @@ def _passage_of_then(hit: Hit) -> None:
 def _page_text(view: page_text.PageView) -> None:
     st.html(view.html)
     if view.left_out:
-        st.html(
-            f'<div class="hl-small">{view.left_out:,} more characters of this page are '
-            "not shown.</div>"
-        )
+        more = t("{n} more characters of this page are not shown.", n=f"{view.left_out:,}")
+        st.html(f'<div class="hl-small">{more}</div>')
 
 
 def _page_buttons(hit: Hit, number: int, following: bool) -> None:
-    noun = hit.unit
+    noun = unit_words(hit.unit)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"Previous {noun}",
+            t("Previous {noun}", noun=noun),
             key="reader-before",
             icon=":material/chevron_left:",
             disabled=number <= 1,
@@ -245,7 +245,7 @@ def _page_buttons(hit: Hit, number: int, following: bool) -> None:
             args=(number - 1,),
         )
         st.button(
-            f"Next {noun}",
+            t("Next {noun}", noun=noun),
             key="reader-after",
             icon=":material/chevron_right:",
             icon_position="right",
@@ -254,7 +254,12 @@ def _page_buttons(hit: Hit, number: int, following: bool) -> None:
             args=(number + 1,),
         )
         if number != hit.page:
-            st.button("Back to the passage", key="reader-back", on_click=_turn_to, args=(hit.page,))
+            st.button(
+                t("Back to the passage"),
+                key="reader-back",
+                on_click=_turn_to,
+                args=(hit.page,),
+            )
 
 
 def _turn_to(page: int) -> None:

@@ -7,17 +7,9 @@ from dataclasses import dataclass
 
 from app.answers import Receipt
 from app.rendering import count_of, sentence_html, text_html
+from app.wording import t
 
 _PARTS = ("rules", "documents", "history", "question", "template", "reserve", "free")
-_PART_WORDS = {
-    "rules": "Rules",
-    "documents": "Documents",
-    "history": "Earlier turns",
-    "question": "Question",
-    "template": "Chat template",
-    "reserve": "Kept for the answer",
-    "free": "Free",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +40,11 @@ def receipt_html(receipt: Receipt) -> str:
     """The receipt: a bar of the window's parts that opens into a table of numbers."""
     segments = receipt_segments(receipt)
     if not segments:
-        return (
-            '<div class="hl-receipt hl-noread">No model read anything for this answer: '
-            "its sentences are quoted from the documents word for word.</div>"
+        told = t(
+            "No model read anything for this answer: its sentences are quoted from the documents "
+            "word for word."
         )
+        return f'<div class="hl-receipt hl-noread">{told}</div>'
     bar = "".join(
         f'<span class="hl-part hl-part-{_class(segment.name)}" '
         f'style="flex-grow:{max(segment.share, 0.004):.4f}" '
@@ -64,15 +57,18 @@ def receipt_html(receipt: Receipt) -> str:
         f"<td>{segment.share:.1%}</td></tr>"
         for segment in segments
     )
-    how = "counted exactly" if receipt.exact else "estimated on the high side"
+    how = t("counted exactly") if receipt.exact else t("estimated on the high side")
+    sent = t("Sent: {tokens}, {how}.", tokens=count_of(receipt.prompt_tokens, "token"), how=how)
+    total = t(
+        "{n} of {window} tokens", n=f"{receipt.prompt_tokens:,}", window=f"{receipt.window:,}"
+    )
     return (
         '<details class="hl-receipt"><summary>'
         f'<span class="hl-bar" role="img" aria-label="{text_html(_bar_words(segments))}">'
         f"{bar}</span>"
-        f'<span class="hl-sum">{receipt.prompt_tokens:,} of {receipt.window:,} tokens'
-        f"{_warmth(receipt)}</span>"
+        f'<span class="hl-sum">{total}{_warmth(receipt)}</span>'
         f'</summary><table class="hl-table"><tbody>{rows}</tbody></table>'
-        f'<div class="hl-small">Sent: {count_of(receipt.prompt_tokens, "token")}, {how}. '
+        f'<div class="hl-small">{sent} '
         f"{_evaluated(receipt)} {_reused(receipt)} {_trusted(receipt)} "
         f"{text_html(receipt.note)}</div></details>"
     )
@@ -81,18 +77,24 @@ def receipt_html(receipt: Receipt) -> str:
 def _evaluated(receipt: Receipt) -> str:
     evaluated = receipt.server_prompt_tokens
     if evaluated is None:
-        return "The server did not say how many it evaluated."
-    cached = f", {receipt.cached_tokens:,} of them from its cache" if receipt.cached_tokens else ""
-    sentence = f"Evaluated by the server: {evaluated:,}{cached}."
+        return t("The server did not say how many it evaluated.")
+    cached = (
+        t(", {n} of them from its cache", n=f"{receipt.cached_tokens:,}")
+        if receipt.cached_tokens
+        else ""
+    )
+    sentence = t("Evaluated by the server: {n}{cached}.", n=f"{evaluated:,}", cached=cached)
     if receipt.exact and evaluated != receipt.prompt_tokens:
         gap = abs(evaluated - receipt.prompt_tokens)
-        return f'<b class="hl-warn">{sentence} The two differ by {count_of(gap, "token")}.</b>'
+        differ = t("The two differ by {tokens}.", tokens=count_of(gap, "token"))
+        return f'<b class="hl-warn">{sentence} {differ}</b>'
     return sentence
 
 
 def _warmth(receipt: Receipt) -> str:
     """Whether the conversation so far was reused, beside the bar."""
-    return f" · {receipt.state}" if receipt.state else ""
+    words = {"warm": t("warm"), "cold": t("cold")}
+    return f" · {words.get(receipt.state, receipt.state)}" if receipt.state else ""
 
 
 def _reused(receipt: Receipt) -> str:
@@ -100,26 +102,44 @@ def _reused(receipt: Receipt) -> str:
     reused, computed = receipt.reused_tokens, receipt.computed_tokens
     if reused is None or computed is None:
         return ""
-    about = "about " if receipt.derived else ""
-    how = " (derived from the time it took)" if receipt.derived else ""
-    sentence = f"Reused from the server's cache: {about}{reused:,}; computed: {about}{computed:,}"
-    sentence = f"{sentence}{how}."
+    numbers = {"reused": f"{reused:,}", "computed": f"{computed:,}"}
+    sentence = (
+        t(
+            "Reused from the server's cache: about {reused}; computed: about {computed} (derived "
+            "from the time it took).",
+            **numbers,
+        )
+        if receipt.derived
+        else t("Reused from the server's cache: {reused}; computed: {computed}.", **numbers)
+    )
     if receipt.state == "cold" and receipt.broke:
-        sentence += f" The conversation was read anew: {text_html(receipt.broke)}."
+        broke = t("The conversation was read anew: {reason}.", reason=receipt.broke)
+        sentence += f" {text_html(broke)}"
     return sentence
 
 
 def _trusted(receipt: Receipt) -> str:
     if 0 < receipt.trusted_window < receipt.window:
-        return (
-            f"Of the window of {receipt.window:,}, Hayloft trusts {receipt.trusted_window:,}. "
-            f"{sentence_html(receipt.trusted_reason)}"
+        told = t(
+            "Of the window of {window}, Hayloft trusts {trusted}.",
+            window=f"{receipt.window:,}",
+            trusted=f"{receipt.trusted_window:,}",
         )
+        return f"{told} {sentence_html(receipt.trusted_reason)}"
     return ""
 
 
 def _words(part: str) -> str:
-    return _PART_WORDS.get(part, part.replace("_", " ").capitalize())
+    words = {
+        "rules": t("Rules"),
+        "documents": t("Documents"),
+        "history": t("Earlier turns"),
+        "question": t("Question"),
+        "template": t("Chat template"),
+        "reserve": t("Kept for the answer"),
+        "free": t("Free"),
+    }
+    return words.get(part, part.replace("_", " ").capitalize())
 
 
 def _class(part: str) -> str:

@@ -17,7 +17,9 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from app.answers import Citation, numbers_of
+from app.place_words import place_words
 from app.support import NEAR, OPEN, UNPROVED, VERIFIED, state_of, support_of
+from app.wording import language, t, tn
 from storage.records import Hit, Place
 
 if TYPE_CHECKING:
@@ -25,12 +27,6 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _MARKS = {VERIFIED: "✓", NEAR: "≈", UNPROVED: "?", OPEN: ""}
-_MARK_WORDS = {
-    VERIFIED: "quote verified",
-    NEAR: "the page says something slightly different",
-    UNPROVED: "quote not found on the page",
-    OPEN: "not checked",
-}
 _BEST_FIRST = (VERIFIED, NEAR, UNPROVED, OPEN)
 # Private-use characters that carry, through the Markdown parser, what is known
 # of the mark before them or of the sentence that ends there. None of an
@@ -66,6 +62,16 @@ _CHIPS = 12
 
 _PLACES = 2
 """Other places of the same words that are named at once."""
+
+
+def _mark_words(state: str) -> str:
+    """What a mark's colour and sign say."""
+    return {
+        VERIFIED: t("quote verified"),
+        NEAR: t("the page says something slightly different"),
+        UNPROVED: t("quote not found on the page"),
+        OPEN: t("not checked"),
+    }[state]
 
 
 # --- text ---------------------------------------------------------------------------------------
@@ -107,22 +113,22 @@ def conversation_title(question: str, *, limit: int = 60) -> str:
     """A conversation's first name: its first question, cut at a word."""
     line = " ".join(plain(question).split())
     if len(line) <= limit:
-        return line or "Untitled"
+        return line or t("Untitled")
     cut = line.rfind(" ", limit // 2, limit)
     return line[: cut if cut > 0 else limit - 1].rstrip(" ,;:.–-") + "…"
 
 
 def count_of(number: int, noun: str, plural: str = "") -> str:
     """`1 document`, `2,310 documents`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    return tn(number, f"{{n}} {noun}", f"{{n}} {plural or noun + 's'}")
 
 
 def age(seconds: float) -> str:
     """How long ago, for people: `just now`, `3 minutes ago`, `2 days ago`."""
     if seconds < 60:
-        return "just now"
+        return t("just now")
     size, unit = next(step for step in _AGES if seconds >= step[0])
-    return f"{count_of(int(seconds // size), unit)} ago"
+    return t("{time} ago", time=count_of(int(seconds // size), unit))
 
 
 def name_of(hit: Hit) -> str:
@@ -190,7 +196,7 @@ def streaming_html(text: str, turn: int, passages: Passages) -> str:
     """
     done, growing = _blocks(plain(text))
     caret = '<span class="hl-caret" aria-hidden="true"></span>'
-    return "".join(_block_html(block, turn, passages) for block in done) + (
+    return "".join(_block_html(block, turn, passages, language()) for block in done) + (
         _markdown_html(growing, turn, passages, ()) + caret
     )
 
@@ -208,7 +214,8 @@ def _blocks(text: str) -> tuple[list[str], str]:
 
 
 @lru_cache(maxsize=512)
-def _block_html(block: str, turn: int, passages: Passages) -> str:
+def _block_html(block: str, turn: int, passages: Passages, _language: str) -> str:
+    # The labels of the marks are in the reader's language, which is why it is part of the key.
     return _markdown_html(block, turn, passages, ())
 
 
@@ -292,9 +299,10 @@ def _citation_html(
     state = tokens[index].meta["state"]
     if state is None:
         state = states.get(number, OPEN) if isinstance(states, dict) else OPEN
+    words = text_html(_mark_words(state))
     return (
         f'<button type="button" class="hl-cite hl-{state}" data-cite="{env["turn"]}:{number}" '
-        f'aria-label="Source {number}, {_MARK_WORDS[state]}" title="{_MARK_WORDS[state]}">'
+        f'aria-label="{t("Source {n}", n=number)}, {words}" title="{words}">'
         f"{number}{_MARKS[state]}</button>"
     )
 
@@ -306,7 +314,8 @@ def _bare_html(
     _options: object,
     _env: Mapping[str, object],
 ) -> str:
-    return '<span class="hl-bare" title="This sentence names no source">no source</span>'
+    title = text_html(t("This sentence names no source"))
+    return f'<span class="hl-bare" title="{title}">{t("no source")}</span>'
 
 
 # --- sources ------------------------------------------------------------------------------------
@@ -325,7 +334,11 @@ def sources_html(
     if not hits:
         return ""
     documents = len({hit.document for hit in hits})
-    head = f"{count_of(len(hits), 'passage')} from {count_of(documents, 'document')}"
+    head = t(
+        "{passages} from {documents}",
+        passages=count_of(len(hits), "passage"),
+        documents=count_of(documents, "document"),
+    )
     numbered = list(zip(numbers_of(tuple(hits), tuple(numbers)), hits, strict=True))
     shown, rest = numbered[:_CHIPS], numbered[_CHIPS:]
     more = (
@@ -335,7 +348,8 @@ def sources_html(
         else ""
     )
     return (
-        f'<div class="hl-sources" role="group" aria-label="Sources"><div class="hl-small">{head}'
+        f'<div class="hl-sources" role="group" aria-label="{t("Sources")}">'
+        f'<div class="hl-small">{head}'
         f"</div>{_by_document(shown, turn, states)}{more}</div>"
     )
 
@@ -358,13 +372,13 @@ def _by_document(
 def _chip(hit: Hit, number: int, turn: int, states: Mapping[int, str] | None) -> str:
     state = (states or {}).get(number, OPEN)
     cited = states is None or number in states
-    words = _MARK_WORDS[state] if state != OPEN else "" if cited else "read, not cited"
-    name, place = text_html(name_of(hit)), text_html(hit.place)
+    words = _mark_words(state) if state != OPEN else "" if cited else t("read, not cited")
+    name, place = text_html(name_of(hit)), text_html(place_words(hit.place))
     mark = f'<span class="hl-mark">{_MARKS[state]}</span>' if _MARKS[state] else ""
     return (
         f'<button type="button" class="hl-chip hl-{state}{"" if cited else " hl-uncited"}" '
         f'data-cite="{turn}:{number}" title="{place}" '
-        f'aria-label="Source {number}: {name}, {place}{", " + words if words else ""}">'
+        f'aria-label="{t("Source {n}", n=number)}: {name}, {place}{", " + words if words else ""}">'
         f'<span class="hl-n">{number}</span>'
         f'<bdi class="hl-place">{text_html(short_place(hit))}</bdi>{mark}</button>'
     )
@@ -374,20 +388,24 @@ def also_html(also: Sequence[Place]) -> str:
     """Where else a passage's words stand; nothing where that is nowhere."""
     if not also:
         return ""
-    places = [f"{place.title or place.document}, {place.place}" for place in also]
+    places = [f"{place.title or place.document}, {place_words(place.place)}" for place in also]
     words = "; ".join(places[:_PLACES])
     if len(places) > _PLACES:
-        words += f" and {count_of(len(places) - _PLACES, 'more place')}"
+        words = t(
+            "{places} and {more}",
+            places=words,
+            more=count_of(len(places) - _PLACES, "more place"),
+        )
     return (
         f'<span class="hl-also hl-small" title="{text_html("; ".join(places))}">'
-        f"also in {text_html(words)}</span>"
+        f"{text_html(t('also in {places}', places=words))}</span>"
     )
 
 
 def short_place(hit: Hit) -> str:
     """Where a passage stands, beside its document's name: the page, or the last heading."""
     if hit.paged or hit.page_label or not hit.heading:
-        return hit.place
+        return place_words(hit.place)
     return f"§ {hit.heading.rsplit(' › ', 1)[-1]}"
 
 
@@ -395,7 +413,8 @@ def searched_html(searched: str) -> str:
     """What a follow-up question was searched as, in small; nothing where it stood alone."""
     if not searched:
         return ""
-    return f'<div class="hl-small hl-searched">Searched for: {text_html(searched)}</div>'
+    told = text_html(t("Searched for: {words}", words=searched))
+    return f'<div class="hl-small hl-searched">{told}</div>'
 
 
 # --- notices ------------------------------------------------------------------------------------

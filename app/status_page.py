@@ -12,6 +12,7 @@ from app.connections import connections
 from app.health import chroma_line, examine
 from app.ingest_process import at_work
 from app.speeds import SpeedLog
+from app.wording import t
 from app.work_style import work_style
 from storage.errors import HayloftError
 
@@ -23,14 +24,16 @@ def show() -> None:
     """Draw the page."""
     st.html(work_style(dark=st.context.theme.type == "dark"))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.html(f'<h1 class="hl-title">Status</h1><div class="hl-small">{_clock()}</div>')
-        st.button("Look again", key="look-status", icon=":material/refresh:", on_click=_look_again)
+        st.html(f'<h1 class="hl-title">{t("Status")}</h1><div class="hl-small">{_clock()}</div>')
+        st.button(
+            t("Look again"), key="look-status", icon=":material/refresh:", on_click=_look_again
+        )
     # One part that cannot be told leaves the others.
     for part in (_services, _connections, _checks, _runs, _speeds, _disk, _versions, _settings):
         try:
             part()
         except HayloftError as error:
-            st.html(rendering.notice_html("error", "This cannot be told now", str(error)))
+            st.html(rendering.notice_html("error", t("This cannot be told now"), str(error)))
 
 
 def _clock() -> str:
@@ -48,25 +51,33 @@ def _services() -> None:
     storage = resources.storage_settings()
     ollama = resources.models()["ollama"]
     found = resources.model_at_hand()
-    answers = found.label + (f", window {found.window:,} tokens" if found.window else "")
+    answers = found.label
+    if found.window:
+        answers += t(", window {n} tokens", n=f"{found.window:,}")
     if found.fault is not None or found.notice:
         answers += f". {found.fault or found.notice}"
     facts = {
-        "Answers": answers,
-        "Ollama": f"version {ollama['version'] or 'unknown'} at {ollama['url']}"
+        t("Answers"): answers,
+        "Ollama": t(
+            "version {version} at {url}",
+            version=ollama["version"] or t("unknown"),
+            url=ollama["url"],
+        )
         if ollama["reachable"]
         else str(ollama["fault"]),
         "Chroma": chroma_line(storage),
-        "Ingestion": "at work" if at_work(storage.data_dir) else "not at work",
+        t("Ingestion"): t("at work") if at_work(storage.data_dir) else t("not at work"),
     }
     counts = resources.counts()
     identity = resources.library().catalog.identity()
     facts |= {
-        "Library": f"{storage.data_dir}: {rendering.count_of(counts.documents, 'document')}, "
+        t("Library"): f"{storage.data_dir}: {rendering.count_of(counts.documents, 'document')}, "
         f"{rendering.count_of(counts.pages, 'page')}, {rendering.count_of(counts.chunks, 'chunk')}",
-        "Embedding model": f"{identity.embedder}, {identity.dimension} dimensions"
+        t("Embedding model"): t(
+            "{name}, {n} dimensions", name=identity.embedder, n=identity.dimension
+        )
         if identity
-        else "none used yet",
+        else t("none used yet"),
     }
     st.html(status_view.facts_html(facts))
 
@@ -84,12 +95,13 @@ def _connections() -> None:
 
 def _checks() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Check everything", key="check", icon=":material/health_and_safety:"):
-            with st.spinner("Looking at everything an answer depends on"):
+        if st.button(t("Check everything"), key="check", icon=":material/health_and_safety:"):
+            with st.spinner(t("Looking at everything an answer depends on")):
                 st.session_state["checks"] = status_view.checks_html(
                     list(examine(resources.library(), resources.app_settings()))
                 )
-        st.html('<div class="hl-small">The same as <code>hayloft doctor</code></div>')
+        same = rendering.sentence_html(t("The same as `hayloft doctor`"))
+        st.html(f'<div class="hl-small">{same}</div>')
     if checked := st.session_state.get("checks"):
         st.html(checked)
 
@@ -98,25 +110,26 @@ def _runs() -> None:
     runs = resources.library().catalog.runs(limit=RUNS_COUNTED)
     if runs:
         working = at_work(resources.storage_settings().data_dir)
-        st.html('<h2 class="hl-head">Last runs</h2>')
+        st.html(f'<h2 class="hl-head">{t("Last runs")}</h2>')
         st.html(run_view.history_html(runs[:RUNS_SHOWN], at_work=working))
 
 
 def _speeds() -> None:
     known = SpeedLog(resources.storage_settings().data_dir).known()
     names = status_view.model_names(resources.models())
-    st.html('<h2 class="hl-head">Speeds measured here</h2>' + status_view.speeds_html(known, names))
+    head = f'<h2 class="hl-head">{t("Speeds measured here")}</h2>'
+    st.html(head + status_view.speeds_html(known, names))
     speed = status_view.ingest_speed(resources.library().catalog.runs(limit=RUNS_COUNTED))
     if speed:
-        st.html(status_view.facts_html({"Ingestion": speed}))
+        st.html(status_view.facts_html({t("Ingestion"): speed}))
 
 
 def _disk() -> None:
-    st.html('<h2 class="hl-head">Disk</h2>' + status_view.disk_html(resources.disk()))
+    st.html(f'<h2 class="hl-head">{t("Disk")}</h2>' + status_view.disk_html(resources.disk()))
 
 
 def _versions() -> None:
-    with st.expander("Versions"):
+    with st.expander(t("Versions")):
         st.html(status_view.facts_html(resources.versions()))
 
 
@@ -124,8 +137,9 @@ def _settings() -> None:
     settings = status_view.settings_in_effect(
         resources.storage_settings(), resources.app_settings(), status_view.IngestGiven()
     )
-    with st.expander("Settings in effect"):
-        st.html(
-            '<div class="hl-small">As this page was started. An empty ingestion setting stands '
-            "for its default; secrets are hidden.</div>" + status_view.settings_html(settings)
+    with st.expander(t("Settings in effect")):
+        told = t(
+            "As this page was started. An empty ingestion setting stands for its default; secrets "
+            "are hidden."
         )
+        st.html(f'<div class="hl-small">{told}</div>' + status_view.settings_html(settings))

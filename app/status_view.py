@@ -21,6 +21,7 @@ from app.health import Check
 from app.library_view import size_words
 from app.rendering import count_of, notice_html, sentence_html, text_html
 from app.speeds import Speeds
+from app.wording import t
 from storage.records import RunSummary
 
 _PACKAGES = (
@@ -92,12 +93,12 @@ def settings_in_effect(*groups: BaseSettings) -> list[Setting]:
 def _shown(name: str, value: object) -> str:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
-        return "set, hidden" if value else ""
+        return t("set, hidden") if value else ""
     text = str(value)
     if text and name.rpartition("_")[2] in _SECRET:
-        return "set, hidden"
+        return t("set, hidden")
     if text and name == "on_failure":
-        return "set, hidden: an address or command may hold a secret"
+        return t("set, hidden: an address or command may hold a secret")
     return without_secrets(text)
 
 
@@ -158,9 +159,9 @@ def _tesseract() -> str:
             [command, "--version"], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return "does not start"
+        return t("does not start")
     words = done.stdout.split()
-    return words[1] if len(words) > 1 else "unknown"
+    return words[1] if len(words) > 1 else t("unknown")
 
 
 def ingest_speed(runs: Sequence[RunSummary]) -> str:
@@ -172,9 +173,13 @@ def ingest_speed(runs: Sequence[RunSummary]) -> str:
         return ""
     chunks = sum(run.embedded for run in counted) / seconds
     pages = sum(run.pages for run in counted) / seconds
-    return (
-        f"{chunks:,.1f} chunks embedded a second, {pages:,.1f} pages read a second, all of a run "
-        f"counted; {count_of(len(counted), 'run')} with at least {_ENOUGH_CHUNKS} chunks"
+    return t(
+        "{chunks} chunks embedded a second, {pages} pages read a second, all of a run counted; "
+        "{runs} with at least {least} chunks",
+        chunks=f"{chunks:,.1f}",
+        pages=f"{pages:,.1f}",
+        runs=count_of(len(counted), "run"),
+        least=_ENOUGH_CHUNKS,
     )
 
 
@@ -199,15 +204,21 @@ def connections_html(found: list[Connection]) -> str:
         f"<td><bdi>{text_html(connection.where)}</bdi></td>"
         f'<td data-name=""><span class="hl-badge hl-badge-'
         f'{"warn" if connection.leaves else "ok"}">'
-        f"{'leaves this machine' if connection.leaves else 'this machine'}</span></td>"
+        f"{t('leaves this machine') if connection.leaves else t('this machine')}</span></td>"
         f'<td class="hl-wrap">{text_html(connection.when)}</td></tr>'
         for connection in found
     )
+    return notice_html(
+        "warn" if leaves else "info", t("Outbound connections"), summary(found)
+    ) + table_html((t("What"), t("Where"), t("Reach"), t("For")), rows)
+
+
+def table_html(heads: Sequence[str], rows: str) -> str:
+    """A table of these columns; `rows` are its rows as HTML."""
+    cells = "".join(f'<th scope="col">{text_html(head)}</th>' for head in heads)
     return (
-        notice_html("warn" if leaves else "info", "Outbound connections", summary(found))
-        + '<div class="hl-list"><table class="hl-docs hl-plain"><thead><tr>'
-        '<th scope="col">What</th><th scope="col">Where</th><th scope="col">Reach</th>'
-        f'<th scope="col">For</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<div class="hl-list"><table class="hl-docs hl-plain"><thead><tr>{cells}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -218,10 +229,12 @@ def disk_html(use: DiskUse) -> str:
         for name, size in use.parts
     )
     total = sum(size for _, size in use.parts)
-    return (
-        f"<div>{size_words(total)} used, {size_words(use.free)} free on that disk.</div>"
-        f'<table class="hl-docs hl-plain"><tbody>{rows}</tbody></table>'
+    told = t(
+        "{used} used, {free} free on that disk.",
+        used=size_words(total),
+        free=size_words(use.free),
     )
+    return f'<div>{told}</div><table class="hl-docs hl-plain"><tbody>{rows}</tbody></table>'
 
 
 def settings_html(settings: Sequence[Setting]) -> str:
@@ -229,15 +242,15 @@ def settings_html(settings: Sequence[Setting]) -> str:
     rows = "".join(
         f'<tr><td><code>{setting.name}</code></td><td class="hl-wrap"><bdi>'
         f"{text_html(setting.value) or '–'}</bdi></td><td>"
-        + ('<span class="hl-badge hl-badge-warn">given</span>' if setting.given else "default")
+        + (
+            f'<span class="hl-badge hl-badge-warn">{t("given")}</span>'
+            if setting.given
+            else t("default")
+        )
         + "</td></tr>"
         for setting in settings
     )
-    return (
-        '<div class="hl-list"><table class="hl-docs hl-plain"><thead><tr><th scope="col">Setting'
-        '</th><th scope="col">In effect</th><th scope="col">From</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    return table_html((t("Setting"), t("In effect"), t("From")), rows)
 
 
 def speeds_html(known: Mapping[tuple[str, int], Speeds], names: Mapping[str, str]) -> str:
@@ -248,15 +261,16 @@ def speeds_html(known: Mapping[tuple[str, int], Speeds], names: Mapping[str, str
         for (model, window), speeds in sorted(known.items())
     )
     if not rows:
-        return (
-            '<div class="hl-small">No answer of a model has been measured yet: speeds are learned '
-            "from answers.</div>"
-        )
-    return (
-        '<div class="hl-list"><table class="hl-docs hl-plain"><thead><tr><th scope="col">Model'
-        '</th><th scope="col">Window</th><th scope="col">Reads, tokens a second</th>'
-        '<th scope="col">Writes, tokens a second</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+        none = t("No answer of a model has been measured yet: speeds are learned from answers.")
+        return f'<div class="hl-small">{none}</div>'
+    return table_html(
+        (
+            t("Model"),
+            t("Window"),
+            t("Reads, tokens a second"),
+            t("Writes, tokens a second"),
+        ),
+        rows,
     )
 
 
@@ -280,11 +294,13 @@ def _model_name(model: str, names: Mapping[str, str]) -> str:
     digest = model.removeprefix("sha256:")
     if digest[:12] in names:
         return names[digest[:12]]
-    return f"a model that is no longer installed ({digest[:12]})" if len(digest) == 64 else model
+    if len(digest) != 64:
+        return model
+    return t("a model that is no longer installed ({digest})", digest=digest[:12])
 
 
 def _rate(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:,.1f}"
+    return t("not measured") if value is None else f"{value:,.1f}"
 
 
 def model_names(models: Mapping[str, Any]) -> dict[str, str]:
