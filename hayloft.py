@@ -17,11 +17,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ask": ("app.cli_ask", "a cited answer with its receipt"),
     "warm": ("app.cli_warm", "let the model read what conversations begin with, ahead of time"),
     "ui": ("app.cli_ui", "the chat app in the browser"),
+    "users": ("app.cli_users", "the accounts that may use the page: add, list, change, delete"),
     "serve": ("app.cli_serve", "the HTTP API for other programs (OpenAI-compatible), and tokens"),
     "eval": ("evaluation.cli", "score search and answers on your questions; compare settings"),
     "models": ("app.cli_models", "chat models: windows, memory, what fits; pull and extend them"),
     "tokens": ("app.cli_tokens", "exact Qwen2 token counts"),
     "runs": ("ingest.cli_runs", "the history of ingestion runs: when, how long, why not"),
+    "saved": ("app.cli_saved", "saved answers, and which of them have expired"),
     "status": ("app.cli_status", "what is stored, the last runs, which services answer"),
     "doctor": ("app.cli_doctor", "what is wrong, and the command that mends it"),
 }
@@ -41,6 +43,7 @@ EXIT_CODES = """exit codes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a foreseen fault is one sentence on stderr."""
+    _fill_closed_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(_command_in(words))
     args = parser.parse_args(words)
@@ -50,6 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.data_dir:
         os.environ["HAYLOFT_DATA_DIR"] = args.data_dir
     return _run(args)
+
+
+def _fill_closed_streams() -> None:
+    """What a scheduler started us without (`>&-`) goes nowhere, and no file of ours takes its place.
+
+    The lowest free number is given to the next file that is opened: a database would become
+    standard output.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _parser(command: str | None) -> argparse.ArgumentParser:
@@ -109,6 +123,8 @@ def _run(args: argparse.Namespace) -> int:
 
     try:
         _start_logging(args.log_level)
+        if args.command == "ingest":
+            _sweep_rooms()
         code = int(importlib.import_module(COMMANDS[args.command][0]).run(args))
         sys.stdout.flush()
         return code
@@ -134,6 +150,17 @@ def _run(args: argparse.Namespace) -> int:
             raise
         print(f"hayloft: {settings}", file=sys.stderr)
         return 2
+
+
+def _sweep_rooms() -> None:
+    """Take the files of deleted conversations off the disk, so that the run forgets them.
+
+    Neither side knows the other: the conversations are the app's, the index the ingestion's.
+    """
+    from app.room_sweep import sweep_rooms
+    from storage.settings import StorageSettings
+
+    sweep_rooms(StorageSettings().data_dir)
 
 
 def _start_logging(level: str | None) -> None:

@@ -115,7 +115,9 @@ class Receipt:
     predicted_s: float | None = None
     """The wait that was predicted before, in seconds; None where no speed was known."""
     note: str = ""
-    """What else happened to the prompt: passages sent anew, turns dropped."""
+    """What else happened to the prompt: passages sent anew, turns dropped, another order."""
+    placement: str = "document"
+    """The order of the new passages: `document`, or by a measurement `start`, `end` or `edges`."""
 
     def to_json(self) -> dict[str, object]:
         """The receipt as `hayloft ask --json` prints it."""
@@ -135,6 +137,7 @@ class Receipt:
             "trusted_reason": self.trusted_reason,
             "predicted_s": self.predicted_s,
             "note": self.note,
+            "placement": self.placement,
         }
 
 
@@ -256,6 +259,8 @@ class ReadingProgress:
     """Pages read so far from which something was copied."""
     seconds_left: float | None
     """Of reading, predicted from what was measured so far; None before the first part."""
+    read_before: int = 0
+    """Of the pages read, those that an earlier session read: this one goes on from there."""
 
 
 AnswerEvent = SourcesFound | TextDelta | AnswerReady | ReadingProgress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -38,6 +38,7 @@ from app.api_responses import (
 from app.api_service import AWAY, LOADING, Service
 from app.api_tokens import ApiTokens
 from app.api_wire import Completion, model_card, model_list
+from app.people import User
 from app.plans import AUTO, EXTRACTIVE, Mode
 from storage.errors import HayloftError
 
@@ -67,17 +68,28 @@ ROUTES = (
 class Api:
     """The application, made of one service."""
 
-    def __init__(self, service: Service, tokens: ApiTokens, door: Door) -> None:
+    def __init__(
+        self,
+        service: Service,
+        tokens: ApiTokens,
+        door: Door,
+        standing: Callable[[str], User | None] | None = None,
+    ) -> None:
         self._service = service
         self._metrics = ApiMetrics()
         self.answers = RunningAnswers(told=self._metrics.answer)
-        self._app = self._guarded(tokens, door)
+        self._app = self._guarded(tokens, door, standing)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         await self._app(scope, receive, send)
 
-    def _guarded(self, tokens: ApiTokens, door: Door) -> ASGIApp:
+    def _guarded(
+        self,
+        tokens: ApiTokens,
+        door: Door,
+        standing: Callable[[str], User | None] | None,
+    ) -> ASGIApp:
         chat, models, model, search, health, live, ready, metrics = ROUTES
         inner: ASGIApp = Starlette(
             routes=[
@@ -98,7 +110,7 @@ class Api:
                 Exception: _told,
             },
         )
-        inner = Guard(inner, tokens, door)
+        inner = Guard(inner, tokens, door, standing)
         if door.origins:
             inner = CORSMiddleware(
                 inner,

@@ -9,13 +9,14 @@ origin was named.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.api_errors import ApiError
 from app.api_responses import error_response
-from app.api_tokens import ApiTokens
+from app.api_tokens import ApiTokens, Token
+from app.people import Role, User
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -66,8 +67,15 @@ class Door:
 class Guard:
     """An ASGI application that lets another one be asked only by those who may."""
 
-    def __init__(self, app: ASGIApp, tokens: ApiTokens, door: Door) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        tokens: ApiTokens,
+        door: Door,
+        standing: Callable[[str], User | None] | None = None,
+    ) -> None:
         self._app = app
+        self._standing = standing
         self._tokens = tokens
         self._door = door
         self._required = False
@@ -75,6 +83,8 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         try:
+            # Nobody, and what all may see, unless a token says whose it is.
+            scope["user"] = User("", Role.READER)
             scope["caller"] = self._caller(scope)
         except (ApiError, StorageError) as error:
             await error_response(error)(scope, receive, send)
@@ -124,10 +134,20 @@ class Guard:
         scheme, _, presented = headers.get("authorization", "").partition(" ")
         if scheme.casefold() != "bearer" or not presented.strip():
             raise _refused("You didn't provide a token.")
-        holder = self._tokens.holder(presented.strip())
-        if holder is None:
+        token = self._tokens.presented(presented.strip())
+        if token is None:
             raise _refused("Incorrect token provided.")
-        return holder
+        scope["user"] = self._user(token)
+        return token.name
+
+    def _user(self, token: Token) -> User:
+        """On whose behalf a token asks, and what it may do: no more than they may now."""
+        if not token.owner or self._standing is None:
+            return User(token.owner, token.role)
+        owner = self._standing(token.owner)
+        if owner is None:
+            raise _refused("The account that this token asks for is closed.")
+        return User(owner.name, min(token.role, owner.role))
 
 
 def is_loopback(address: str) -> bool:

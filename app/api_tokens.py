@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.people import Role
 from storage.errors import StorageError, UsageError
 from storage.json_lines import JsonLines
 
@@ -40,6 +41,10 @@ class Token:
     """SHA-256, in hexadecimal digits."""
     made_at: float
     """Seconds since the epoch."""
+    owner: str = ""
+    """The account on whose behalf it asks; empty: nobody's, so that it sees what all see."""
+    role: Role = Role.READER
+    """What it may do; no more than its owner may."""
 
 
 class ApiTokens:
@@ -57,7 +62,7 @@ class ApiTokens:
         self._read_as: tuple[int, ...] | None = None
         self._kept: tuple[Token, ...] = ()
 
-    def make(self, name: str) -> str:
+    def make(self, name: str, *, owner: str = "", role: Role = Role.READER) -> str:
         """Make a token and return it; it is not kept and cannot be shown again.
 
         Raises UsageError for a name that is taken or cannot be one.
@@ -70,7 +75,9 @@ class ApiTokens:
                     f"There is a token named {name} already. Revoke that one first, or give the "
                     "new one another name."
                 )
-            append({"event": "made", "name": name, "sha256": _digest(token), "at": self._clock()})
+            whose = {"owner": owner, "role": role.word} if owner or role != Role.READER else {}
+            made = {"event": "made", "name": name, "sha256": _digest(token), "at": self._clock()}
+            append(made | whose)
         return token
 
     def revoke(self, name: str) -> None:
@@ -94,7 +101,12 @@ class ApiTokens:
             return self._kept
 
     def holder(self, presented: str) -> str | None:
-        """The name of the token that was presented; None for one that does not count.
+        """The name of the token that was presented; None for one that does not count."""
+        token = self.presented(presented)
+        return token.name if token else None
+
+    def presented(self, presented: str) -> Token | None:
+        """The token that was presented; None for one that does not count.
 
         Takes the same time whichever token it is or nearly is.
         """
@@ -102,7 +114,7 @@ class ApiTokens:
         found = None
         for token in self.all():
             if hmac.compare_digest(token.digest, digest):
-                found = token.name
+                found = token
         return found
 
     def _state(self) -> tuple[int, ...] | None:
@@ -126,13 +138,23 @@ def _standing(records: list[dict[str, Any]]) -> tuple[Token, ...]:
         if record.get("event") == "revoked":
             tokens.pop(name, None)
         elif record.get("event") == "made" and isinstance(record.get("sha256"), str):
-            tokens[name] = Token(name, record["sha256"], _moment(record))
+            owner, role = record.get("owner", ""), _role(record)
+            # A line that cannot be read whole gives no rights.
+            if isinstance(owner, str) and role is not None:
+                tokens[name] = Token(name, record["sha256"], _moment(record), owner, role)
     return tuple(tokens.values())
 
 
 def _moment(record: Mapping[str, Any]) -> float:
     at = record.get("at")
     return float(at) if isinstance(at, int | float) else 0.0
+
+
+def _role(record: Mapping[str, Any]) -> Role | None:
+    try:
+        return Role.named(str(record.get("role", Role.READER.word)))
+    except KeyError:
+        return None
 
 
 def _sound(name: str) -> str:

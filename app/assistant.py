@@ -25,7 +25,7 @@ from app.extractive import MIN_SUPPORT, Extract, extract
 from app.find import Finder
 from app.followup import RULES, FollowUp, follow_up
 from app.modes import Planner, Situation, Whole
-from app.plans import AUTO, DOCUMENTS, PASSAGES, READ_ALL, Mode, Option, Plan
+from app.plans import AUTO, DOCUMENTS, PASSAGES, READ_ALL, Mode, Plan, Unfit
 from app.plans import EXTRACTIVE as QUOTING
 from app.quotes import find_quote
 from app.reading import Reading, read, searched_for
@@ -76,7 +76,9 @@ class _Found:
 class Assistant:
     """Answers questions about one library, with a chat model or by quoting (model None).
 
-    `longer` finds the copy of a model with the long window, if there is one.
+    `longer` finds the copy of a model with the long window, if there is one. `wish` is what the
+    reader asks of every answer, such as its length: it stands behind the question in the turn's
+    own message, so that no prompt begins differently for it.
     """
 
     def __init__(
@@ -87,11 +89,13 @@ class Assistant:
         settings: AppSettings,
         *,
         longer: Callable[[ChatModel], ChatModel | None] | None = None,
+        wish: str = "",
     ) -> None:
         self._library = library
         self._finder = finder
         self._model = model
         self._settings = settings
+        self._wish = wish
         self._planner = Planner(library, settings, longer)
 
     @property
@@ -138,7 +142,23 @@ class Assistant:
         if self._model is None:
             return self._planner.plan((), QUOTING, scope)
         asked = _Question(question, tuple(history), scope, time.perf_counter())
-        return self._weighed(self._model, asked, mode)[1]
+        _, plan, _, now = self._weighed(self._model, asked, mode)
+        if done := self.read_so_far(question, history=history, scope=scope)[0]:
+            plan = self._planner.with_option(plan, self._planner.read_all_option(now, done))
+        return plan
+
+    def read_so_far(
+        self, question: str, *, history: Sequence[Turn] = (), scope: Scope = EVERYTHING
+    ) -> tuple[int, int]:
+        """Pages that an earlier reading for this question has read, and all there are to read."""
+        if self._model is None:
+            return 0, 0
+        from app.read_all import read_so_far
+
+        turns = [turn for turn in history if turn.question]
+        return read_so_far(
+            self._library, self._model, self._settings, question, history=turns, scope=scope
+        )
 
     def outlook(self, history: Sequence[Turn], scope: Scope) -> Plan:
         """What each mode would roughly cost a question that is not typed yet."""
@@ -146,9 +166,7 @@ class Assistant:
             return self._planner.plan((), QUOTING, scope)
         now = self._planner.situation("", history, scope, self._model)
         options = [
-            self._planner.documents_option(now, self._planner.whole(now))
-            if not scope.is_everything
-            else Option(DOCUMENTS, "whole documents", why_not="choose documents first"),
+            self._planner.documents_option(now, self._planner.whole(now)),
             self._planner.passages_outlook(now),
             self._planner.read_all_option(now),
         ]
@@ -161,11 +179,11 @@ class Assistant:
         if plan.chosen == DOCUMENTS:
             if not isinstance(whole, Whole):
                 raise PromptTooLong(
-                    f"The documents cannot be read whole: {whole}. Choose fewer documents, or "
-                    "take the mode `passages` or `read-all`."
+                    f"The documents cannot be read whole: {whole.words()}. Choose fewer "
+                    "documents, or take the mode `passages` or `read-all`."
                 )
             if whole.model is not now.model:
-                now = self._planner.situation(asked.text, asked.history, asked.scope, whole.model)
+                now = self._situation(asked, whole.model)
             follow = FollowUp(asked.text, asked.text)
             built = self._built_whole(now, whole)
             option = plan.option(DOCUMENTS)
@@ -192,7 +210,7 @@ class Assistant:
             began = time.perf_counter()
             # The reading took the server's cache, and left it with its last part.
             self._planner.note_reading(model)
-            now = self._planner.situation(asked.text, asked.history, asked.scope, model)
+            now = self._situation(asked, model)
             built = self._built(now, reading)
             plan = self._planner.plan(
                 [self._planner.built_option(now, READ_ALL, built)], READ_ALL, asked.scope
@@ -211,14 +229,18 @@ class Assistant:
             write=answer,
         )
 
+    def _situation(self, asked: _Question, model: ChatModel) -> Situation:
+        worded = f"{asked.text}\n\n{self._wish}" if self._wish else asked.text
+        return self._planner.situation(worded, asked.history, asked.scope, model)
+
     def _weighed(
         self, model: ChatModel, asked: _Question, mode: Mode
-    ) -> tuple[Whole | str, Plan, _Found | None, Situation]:
+    ) -> tuple[Whole | Unfit, Plan, _Found | None, Situation]:
         """What there is to choose from, the choice, and what was found on the way."""
         planner = self._planner
-        now = planner.situation(asked.text, asked.history, asked.scope, model)
+        now = self._situation(asked, model)
         named = not asked.scope.is_everything
-        whole: Whole | str = "not chosen"
+        whole: Whole | Unfit = Unfit("unchosen")
         options = []
         if named or mode == DOCUMENTS:
             whole = planner.whole(now, planner.front(now))
@@ -240,6 +262,8 @@ class Assistant:
 
     def _found(self, now: Situation, asked: _Question, *, rules_only: bool) -> _Found:
         """The passages for a question, its follow-up made whole first."""
+        budget = now.budget
+        prompt.check_question(now.question, room=budget.room, count_text=now.model.count_text)
         how = self._settings.followups
         follow = follow_up(
             asked.text,
@@ -265,6 +289,7 @@ class Assistant:
             count=now.model.count,
             count_text=now.model.count_text,
             front=self._planner.front(now),
+            depths=now.budget.depths,
         )
 
     def _built_whole(self, now: Situation, whole: Whole) -> prompt.Prompt:
@@ -295,7 +320,7 @@ class Assistant:
 
     def _nothing(self, asked: FollowUp, scope: Scope, found_s: float) -> Iterator[AnswerEvent]:
         text = NOTHING_FOUND
-        if self._library.catalog.counts().documents == 0:
+        if self._library.catalog.counts().documents == 0 and not scope.room:
             text = EMPTY_LIBRARY
         elif not scope.is_everything:
             with self._library.catalog.snapshot() as snapshot:
@@ -376,14 +401,14 @@ class Assistant:
         """The citation with the other places of its passage; with a quote, where that stands."""
         also = []
         for place in hit.also:
-            page = self._library.catalog.page(place.document_id, place.page)
+            page = self._library.catalog.page(place.document_id, place.page, room=hit.room)
             if page is not None and (not citation.quote or find_quote(citation.quote, page.text)):
                 also.append(place)
         return replace(citation, also=tuple(also))
 
     def _page_text(self, hit: Hit) -> str:
         """The page as the catalog has it now; the passage itself where the page is gone."""
-        page = self._library.catalog.page(hit.document_id, hit.page)
+        page = self._library.catalog.page(hit.document_id, hit.page, room=hit.room)
         return page.text if page is not None else hit.text
 
 

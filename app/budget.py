@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.calibration import trusted_window
+from app.calibration import UNMEASURED_DEPTHS, trusted_window
 from app.chat import ChatModel, PromptTooLong
 from app.ollama_chat import OllamaChat
 from app.ollama_server import find_model, installed_models
+from app.placement import Measured
 from app.settings import AppSettings
 
 
@@ -26,6 +27,8 @@ class Budget:
     """The most tokens of a prompt."""
     model: str
     """The model's digest, or its name where its server tells none."""
+    depths: Measured = UNMEASURED_DEPTHS
+    """How the model reads the depths of a prompt."""
 
 
 def budget_of(model: ChatModel, settings: AppSettings, data_dir: Path) -> Budget:
@@ -42,7 +45,7 @@ def budget_of(model: ChatModel, settings: AppSettings, data_dir: Path) -> Budget
             f"The {reserve:,} tokens kept for the answer fill the window: {trusted.tokens:,} are "
             f"trusted of {window:,}. Lower HAYLOFT_RESERVE, or raise HAYLOFT_WINDOW."
         )
-    return Budget(window, trusted.tokens, trusted.reason, reserve, room, name)
+    return Budget(window, trusted.tokens, trusted.reason, reserve, room, name, trusted.depths)
 
 
 def digest_of(model: ChatModel) -> str:

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from app.placement import DepthProfile, Measured, profile_from
+
 log = logging.getLogger(__name__)
 
 RUNS = Path("evaluations", "niah")
@@ -28,7 +30,7 @@ UNMEASURED = 32_768
 
 RENEW = "hayloft eval niah run"
 
-PLACEMENTS = ("document", "start", "end", "edges")
+UNMEASURED_DEPTHS = Measured()
 
 _SCHEMA = 1
 _SHA256 = "sha256:"
@@ -59,12 +61,13 @@ class Calibration:
     shortest: int
     complete: bool
     """True where every measured length held."""
-    placement: str = "document"
-    """Where the best passages are read best: one of PLACEMENTS."""
+    profiles: tuple[DepthProfile, ...] = ()
+    """How well each third of the depths was read, by length."""
 
     def to_json(self) -> dict[str, Any]:
         """The record as the run's folder keeps it."""
-        return {"schema": _SCHEMA, **asdict(self)}
+        profiles = [profile.to_json() for profile in self.profiles]
+        return {"schema": _SCHEMA, **asdict(self), "profiles": profiles}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,8 @@ class TrustedWindow:
     command: str = RENEW
     """What measures, or measures again."""
     run: str = ""
-    placement: str = "document"
+    depths: Measured = UNMEASURED_DEPTHS
+    """What passages are placed by; nothing unless it was measured of exactly this."""
 
 
 def trusted_window(
@@ -116,7 +120,7 @@ def trusted_window(
         stale=found.stale,
         measured=False,
         run=found.run,
-        placement=found.placement,
+        depths=found.depths,
     )
 
 
@@ -163,10 +167,13 @@ def _record(data: Mapping[str, Any]) -> Calibration | None:
     for name, types in wanted.items():
         if name not in data or not isinstance(data[name], types):
             return None
-    order = data.get("placement", "document")
+    told = data.get("profiles")
+    read = [profile_from(one) for one in told] if isinstance(told, list) else []
+    # One that cannot be read leaves passages in their order; the window is measured all the same.
+    profiles = tuple(one for one in read if one is not None)
     known = {name: data[name] for name in wanted}
     known["digest"] = str(known["digest"]).removeprefix(_SHA256)
-    return Calibration(**known, placement=order if order in PLACEMENTS else "document")
+    return Calibration(**known, profiles=profiles if len(profiles) == len(read) else ())
 
 
 def _is_of(record: Calibration, digest: str, window: int, kv_type: str) -> bool:
@@ -199,7 +206,7 @@ def _measured(record: Calibration, window: int) -> TrustedWindow:
         stale=False,
         measured=True,
         run=record.run,
-        placement=record.placement,
+        depths=Measured(record.run, record.profiles),
     )
 
 

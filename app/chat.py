@@ -43,7 +43,14 @@ class ModelCrashed(ChatModelError):
 
 
 class PromptTooLong(ChatModelError):
-    """The prompt does not fit the served window. Nothing was cut."""
+    """The prompt does not fit the served window. Nothing was cut.
+
+    `window` is what the server serves, where it is the server that refused and says so.
+    """
+
+    def __init__(self, message: str, *, window: int | None = None) -> None:
+        super().__init__(message)
+        self.window = window
 
 
 class PromptTruncated(ChatModelError):

@@ -184,12 +184,15 @@ def parse_fault(status: int, body: object) -> Fault:
 
 def too_long(server: Server, model: str, fault: Fault) -> PromptTooLong:
     """The error for a prompt that the server refused as a whole."""
-    sizes = ""
+    sizes, what_to_do = "", "Choose fewer documents or passages, or a model with a larger window."
     if fault.prompt_tokens and fault.window:
         sizes = f" ({fault.prompt_tokens:,} tokens, window {fault.window:,})"
+    if fault.window:
+        what_to_do = "Ask again: the next prompt is made for that window."
     return PromptTooLong(
         f"{server.here} refused the prompt: it does not fit the window of {model}{sizes}. "
-        "Nothing was cut. Choose fewer documents or passages, or a model with a larger window."
+        f"Nothing was cut. {what_to_do}",
+        window=fault.window,
     )
 
 

@@ -11,20 +11,24 @@ escapes it.
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app import (
+    composer_page,
     mode_page,
+    note_page,
     reader_page,
     receipt_bar,
     rendering,
     resources,
     scope_page,
     sidebar_page,
+    suggestions_page,
     turn_page,
 )
 from app.answers import numbers_of
@@ -37,7 +41,8 @@ from app.conversations import (
     StoredTurn,
 )
 from app.page_style import style_sheet
-from app.plans import duration
+from app.plans import READ_ALL, duration
+from app.wording import t
 from storage.errors import HayloftError
 
 if TYPE_CHECKING:
@@ -72,36 +77,65 @@ def _draw() -> None:
     if counts.documents:
         resources.warm_up()
 
+    if suggested := suggestions_page.clicked(conversation_id):
+        _submit(conversation_id, suggested)
     answer = resources.live_answers().get(conversation_id)
+    suggestions_page.watch(answer)
     _conversation(conversation_id, answer)
-    if not counts.documents:
+    own = composer_page.look(conversation_id)
+    if not (counts.documents or own.files):
         _empty_library(counts)
     elif conversation_id is None:
         _welcome(counts)
 
-    if counts.documents:
+    busy = answer is not None and not answer.settled
+    if own.files:
+        resources.warm_up()
+    composer_page.show(conversation_id, own, counts.documents, _ask, busy=busy)
+    if counts.documents or own.read:
         scope_page.show_line(conversation_id)
         mode_page.show(conversation_id)
-    busy = answer is not None and not answer.settled
-    asked = st.chat_input(
-        "Answering…"
-        if busy
-        else "Ask your documents"
-        if counts.documents
-        else "Add documents first",
-        key="question",
-        disabled=busy or not counts.documents,
-    )
+    sent = composer_page.composer(busy, own, counts.documents)
     if refused := st.session_state.pop("refused", ""):
         st.html(rendering.notice_html("warn", "Not asked", refused))
-    if asked is not None:
-        _submit(conversation_id, asked)
+    if sent is not None:
+        _sent(conversation_id, sent, own, counts.documents)
     turn_page.show_dialog(conversation_id)
+    note_page.show_dialog(conversation_id)
     reader_page.show(conversation_id)
     turn_page.scroll()
 
 
 # --- asking -------------------------------------------------------------------------------------
+
+
+def _sent(conversation_id: str | None, sent: Any, own: composer_page.Own, documents: int) -> None:
+    """What came from the composer: files to read first, a question, or both."""
+    question = composer_page.submit(
+        conversation_id, sent, own, begin=_begin, most=LONGEST_QUESTION
+    )
+    if question is None:
+        st.rerun()
+    if question.strip() and not (documents or own.read):
+        st.session_state["refused"] = t(
+            "There is nothing to ask yet. Drop a file into the field below, or add documents to "
+            "the library."
+        )
+        st.rerun()
+    _submit(conversation_id, question)
+
+
+def _begin(title: str) -> str:
+    """Begin a conversation with what was chosen before it, and go to it."""
+    store = resources.store()
+    conversation_id = store.create(
+        rendering.conversation_title(title), scope_page.scope_of(None)
+    )
+    store.set_mode(conversation_id, mode_page.mode_of(None) or "")
+    scope_page.forget_draft()
+    mode_page.forget_draft()
+    sidebar_page.open_conversation(conversation_id)
+    return conversation_id
 
 
 def _submit(conversation_id: str | None, asked: str, instead_of: int | None = None) -> None:
@@ -130,11 +164,8 @@ def _ask(conversation_id: str | None, question: str, instead_of: int | None = No
         scope = scope_page.scope_of(conversation_id)
         scope_page.check(scope)
         if conversation_id is None:
-            conversation_id = store.create(rendering.conversation_title(question), scope)
-            store.set_mode(conversation_id, mode_page.mode_of(None) or "")
-            scope_page.forget_draft()
-            mode_page.forget_draft()
-            sidebar_page.open_conversation(conversation_id)
+            conversation_id = _begin(question)
+        suggestions_page.cancel(conversation_id)
         history = store.history(conversation_id, before=instead_of)
         mode = mode_page.mode_of(conversation_id)
         resources.live_answers().start(
@@ -173,6 +204,8 @@ def _conversation(conversation_id: str | None, answer: LiveAnswer | None) -> Non
                 _submit(conversation_id, edited, turn.turn_id)
         else:
             _turn(turn, told)
+    if answer is None:
+        suggestions_page.show(conversation_id, told.head)
     if answer is not None:
         _question(answer.question)
         if answer.settled:
@@ -211,10 +244,12 @@ def _turn(turn: StoredTurn, told: turn_page.Told) -> None:
                 turn.text, turn.turn_id, _numbers(turn), states, citations=cited
             )
             st.html(f'<div class="hl-answer">{text}</div>')
-        st.html(_foot(turn) + turn_page.actions_html(turn, told))
-        if told.head == turn.turn_id and turn.state in (STOPPED, INTERRUPTED, FAILED):
+        broken_off = told.head == turn.turn_id and turn.state in (STOPPED, INTERRUPTED, FAILED)
+        read, pages = _read_so_far(turn) if broken_off else (0, 0)
+        st.html(_foot(turn, read, pages) + turn_page.actions_html(turn, told))
+        if broken_off:
             st.button(
-                "Ask again",
+                t("Go on reading") if read else t("Ask again"),
                 key=f"again-{turn.turn_id}",
                 icon=":material/refresh:",
                 on_click=_ask,
@@ -222,10 +257,33 @@ def _turn(turn: StoredTurn, told: turn_page.Told) -> None:
             )
 
 
-def _foot(turn: StoredTurn) -> str:
-    """What there is to say under an answer: how it ended, its receipt, who wrote it."""
+def _read_so_far(turn: StoredTurn) -> tuple[int, int]:
+    """Pages that a reading of every page came to before it broke off, and all there are."""
+    mode = mode_page.mode_of(turn.conversation_id) or resources.app_settings().mode
+    if mode != READ_ALL:
+        return 0, 0
+    scope = scope_page.scope_of(turn.conversation_id)
+    return resources.read_so_far(
+        turn.conversation_id, turn.turn_id, turn.question, json.dumps(scope.to_json())
+    )
+
+
+def _foot(turn: StoredTurn, read: int = 0, pages: int = 0) -> str:
+    """What there is to say under an answer: how it ended, its receipt, who wrote it.
+
+    `read` of `pages` were read before a reading of every page broke off.
+    """
     parts: list[str] = []
-    if turn.state == STOPPED:
+    if turn.state in (STOPPED, INTERRUPTED) and read:
+        title = t("Stopped by you") if turn.state == STOPPED else t("Interrupted")
+        kept = t(
+            "{read} of {pages} pages are read, and what they held is kept. Go on to have the "
+            "others read.",
+            read=f"{read:,}",
+            pages=f"{pages:,}",
+        )
+        parts.append(rendering.notice_html("warn", title, kept))
+    elif turn.state == STOPPED:
         parts.append(
             rendering.notice_html(
                 "warn", "Stopped by you", "The answer is incomplete; its quotes were not checked."
@@ -322,7 +380,10 @@ def _waiting(now: Snapshot) -> str:
             pages = f"{now.progress.pages_read:,} of {now.progress.pages:,} pages read"
             left = now.progress.seconds_left
             more = f", about {duration(left)} left" if left else ""
-            return f"{pages}, {now.progress.found:,} had something{more}…{clock}"
+            said = f"{pages}, {now.progress.found:,} had something{more}…{clock}"
+            if before := now.progress.read_before:
+                return t("Going on after {n} pages.", n=f"{before:,}") + f" {said}"
+            return said
         return f"Looking through your documents…{clock}"
     option = now.plan.option(now.mode) if now.plan else None
     what = rendering.count_of(len(now.hits), "passage")
@@ -391,9 +452,13 @@ def _empty_library(counts: LibraryCounts) -> None:
         rendering.notice_html(
             "info",
             "Add documents",
-            "Drop files on the page Library, or have a folder read, subfolders included: run this "
-            "in a terminal. The page goes on by itself when the first document is there."
-            f"{set_aside}",
+            t(
+                "Drop a file into the field below and ask about it: only that conversation sees "
+                "it. For everybody, drop files on the page Library, or have a folder read, "
+                "subfolders included: run this in a terminal. The page goes on by itself when the "
+                "first document is there."
+            )
+            + set_aside,
             ingest_command(),
         )
     )

@@ -1,30 +1,21 @@
-"""Citations of an answer that a language model wrote: marks, claims and proved quotes."""
+"""Citations of an answer that a language model wrote: each claim with the quote that proves it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from app.answers import Citation, Near, numbers_of
+from app.claims import Claim, claims_of, marks_of, quoted_spans, without_marks
 from app.near_quotes import NearIndex
 from app.quotes import PageIndex, fold_character
-from app.sentences import sentences
 from storage.records import Hit
 
-# [1], [1, 2], [1][3], [1-3], [^1], 【1】, 【1†source】. A year in brackets is no mark.
-_MARK = re.compile(
-    r"[\[【［]\s*\^?\d{1,3}(?:\s*(?:[,;，、；]|[-–—])\s*\^?\d{1,3})*\s*(?:†[^\]】］\n]{0,80})?[\]】］]"
-)
-_RANGE = re.compile(r"(\d{1,3})\s*[-–—]\s*\^?(\d{1,3})|(\d{1,3})")
-# Quotation marks in pairs, each kind with its own closing mark; a pair of the
-# same kind may stand within (“… “…” …”) where opening and closing differ.
-_PAIRS = {"“": "”", "«": "»", "„": "“”", "「": "」", "『": "』", "‹": "›"}
-_STRAIGHT = re.compile(r"(?<![^\s(\[—–-])\"([^\"\n]{2,2000})\"(?![^\W_])")
 _UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _TOKEN = re.compile(rf"[{_UNSPACED}]|\d+(?:[.,]\d+)*|[^\W\d_{_UNSPACED}]+|[^\w\s]|_")
-_MAX_RANGE = 20
 
 # Figures of a claim; not the numbers in names (10-K, Q3, 3M, 1st).
 _FIGURE = re.compile(r"(?<![\w.,])(?<![^\W\d_][-‐–])(?>\d+(?:[.,]\d+)*)(?![-‐–]?[^\W\d_])")
@@ -36,27 +27,6 @@ _CLAIM_EDGES = " \t\r\n.,;:!?…*_#>|-–—。，、；：！？"
 _MIN_WORDS = 4.0
 _MIN_WORDS_WITH_FIGURE = 2.0
 _MIN_WORDS_QUOTED = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    start: int
-    end: int
-    numbers: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The words that one group of marks vouches for, as spans of the answer."""
-
-    near: tuple[int, int]
-    """From the previous mark of the sentence, or its beginning, to the mark."""
-    sentence: tuple[int, int]
-    """All of the sentence up to the mark."""
-    numbers: tuple[int, ...]
-    mark: tuple[int, int] = (0, 0)
-    place: int = -1
-    """Which of the answer's sentences it stands in; -1: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +83,13 @@ def cite(
     left out: `unknown_marks` names them. `page_text` is asked once for each page.
     `numbers` are those of the passages; empty: they count from 1.
     """
-    quoted = _quoted_spans(answer_text)
+    quoted = quoted_spans(answer_text)
     sources: dict[tuple[int, int], _Source] = {}
     found: dict[Citation, None] = {}
     passages = dict(zip(numbers_of(tuple(hits), tuple(numbers)), hits, strict=True))
     claims = [
         (claim, [passages[number] for number in claim.numbers if number in passages])
-        for claim in claims_of(answer_text, quoted)
+        for claim in claims_of(answer_text, passages, quoted)
     ]
     together: dict[tuple[int, int], list[Hit]] = {}
     for claim, cited in claims:
@@ -127,13 +97,17 @@ def cite(
     for hit in chain.from_iterable(together.values()):
         if (hit.version_id, hit.page) not in sources:
             sources[hit.version_id, hit.page] = _Source(page_text(hit))
+    # What belongs to quotations and marks is no figure of a claim's own.
+    apart = sorted([*quoted, *(claim.mark for claim, _ in claims)])
     for claim, _ in claims:
-        strays = _strays(answer_text, claim, quoted, together[claim.near], sources)
+        strays = _strays(answer_text, claim, apart, together[claim.near], sources)
         for number in claim.numbers:
             if number in passages:
                 hit = passages[number]
                 source = sources[hit.version_id, hit.page]
-                found[_citation(answer_text, claim, quoted, number, hit, source, strays)] = None
+                whole = _own_words(answer_text, claim, passages)
+                proof = _citation(answer_text, claim, whole, quoted, number, hit, source, strays)
+                found[proof] = None
     return tuple(found)
 
 
@@ -158,7 +132,7 @@ def unknown_marks(answer_text: str, n: int, numbers: Sequence[int] = ()) -> tupl
     `numbers` are those of the passages where they do not count from 1.
     """
     known = set(numbers) or set(range(1, n + 1))
-    marks = _marks(answer_text, _quoted_spans(answer_text))
+    marks = marks_of(answer_text, known, quoted_spans(answer_text))
     return tuple(
         sorted({number for mark in marks for number in mark.numbers if number not in known})
     )
@@ -167,6 +141,7 @@ def unknown_marks(answer_text: str, n: int, numbers: Sequence[int] = ()) -> tupl
 def _citation(
     answer: str,
     claim: Claim,
+    whole: str,
     quoted: Sequence[tuple[int, int]],
     number: int,
     hit: Hit,
@@ -176,7 +151,6 @@ def _citation(
     wording = _wording(answer, claim, quoted, source)
     quote = answer[wording[0] : wording[1]].strip() if wording else ""
     if not (wording and _is_quotation(wording, quoted)):
-        whole = _own_words(answer, claim)
         wants_all = bool(strays) or _has_more_figures(whole, quote)
         near = source.nearest(whole, hit) if wants_all else None
         # "$8,783 million in 2018" may be made of words that all stand on the
@@ -211,21 +185,21 @@ def _is_quotation(wording: tuple[int, int], quoted: Sequence[tuple[int, int]]) -
     return any(start <= wording[0] and wording[1] <= end for start, end in quoted)
 
 
-def _own_words(answer: str, claim: Claim) -> str:
+def _own_words(answer: str, claim: Claim, known: Container[int]) -> str:
     """The claim without list marks and the punctuation around it."""
     text = answer[claim.near[0] : claim.near[1]]
     begun = _ITEM.match(text)
-    return _MARK.sub("", text[begun.end() if begun else 0 :]).strip(_CLAIM_EDGES)
+    return without_marks(text[begun.end() if begun else 0 :], known).strip(_CLAIM_EDGES)
 
 
 def _strays(
     answer: str,
     claim: Claim,
-    quoted: Sequence[tuple[int, int]],
+    apart: Sequence[tuple[int, int]],
     cited: Sequence[Hit],
     sources: Mapping[tuple[int, int], _Source],
 ) -> tuple[str, ...]:
-    """The claim's figures outside its quotations that nothing it cites holds.
+    """The claim's figures outside quotations and marks that nothing it cites holds.
 
     What a document, its section and its page are called holds figures as well.
     """
@@ -233,8 +207,8 @@ def _strays(
     begun = _ITEM.match(answer, start, end)
     strays: dict[str, None] = {}
     for match in _FIGURE.finditer(answer, begun.end() if begun else start, end):
-        inside = any(first <= match.start() < last for first, last in quoted)
-        if inside or not cited or _is_in_mark(answer, match.start()):
+        before = bisect_right(apart, (match.start(), len(answer))) - 1
+        if not cited or (before >= 0 and match.start() < apart[before][1]):
             continue
         if not any(
             sources[hit.version_id, hit.page].holds_figure(match[0])
@@ -245,12 +219,6 @@ def _strays(
         ):
             strays[match[0]] = None
     return tuple(strays)
-
-
-def _is_in_mark(answer: str, place: int) -> bool:
-    begin = max(answer.rfind(sign, max(0, place - 40), place) for sign in "[【［")
-    mark = _MARK.match(answer, begin) if begin >= 0 else None
-    return mark is not None and mark.end() > place
 
 
 def _holds_figure(index: PageIndex, figure: str) -> bool:
@@ -282,125 +250,6 @@ def _wording(
         if inside:
             return inside[-1]
     return None
-
-
-def claims_of(answer: str, quoted: Sequence[tuple[int, int]] | None = None) -> list[Claim]:
-    """What each mark of an answer vouches for, in order."""
-    quoted = _quoted_spans(answer) if quoted is None else quoted
-    marks = _marks(answer, quoted)
-    text = _without(answer, marks)
-    spans = _whole_quotes(sentences(text), quoted)
-    claims: list[Claim] = []
-    last_end = 0
-    number = 0
-    for mark in marks:
-        # A mark at the head of a line vouches for what follows on it, any other
-        # for what stands before it, inside the full stop or behind it.
-        before = text[text.rfind("\n", 0, mark.start) + 1 : mark.start]
-        after = text[mark.end : (text.find("\n", mark.end) + 1 or len(text) + 1) - 1]
-        leads = not before.strip() and bool(after.strip())
-        if leads:
-            anchor = mark.end + len(after) - len(after.lstrip())
-        else:
-            anchor = len(text[: mark.start].rstrip()) - 1
-        while number + 1 < len(spans) and spans[number + 1][0] <= anchor:
-            number += 1
-        if anchor < 0 or not spans:
-            claims.append(Claim((0, 0), (0, 0), mark.numbers, (mark.start, mark.end)))
-            continue
-        start, end = spans[number]
-        sentence = (start, end if leads else min(end, mark.start))
-        near = sentence
-        if claims and last_end > start and not leads:
-            between = text[last_end : mark.start].strip(" ,;、，")
-            # [1][3] and [1], [3] vouch for the same words.
-            near = (last_end, sentence[1]) if between.strip(".!?。") else claims[-1].near
-        claims.append(Claim(near, sentence, mark.numbers, (mark.start, mark.end), number))
-        last_end = mark.end
-    return claims
-
-
-def claim_sentences(answer: str) -> list[tuple[int, int]]:
-    """The sentences of an answer, as `Claim.place` counts them."""
-    quoted = _quoted_spans(answer)
-    return _whole_quotes(sentences(_without(answer, _marks(answer, quoted))), quoted)
-
-
-def _without(answer: str, marks: Sequence[_Mark]) -> str:
-    """The answer with blanks for its marks, every other character in its place."""
-    parts, cursor = [], 0
-    for mark in marks:
-        parts += [answer[cursor : mark.start], " " * (mark.end - mark.start)]
-        cursor = mark.end
-    return "".join([*parts, answer[cursor:]])
-
-
-def _whole_quotes(
-    spans: Sequence[tuple[int, int]], quoted: Sequence[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """Sentences joined where a quotation runs over the boundary between them."""
-    joined: list[tuple[int, int]] = []
-    position = 0
-    for start, end in spans:
-        while position < len(quoted) and quoted[position][1] < start:
-            position += 1
-        inside = position < len(quoted) and quoted[position][0] < start
-        if joined and inside:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return joined
-
-
-def _marks(answer: str, quoted: Sequence[tuple[int, int]]) -> list[_Mark]:
-    """The marks of an answer in order; what stands inside a quotation belongs to the page."""
-    marks = []
-    position = 0
-    for match in _MARK.finditer(answer):
-        while position < len(quoted) and quoted[position][1] <= match.start():
-            position += 1
-        if position < len(quoted) and quoted[position][0] <= match.start():
-            continue
-        marks.append(_Mark(match.start(), match.end(), _numbers(match[0])))
-    return marks
-
-
-def _numbers(mark: str) -> tuple[int, ...]:
-    numbers: dict[int, None] = {}
-    for match in _RANGE.finditer(mark.split("†")[0]):
-        first = int(match[1] or match[3])
-        last = int(match[2] or match[3])
-        if not first <= last <= first + _MAX_RANGE:
-            numbers |= {first: None, last: None}
-            continue
-        numbers |= dict.fromkeys(range(first, last + 1))
-    return tuple(numbers)
-
-
-def _quoted_spans(answer: str) -> list[tuple[int, int]]:
-    """The insides of the outermost quotations, in order, without overlap."""
-    spans: list[tuple[int, int]] = []
-    opened: tuple[int, str, str] | None = None
-    depth = 0
-    for place, character in enumerate(answer):
-        if opened is None:
-            if character in _PAIRS:
-                opened, depth = (place + 1, character, _PAIRS[character]), 1
-        elif character in opened[2]:
-            depth -= 1
-            if not depth:
-                spans.append((opened[0], place))
-                opened = None
-        elif character == opened[1]:
-            depth += 1
-        elif answer.startswith("\n\n", place):
-            opened = None
-    straight = [match.span(1) for match in _STRAIGHT.finditer(answer)]
-    outer: list[tuple[int, int]] = []
-    for span in sorted(spans + straight):
-        if not outer or span[0] >= outer[-1][1]:
-            outer.append(span)
-    return outer
 
 
 def _tokens(text: str) -> list[_Token]:

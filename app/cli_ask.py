@@ -86,10 +86,13 @@ def _follow(assistant: Assistant, args: argparse.Namespace, scope: Scope) -> Ans
     from app.answers import AnswerReady, ReadingProgress, SourcesFound, TextDelta
     from app.rendering import plain
 
-    reading = False
+    reading = told = False
     for event in assistant.ask(args.question, scope=scope, mode=args.mode):
         if isinstance(event, SourcesFound) and event.plan is not None:
             print(event.plan.words(), file=sys.stderr, flush=True)
+        if isinstance(event, ReadingProgress) and not told:
+            print(_begins(event), file=sys.stderr, flush=True)
+            told = True
         if isinstance(event, ReadingProgress) and sys.stderr.isatty():
             sys.stderr.write(f"\r\x1b[K{_progress(event)}")
             sys.stderr.flush()
@@ -105,6 +108,16 @@ def _follow(assistant: Assistant, args: argparse.Namespace, scope: Scope) -> Ans
             sys.stdout.write(plain(event.text))  # no escape sequence reaches the terminal
             sys.stdout.flush()
     raise RuntimeError("the assistant ended without an answer")
+
+
+def _begins(event: ReadingProgress) -> str:
+    """What is about to be read; where an earlier reading had begun, what is left of it."""
+    if event.read_before:
+        return (
+            f"Going on with an earlier reading: {event.read_before:,} of {event.pages:,} pages "
+            "are read already"
+        )
+    return f"Reading {event.pages:,} page{'' if event.pages == 1 else 's'}"
 
 
 def _progress(event: ReadingProgress) -> str:
@@ -123,6 +136,8 @@ def _print_plan(plan: Plan, args: argparse.Namespace) -> None:
     for option in plan.options:
         mark = "→" if option.mode == plan.chosen else " "
         print(f"{mark} {option.mode:<10}  {option.words()}")
+        if option.placement:
+            print(f"{'':14}{option.placement}")
 
 
 def _print_foot(answer: Answer) -> None:

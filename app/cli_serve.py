@@ -9,9 +9,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from app.people import Role
 from storage.errors import UsageError
 
 if TYPE_CHECKING:
+    from app.accounts import Accounts
     from app.api_tokens import ApiTokens
     from app.settings import AppSettings
     from storage.settings import StorageSettings
@@ -44,6 +46,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     tokens = parser.add_mutually_exclusive_group()
     tokens.add_argument("--new-token", metavar="NAME", help="make a token, print it once, and end")
+    parser.add_argument(
+        "--owner", metavar="USER", help="with --new-token: the account on whose behalf it asks"
+    )
+    parser.add_argument(
+        "--role",
+        choices=[role.word for role in Role],
+        default=Role.READER.word,
+        help="with --new-token: what it may do, no more than its owner may (default: reader)",
+    )
     tokens.add_argument("--list-tokens", action="store_true", help="list the tokens, and end")
     tokens.add_argument(
         "--revoke-token", metavar="NAME", help="refuse a token from now on, and end"
@@ -60,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
     settings, storage = AppSettings(), StorageSettings()
     tokens = ApiTokens(storage.data_dir)
     if args.new_token is not None:
-        return _make(tokens, args)
+        return _make(tokens, args, storage)
+    if args.owner is not None:
+        raise UsageError("--owner goes with --new-token.")
     if args.revoke_token is not None:
         return _revoke(tokens, args)
     if args.list_tokens:
@@ -72,12 +85,18 @@ def _serve(
     args: argparse.Namespace, settings: AppSettings, storage: StorageSettings, tokens: ApiTokens
 ) -> int:
     from app.api_guard import Door, check_origins
+    from app.auth_settings import OFF, AuthSettings
 
     port = settings.serve_port if args.port is None else args.port
     if not 0 <= port <= 65535:
         raise UsageError(f"{port} is not a port: choose one from 1 to 65535, or 0 for a free one.")
     origins = tuple(origin.rstrip("/") for origin in args.cors_origin)
     door = Door(args.address or settings.serve_address, tuple(args.host_name), origins)
+    if AuthSettings().auth != OFF and not tokens.all():
+        raise UsageError(
+            "With HAYLOFT_AUTH the page asks who is there, and so does the API. Make a token "
+            "first: `hayloft serve --new-token NAME`."
+        )
     if not door.on_loopback and not tokens.all():
         raise UsageError(
             f"On {door.address} everyone in the network could read every document. Make a token "
@@ -92,6 +111,7 @@ def _serve(
     from app.api_service import Service
     from storage.library import Library
 
+    accounts = _accounts(storage)
     listener = listen(door.address, port)
     library = Library(storage)
     service = Service(library, settings)
@@ -109,18 +129,45 @@ def _serve(
 
     try:
         with AccessLog(storage.data_dir, storage.log_format):
-            ApiServer(Api(service, tokens, door), started).serve_on(listener)
+            standing = accounts.standing if accounts else None
+            ApiServer(Api(service, tokens, door, standing), started).serve_on(listener)
     finally:
+        if accounts:
+            accounts.close()
         listener.close()
         library.close()
     return 0
 
 
-def _make(tokens: ApiTokens, args: argparse.Namespace) -> int:
-    token = tokens.make(args.new_token)
+def _accounts(storage: StorageSettings) -> Accounts | None:
+    """The accounts, where there were ever any."""
+    from app.accounts import Accounts
+    from app.accounts_file import FILE
+
+    return Accounts(storage.data_dir) if (storage.data_dir / FILE).exists() else None
+
+
+def _owner(storage: StorageSettings, name: str) -> str:
+    """The name of an account as it is kept. Raises UsageError where there is none."""
+    accounts = _accounts(storage)
+    if accounts is None:
+        raise UsageError("There are no accounts. `hayloft users add NAME` makes one.")
+    try:
+        user = accounts.standing(name)
+    finally:
+        accounts.close()
+    if user is None:
+        raise UsageError(f"There is no account named {name}. `hayloft users list` names them.")
+    return user.name
+
+
+def _make(tokens: ApiTokens, args: argparse.Namespace, storage: StorageSettings) -> int:
+    owner = _owner(storage, args.owner) if args.owner else ""
+    token = tokens.make(args.new_token, owner=owner, role=Role.named(args.role))
     name = args.new_token.strip()
     if args.json:
-        print(json.dumps({"name": name, "token": token}, ensure_ascii=False), flush=True)
+        told = {"name": name, "token": token} | ({"owner": owner} if owner else {})
+        print(json.dumps(told, ensure_ascii=False), flush=True)
         return 0
     # The token alone on standard output, so that a script can take it from there.
     print(token, flush=True)
@@ -147,7 +194,10 @@ def _revoke(tokens: ApiTokens, args: argparse.Namespace) -> int:
 def _list(tokens: ApiTokens, args: argparse.Namespace) -> int:
     for token in tokens.all():
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(token.made_at))
-        _say(args, f"{made}  {token.name}", {"name": token.name, "made_at": token.made_at})
+        whose = f", for {token.owner} as {token.role.word}" if token.owner else ""
+        told = {"name": token.name, "made_at": token.made_at}
+        told |= {"owner": token.owner, "role": token.role.word} if token.owner else {}
+        _say(args, f"{made}  {token.name}{whose}", told)
     if not tokens.all() and not args.json:
         print("There are no tokens: only programs on this machine may ask.")
     return 0

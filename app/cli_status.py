@@ -7,6 +7,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from storage.counted import counted
+
 if TYPE_CHECKING:
     from storage.library import Library
     from storage.records import DocumentSummary, RunSummary
@@ -54,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
             model = str(exc)
         services = {"chroma": chroma_line(library.settings), "chat model": model}
         facts = _facts(library, services, runs=args.runs)
+        facts["saved_answers"] = _saved(library)
         if args.json:
             if args.documents:
                 facts["document_list"] = [
@@ -68,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _facts(library: Library, services: dict[str, str], *, runs: int) -> dict[str, Any]:
+    from storage.run_history import lately
+
     catalog = library.catalog
     counts = catalog.counts()
     identity = catalog.identity()
@@ -92,9 +97,17 @@ def _facts(library: Library, services: dict[str, str], *, runs: int) -> dict[str
         "last_ingested_at": counts.last_ingested_at,
         "embedder": identity.embedder if identity else None,
         "sources": [root for root, _ in catalog.sources()],
-        "runs": [_run_facts(run) for run in catalog.runs(limit=runs)],
+        "runs": [_run_facts(run) for run in lately(catalog, limit=runs)],
         "services": services,
     }
+
+
+def _saved(library: Library) -> dict[str, int]:
+    """How many answers are saved, and how many of them have expired."""
+    from app.cli_saved import everybodys
+
+    found = everybodys(library.settings.data_dir, library.catalog)
+    return {"saved": len(found), "expired": sum(one.verdict.expired for one in found)}
 
 
 def _run_facts(run: RunSummary) -> dict[str, Any]:
@@ -104,8 +117,8 @@ def _run_facts(run: RunSummary) -> dict[str, Any]:
 def _print(facts: dict[str, Any], library: Library, *, documents: bool, failures: bool) -> None:
     print(f"Library      {facts['data_dir']}")
     print(
-        f"Holds        {facts['documents']} documents, {facts['pages']} pages, "
-        f"{facts['chunks']} chunks"
+        f"Holds        {counted(facts['documents'], 'document')}, "
+        f"{counted(facts['pages'], 'page')}, {counted(facts['chunks'], 'chunk')}"
     )
     print(f"Fresh as of  {_moment(facts['last_ingested_at'])}")
     print(f"Embedder     {facts['embedder'] or 'none yet'}")
@@ -115,9 +128,15 @@ def _print(facts: dict[str, Any], library: Library, *, documents: bool, failures
         print(f"{name.capitalize():<12} {state}")
     for number, run in enumerate(facts["runs"]):
         print(f"{'Runs' if not number else '':<12} {_run_line(run)}")
+    if (saved := facts["saved_answers"])["saved"]:
+        more = " (`hayloft saved --check` lists them)" if saved["expired"] else ""
+        print(f"Saved        {saved['saved']} answers, {saved['expired']} expired{more}")
     aside = facts["failures"]
     if aside:
-        print(f"Set aside    {len(aside)} files" + ("" if failures else " (--failures lists them)"))
+        print(
+            f"Set aside    {counted(len(aside), 'file')}"
+            + ("" if failures else " (--failures lists them)")
+        )
     if failures:
         for failure in aside:
             print(f"  {failure['document']}: {failure['reason']}{_standing(failure)}")
@@ -142,10 +161,9 @@ def _standing(failure: dict[str, Any]) -> str:
 
 
 def _document_line(document: DocumentSummary) -> str:
-    unit = "pages" if document.paged else "sections"
     parts = [
-        f"{document.pages} {unit}",
-        f"{document.chunks} chunks",
+        counted(document.pages, "page" if document.paged else "section"),
+        counted(document.chunks, "chunk"),
         document.kind,
         document.language or "language unknown",
         f"{document.dated} (its file's date)" if document.dated_by == "file" else document.dated,
@@ -176,10 +194,13 @@ def _document_facts(document: DocumentSummary) -> dict[str, Any]:
 
 def _run_line(run: dict[str, Any]) -> str:
     took = ""
-    if run["finished_at"] is not None:
-        took = f" in {run['finished_at'] - run['started_at']:.0f} s"
+    if run["seconds"] is not None:
+        took = f" {'for' if run['outcome'] == 'running' else 'in'} {run['seconds']:.0f} s"
+    so_far = ""
+    if run["outcome"] == "running" and run["to_do"] is not None:
+        so_far = f"{run['done']:,} of {counted(run['to_do'], 'file')} so far, "
     line = (
-        f"{_moment(run['started_at'])}  {run['outcome']}{took}: {run['added']} added, "
+        f"{_moment(run['started_at'])}  {run['outcome']}{took}: {so_far}{run['added']} added, "
         f"{run['updated']} updated, {run['deleted']} deleted, {run['failed']} set aside"
     )
     return f"{line}. {run['message']}" if run["message"] else line

@@ -17,9 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from app.page_style import THEME
 from storage.errors import ServiceUnavailable, UsageError
+
+if TYPE_CHECKING:
+    from app.auth_settings import AuthSettings
 
 _READY_S = 90.0
 """Longest wait for the first answer; a cold disk needs about 10 s."""
@@ -45,7 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--share-without-login",
         action="store_true",
-        help="allow an address that others can reach; everyone there can read every document",
+        help="allow an address that others can reach although nobody signs in; everyone there can "
+        "read every document",
     )
     parser.add_argument(
         "--host-name",
@@ -59,17 +64,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted; 0 where it ended because it was told to."""
+    from app.auth_settings import OFF, AuthSettings
     from app.settings import AppSettings
     from storage.settings import StorageSettings
 
-    # The page's own process reads both again; a fault in them is better told here.
-    StorageSettings()
-    settings = AppSettings()
+    # The page's own process reads them again; a fault in them is better told here.
+    storage = StorageSettings()
+    settings, auth = AppSettings(), AuthSettings()
+    auth.check()
     address = args.address or settings.ui_address
     wanted = args.port or settings.ui_port
     if not 1 <= wanted <= 65535:
         raise UsageError(f"{wanted} is not a port: choose one from 1 to 65535.")
-    refuse_open_address(address, shared=args.share_without_login)
+    refuse_open_address(address, shared=args.share_without_login or auth.auth != OFF)
     port = free_port(address, wanted)
     if port != wanted:
         _say(
@@ -80,7 +87,13 @@ def run(args: argparse.Namespace) -> int:
     url = f"http://{_host_for_people(address)}:{port}"
     with _ending_on_signals() as told_to_end, tempfile.TemporaryFile() as complaints:
         child = subprocess.Popen(
-            command(address, port, args.host_name, upload_mb=settings.upload_mb),
+            command(
+                address,
+                port,
+                host_names_of(args.host_name, auth),
+                upload_mb=settings.upload_mb,
+                login=auth.auth != OFF,
+            ),
             stdin=subprocess.DEVNULL,
             stdout=complaints,
             stderr=None,
@@ -95,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
                     f"Hayloft serves on {url} (Ctrl-C ends it)",
                     {"event": "serving", "url": url, "address": address, "port": port},
                 )
+                _tell_setup_code(args, auth, storage.data_dir, url)
                 if args.open:
                     import webbrowser
 
@@ -114,7 +128,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def command(
-    address: str, port: int, host_names: list[str] | None = None, *, upload_mb: int = 200
+    address: str,
+    port: int,
+    host_names: list[str] | None = None,
+    *,
+    upload_mb: int = 200,
+    login: bool = False,
 ) -> list[str]:
     """The command line that serves the page, every setting named.
 
@@ -144,7 +163,7 @@ def command(
         "logger.level": "warning",
         **THEME,
     }
-    script = Path(__file__).with_name("main.py")
+    script = Path(__file__).with_name("page_server.py" if login else "main.py")
     words = [f"--{name}={value}" for name, value in flags.items()]
     # A web page elsewhere may not reach in, under whatever name it resolves us by.
     words += [f"--server.allowedHosts={name}" for name in _allowed_hosts(address, host_names or [])]
@@ -156,10 +175,39 @@ def refuse_open_address(address: str, *, shared: bool) -> None:
     if shared or is_loopback(address):
         return
     raise UsageError(
-        f"Hayloft has no login yet: on {address} everyone in the network could read every "
-        "document and conversation. Serve on 127.0.0.1 and reach it through an SSH tunnel or a "
-        "proxy with a login, or pass --share-without-login if that is what you want."
+        f"Without a login everyone in the network could read every document and conversation on "
+        f"{address}. Set HAYLOFT_AUTH=accounts (or oidc), serve on 127.0.0.1, or pass "
+        "--share-without-login if that is what you want."
     )
+
+
+def host_names_of(named: list[str], auth: AuthSettings) -> list[str]:
+    """The names by which browsers may reach the page, the one that a provider leads back to too."""
+    from urllib.parse import urlsplit
+
+    found = urlsplit(auth.oidc_page_url).hostname if auth.auth == "oidc" else None
+    return [*named, found] if found and found not in named else named
+
+
+def _tell_setup_code(
+    args: argparse.Namespace, auth: AuthSettings, data_dir: Path, url: str
+) -> None:
+    """Show the code that makes the first account, where there is none yet."""
+    if auth.auth != "accounts":
+        return
+    from app.accounts import Accounts
+
+    accounts = Accounts(data_dir)
+    try:
+        code = accounts.new_setup_code()
+    finally:
+        accounts.close()
+    if code is not None:
+        _say(
+            args,
+            f"There is no account yet. Make the first one on {url} with the setup code {code}",
+            {"event": "setup", "url": url, "code": code},
+        )
 
 
 def is_loopback(address: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
+from app.auth_settings import OIDC, AuthSettings
 from app.cli_ui import is_loopback
 from app.ollama_server import ollama_url
 from app.settings import AppSettings
@@ -36,6 +37,7 @@ def connections(
     on_failure: str,
     usage_statistics: bool,
     environ: Mapping[str, str],
+    auth: AuthSettings | None = None,
 ) -> list[Connection]:
     """Every address in the settings, each with what it is for.
 
@@ -46,6 +48,7 @@ def connections(
         *_models(app),
         _chroma(storage),
         *_failure_hook(on_failure),
+        *_provider(auth),
     ]
     if usage_statistics:
         found.append(
@@ -150,6 +153,14 @@ def _failure_hook(on_failure: str) -> list[Connection]:
         return [Connection(t("The failure hook"), f"{host}/…", when, _leaves(told))]
     # What a command does with it cannot be told from here.
     return [Connection(t("The failure hook"), t("a command of yours"), when, leaves=True)]
+
+
+def _provider(auth: AuthSettings | None) -> list[Connection]:
+    if auth is None or auth.auth != OIDC:
+        return []
+    where = without_secrets(auth.oidc_issuer)
+    when = t("Asked who somebody is when they sign in; of documents it learns nothing.")
+    return [Connection(t("The OpenID provider"), where, when, _leaves(auth.oidc_issuer))]
 
 
 def _proxies(environ: Mapping[str, str]) -> list[Connection]:

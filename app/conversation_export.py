@@ -42,13 +42,20 @@ def to_json(
     shown: Collection[int],
     scope: Scope,
     feedback: Mapping[int, Feedback],
+    notes: Mapping[int, str] | None = None,
 ) -> dict[str, Any]:
     """The conversation with all versions of its turns; `shown` are those on the page."""
     return {
         "hayloft_conversation": 1,
         "title": title,
         "scope": scope.to_json(),
-        "turns": [_turn_json(turn, turn.turn_id in shown, feedback) for turn in turns],
+        "turns": [
+            {
+                **_turn_json(turn, turn.turn_id in shown, feedback),
+                "note": (notes or {}).get(turn.turn_id),
+            }
+            for turn in turns
+        ],
     }
 
 
@@ -78,8 +85,10 @@ def _turn_json(turn: StoredTurn, shown: bool, feedback: Mapping[int, Feedback]) 
     }
 
 
-def to_markdown(title: str, turns: Sequence[StoredTurn]) -> str:
-    """The turns that are shown, each with its sources and its receipt."""
+def to_markdown(
+    title: str, turns: Sequence[StoredTurn], notes: Mapping[int, str] | None = None
+) -> str:
+    """The turns that are shown, each with its sources, its receipt and the reader's note."""
     parts = [f"# {_text(title)}"]
     for turn in turns:
         parts.append(f"## {_text(turn.question)}")
@@ -94,6 +103,8 @@ def to_markdown(title: str, turns: Sequence[StoredTurn]) -> str:
         if turn.citations:
             parts.append("Sources:\n\n" + "\n".join(map(_source, turn.citations)))
         parts.append(_facts(turn))
+        if note := (notes or {}).get(turn.turn_id):
+            parts.append(f"> **Note:** {_text(note)}")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

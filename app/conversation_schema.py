@@ -9,7 +9,7 @@ import sqlite3
 
 from app.conversation_search import folded
 
-VERSION = 5
+VERSION = 7
 
 _SCHEMA = """
 CREATE TABLE conversations (
@@ -24,7 +24,9 @@ CREATE TABLE conversations (
     -- The turn that is shown last. It and what it follows are the conversation as it is shown.
     head INTEGER,
     -- The title as a search sees it.
-    folded TEXT NOT NULL DEFAULT ''
+    folded TEXT NOT NULL DEFAULT '',
+    -- Whose it is. Empty where nobody signs in.
+    owner TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX conversations_by_time ON conversations (updated_at DESC);
 CREATE TABLE turns (
@@ -57,7 +59,9 @@ CREATE TABLE turns (
     -- The documents that stand in every prompt before the first turn, from this turn on.
     front TEXT,
     -- The first turn that prompts hold, from this turn on.
-    begins INTEGER
+    begins INTEGER,
+    -- What the question was kept to.
+    scope TEXT NOT NULL DEFAULT '{}'
 );
 CREATE INDEX turns_by_conversation ON turns (conversation_id, id);
 CREATE INDEX turns_by_parent ON turns (parent_id);
@@ -72,6 +76,11 @@ CREATE TABLE feedback (
     turn_id INTEGER PRIMARY KEY REFERENCES turns (id) ON DELETE CASCADE,
     judged_at REAL NOT NULL,
     told TEXT NOT NULL
+);
+CREATE TABLE notes (
+    turn_id INTEGER PRIMARY KEY REFERENCES turns (id) ON DELETE CASCADE,
+    noted_at REAL NOT NULL,
+    text TEXT NOT NULL
 );
 """
 _FIRST_LEFT = (
@@ -116,6 +125,14 @@ _STEPS: dict[int, tuple[str, ...]] = {
         ),
         "INSERT INTO turn_words (turn_id, conversation_id, folded) "
         "SELECT id, conversation_id, folded(question || char(10) || text) FROM turns",
+    ),
+    5: ("ALTER TABLE conversations ADD COLUMN owner TEXT NOT NULL DEFAULT ''",),
+    6: (
+        "ALTER TABLE turns ADD COLUMN scope TEXT NOT NULL DEFAULT '{}'",
+        # Of turns so far it is not known; what their conversations are kept to now is likely.
+        "UPDATE turns SET scope = (SELECT scope FROM conversations "
+        "WHERE id = turns.conversation_id)",
+        *(statement for statement in _SCHEMA.split(";") if "CREATE TABLE notes" in statement),
     ),
 }
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from app.answer_notes import AnswerNotes, index_turn
 from app.answers import (
     Answer,
     Citation,
@@ -33,7 +34,6 @@ from app.conversation_search import Excerpt, excerpt, folded, terms_of
 from app.feedback import Feedback
 from app.ledger import Ledger
 from storage.errors import StorageError
-from storage.private_file import PrivateFile
 from storage.records import EVERYTHING, Flag, Found, Hit, Place, Scope
 
 STREAMING = "streaming"
@@ -60,6 +60,13 @@ _SUMMARY = (
 _PATH = (
     "path (id, before) AS (SELECT id, parent_id FROM turns WHERE id = ? AND conversation_id = ? "
     "UNION ALL SELECT turns.id, turns.parent_id FROM turns JOIN path ON turns.id = path.before)"
+)
+
+# Of one owner; None stands for everybody.
+_OWN = "owner = coalesce(?, owner)"
+_OWN_TURN = (
+    "EXISTS (SELECT 1 FROM conversations WHERE conversations.id = turns.conversation_id "
+    f"AND {_OWN})"
 )
 
 _Record = TypeVar("_Record")
@@ -121,17 +128,26 @@ class StoredTurn:
     ledger: Ledger | None = None
     follows: int | None = None
     """The turn before it; None where it begins the conversation."""
+    scope: Scope = EVERYTHING
+    """What the question was kept to."""
 
 
-class Conversations(PrivateFile):
-    """The store; safe to share between threads, and between processes.
+class Conversations(AnswerNotes):
+    """The conversations of one owner; safe to share between threads, and between processes.
+
+    A conversation of somebody else is to every method what one is that does not exist: each
+    statement names the owner where it reads or changes. Where nobody signs in the owner is empty;
+    None is for commands that look after everybody's.
 
     Every method raises `StorageError` where the file cannot be read or written.
     `clock` gives seconds since the epoch.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, *, owner: str | None = "", clock: Callable[[], float] = time.time
+    ) -> None:
         self._clock = clock
+        self.owner = owner
         super().__init__(path)
         self.wipe_deleted()
 
@@ -141,8 +157,8 @@ class Conversations(PrivateFile):
         now = self._clock()
         with self._writing() as connection:
             connection.execute(
-                "INSERT INTO conversations (id, title, folded, created_at, updated_at, scope) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO conversations (id, title, folded, created_at, updated_at, scope, "
+                "owner) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     conversation_id,
                     _writable(title),
@@ -150,6 +166,7 @@ class Conversations(PrivateFile):
                     now,
                     now,
                     json.dumps(scope.to_json()),
+                    self.owner or "",
                 ),
             )
         return conversation_id
@@ -158,47 +175,54 @@ class Conversations(PrivateFile):
         """Whether a conversation is there and not deleted."""
         return bool(
             self._rows(
-                "SELECT 1 FROM conversations WHERE id = ? AND deleted_at IS NULL",
-                (conversation_id,),
+                f"SELECT 1 FROM conversations WHERE id = ? AND {_OWN} AND deleted_at IS NULL",
+                self._own(conversation_id),
             )
         )
 
     def scope(self, conversation_id: str) -> Scope:
         """What the next questions of a conversation are kept to."""
-        rows = self._rows("SELECT scope FROM conversations WHERE id = ?", (conversation_id,))
+        rows = self._rows(
+            f"SELECT scope FROM conversations WHERE id = ? AND {_OWN}", self._own(conversation_id)
+        )
         return Scope.from_json(json.loads(rows[0]["scope"])) if rows else EVERYTHING
 
     def set_scope(self, conversation_id: str, scope: Scope) -> None:
         """Keep the next questions of a conversation to some documents."""
         with self._writing() as connection:
             connection.execute(
-                "UPDATE conversations SET scope = ? WHERE id = ?",
-                (json.dumps(scope.to_json()), conversation_id),
+                f"UPDATE conversations SET scope = ? WHERE id = ? AND {_OWN}",
+                (json.dumps(scope.to_json()), *self._own(conversation_id)),
             )
 
     def mode(self, conversation_id: str) -> str:
         """How the next questions of a conversation are answered; empty: as the settings say."""
-        rows = self._rows("SELECT mode FROM conversations WHERE id = ?", (conversation_id,))
+        rows = self._rows(
+            f"SELECT mode FROM conversations WHERE id = ? AND {_OWN}", self._own(conversation_id)
+        )
         return str(rows[0]["mode"]) if rows else ""
 
     def set_mode(self, conversation_id: str, mode: str) -> None:
         """Answer the next questions of a conversation in one way."""
         with self._writing() as connection:
             connection.execute(
-                "UPDATE conversations SET mode = ? WHERE id = ?", (mode, conversation_id)
+                f"UPDATE conversations SET mode = ? WHERE id = ? AND {_OWN}",
+                (mode, *self._own(conversation_id)),
             )
 
     def title(self, conversation_id: str) -> str:
         """A conversation's title; empty where there is no such conversation."""
-        rows = self._rows("SELECT title FROM conversations WHERE id = ?", (conversation_id,))
+        rows = self._rows(
+            f"SELECT title FROM conversations WHERE id = ? AND {_OWN}", self._own(conversation_id)
+        )
         return str(rows[0]["title"]) if rows else ""
 
     def summaries(self, limit: int = 1000) -> list[ConversationSummary]:
         """The conversations, pinned ones before the others, the one last used first."""
         rows = self._rows(
-            f"SELECT {_SUMMARY} FROM conversations WHERE deleted_at IS NULL "
+            f"SELECT {_SUMMARY} FROM conversations WHERE {_OWN} AND deleted_at IS NULL "
             "ORDER BY pinned DESC, updated_at DESC, rowid DESC LIMIT ?",
-            (limit,),
+            (self.owner, limit),
         )
         return [_summary(row) for row in rows]
 
@@ -219,15 +243,20 @@ class Conversations(PrivateFile):
         rows = self._rows(
             f"SELECT {_SUMMARY}, max(words.turn_id) AS turn_id, count(words.turn_id) AS matches "
             "FROM conversations LEFT JOIN turn_words AS words "
-            f"ON words.conversation_id = conversations.id WHERE deleted_at IS NULL AND {holds} "
+            f"ON words.conversation_id = conversations.id WHERE {_OWN} AND deleted_at IS NULL "
+            f"AND {holds} "
             "GROUP BY conversations.id ORDER BY updated_at DESC, conversations.rowid DESC LIMIT ?",
-            (*(term for term in terms for _ in range(2)), limit),
+            (self.owner, *(term for term in terms for _ in range(2)), limit),
         )
         return [self._found(row, terms) for row in rows]
 
     def _found(self, row: sqlite3.Row, terms: Sequence[str]) -> ConversationFound:
-        told = self._rows("SELECT question, text FROM turns WHERE id = ?", (row["turn_id"],))
-        texts = [told[0]["question"], told[0]["text"]] if told else []
+        told = self._rows(
+            "SELECT question, turns.text, coalesce(notes.text, '') AS note FROM turns "
+            "LEFT JOIN notes ON notes.turn_id = turns.id WHERE turns.id = ?",
+            (row["turn_id"],),
+        )
+        texts = [told[0]["question"], told[0]["text"], told[0]["note"]] if told else []
         return ConversationFound(
             _summary(row), row["turn_id"] or 0, row["matches"], excerpt(texts, terms)
         )
@@ -236,15 +265,16 @@ class Conversations(PrivateFile):
         """Give a conversation another title; its place in the list stays."""
         with self._writing() as connection:
             connection.execute(
-                "UPDATE conversations SET title = ?, folded = ? WHERE id = ?",
-                (_writable(title), folded(_writable(title)), conversation_id),
+                f"UPDATE conversations SET title = ?, folded = ? WHERE id = ? AND {_OWN}",
+                (_writable(title), folded(_writable(title)), *self._own(conversation_id)),
             )
 
     def pin(self, conversation_id: str, pinned: bool = True) -> None:
         """Keep a conversation above the others in the list, or no longer."""
         with self._writing() as connection:
             connection.execute(
-                "UPDATE conversations SET pinned = ? WHERE id = ?", (pinned, conversation_id)
+                f"UPDATE conversations SET pinned = ? WHERE id = ? AND {_OWN}",
+                (pinned, *self._own(conversation_id)),
             )
 
     def delete(self, conversation_id: str) -> None:
@@ -252,15 +282,16 @@ class Conversations(PrivateFile):
         self.wipe_deleted()
         with self._writing() as connection:
             connection.execute(
-                "UPDATE conversations SET deleted_at = ? WHERE id = ?",
-                (self._clock(), conversation_id),
+                f"UPDATE conversations SET deleted_at = ? WHERE id = ? AND {_OWN}",
+                (self._clock(), *self._own(conversation_id)),
             )
 
     def restore(self, conversation_id: str) -> bool:
         """Bring a deleted conversation back; False where it has been wiped by now."""
         with self._writing() as connection:
             done = connection.execute(
-                "UPDATE conversations SET deleted_at = NULL WHERE id = ?", (conversation_id,)
+                f"UPDATE conversations SET deleted_at = NULL WHERE id = ? AND {_OWN}",
+                self._own(conversation_id),
             )
         return done.rowcount > 0
 
@@ -282,14 +313,17 @@ class Conversations(PrivateFile):
         """
         now = self._clock()
         with self._writing() as connection:
+            if not self.exists(conversation_id):
+                raise StorageError("This conversation is no longer there. Begin a new one to ask.")
             before = "SELECT head FROM conversations WHERE id = ?"
             if instead_of is not None:
                 before = "SELECT parent_id FROM turns WHERE conversation_id = ? AND id = ?"
                 if not self.holds(conversation_id, instead_of):
                     raise StorageError("This question is no longer there. Ask it anew.")
             row = connection.execute(
-                "INSERT INTO turns (conversation_id, parent_id, question, asked_at, state, beat_at)"
-                f" VALUES (?, ({before}), ?, ?, ?, ?) RETURNING id",
+                "INSERT INTO turns (conversation_id, parent_id, question, asked_at, state, beat_at,"
+                f" scope) VALUES (?, ({before}), ?, ?, ?, ?, "
+                "(SELECT scope FROM conversations WHERE id = ?)) RETURNING id",
                 (
                     conversation_id,
                     *((conversation_id,) if instead_of is None else (conversation_id, instead_of)),
@@ -297,6 +331,7 @@ class Conversations(PrivateFile):
                     now,
                     STREAMING,
                     now,
+                    conversation_id,
                 ),
             ).fetchone()
             turn_id = int(row["id"])
@@ -314,21 +349,24 @@ class Conversations(PrivateFile):
         """Whether a turn is one of a conversation's, shown or not."""
         return bool(
             self._rows(
-                "SELECT 1 FROM turns WHERE id = ? AND conversation_id = ?",
-                (turn_id, conversation_id),
+                f"SELECT 1 FROM turns WHERE id = ? AND conversation_id = ? AND {_OWN_TURN}",
+                (turn_id, *self._own(conversation_id)),
             )
         )
 
     def head(self, conversation_id: str) -> int:
         """The turn that is shown last; 0 where there is none."""
-        rows = self._rows("SELECT head FROM conversations WHERE id = ?", (conversation_id,))
+        rows = self._rows(
+            f"SELECT head FROM conversations WHERE id = ? AND {_OWN}", self._own(conversation_id)
+        )
         return (rows[0]["head"] or 0) if rows else 0
 
     def versions(self, conversation_id: str) -> dict[int, tuple[int, ...]]:
         """Of each turn that has other versions, all of them, the first one first."""
         rows = self._rows(
-            "SELECT id, parent_id FROM turns WHERE conversation_id = ? ORDER BY id",
-            (conversation_id,),
+            f"SELECT id, parent_id FROM turns WHERE conversation_id = ? AND {_OWN_TURN} "
+            "ORDER BY id",
+            self._own(conversation_id),
         )
         together: dict[int | None, list[int]] = {}
         for row in rows:
@@ -346,6 +384,8 @@ class Conversations(PrivateFile):
         A turn that is shown already changes nothing.
         """
         with self._writing() as connection:
+            if not self.holds(conversation_id, turn_id):
+                return False
             shown = f"WITH RECURSIVE {_PATH} SELECT 1 FROM path WHERE id = ?"
             start = (self.head(conversation_id), conversation_id)
             if connection.execute(shown, (*start, turn_id)).fetchone():
@@ -374,7 +414,7 @@ class Conversations(PrivateFile):
         sent = found.sent
         connection.execute(
             "UPDATE turns SET hits = ?, numbers = ?, mode = ?, model = ?, sent = ?, given = ?, "
-            "sent_tokens = ?, beat_at = ? WHERE id = ? AND state = ?",
+            f"sent_tokens = ?, beat_at = ? WHERE id = ? AND state = ? AND {_OWN_TURN}",
             (
                 _dump(found.hits),
                 json.dumps(found.numbers),
@@ -386,17 +426,19 @@ class Conversations(PrivateFile):
                 self._clock(),
                 turn_id,
                 STREAMING,
+                self.owner,
             ),
         )
         # Kept with the turn that brought it: another version of an earlier turn is without it.
         if sent is not None and sent.front is not None:
             connection.execute(
-                "UPDATE turns SET front = ? WHERE id = ?",
-                (json.dumps(asdict(sent.front)), turn_id),
+                f"UPDATE turns SET front = ? WHERE id = ? AND {_OWN_TURN}",
+                (json.dumps(asdict(sent.front)), turn_id, self.owner),
             )
         if sent is not None and sent.begins is not None:
             connection.execute(
-                "UPDATE turns SET begins = ? WHERE id = ?", (sent.begins or turn_id, turn_id)
+                f"UPDATE turns SET begins = ? WHERE id = ? AND {_OWN_TURN}",
+                (sent.begins or turn_id, turn_id, self.owner),
             )
 
     def save_partial(
@@ -415,7 +457,8 @@ class Conversations(PrivateFile):
         with self._writing() as connection:
             connection.execute(
                 "UPDATE turns SET text = ?, hits = coalesce(?, hits), mode = coalesce(?, mode), "
-                "model = coalesce(?, model), beat_at = ? WHERE id = ? AND state = ?",
+                "model = coalesce(?, model), beat_at = ? WHERE id = ? AND state = ? "
+                f"AND {_OWN_TURN}",
                 (
                     _writable(text),
                     None if hits is None else _dump(hits),
@@ -424,9 +467,10 @@ class Conversations(PrivateFile):
                     self._clock(),
                     turn_id,
                     STREAMING,
+                    self.owner,
                 ),
             )
-            _index(connection, turn_id)
+            index_turn(connection, turn_id)
 
     def finish_turn(self, turn_id: int, answer: Answer, found: SourcesFound | None = None) -> None:
         """Keep a complete answer, and the prompt it is from where that was not kept before."""
@@ -438,7 +482,7 @@ class Conversations(PrivateFile):
             connection.execute(
                 "UPDATE turns SET state = ?, beat_at = ?, text = ?, mode = ?, model = ?, hits = ?, "
                 "citations = ?, receipt = ?, timings = ?, stop_reason = ?, notice = ?, "
-                "searched = ?, numbers = ?, ledger = ? WHERE id = ?",
+                f"searched = ?, numbers = ?, ledger = ? WHERE id = ? AND {_OWN_TURN}",
                 (
                     state,
                     now,
@@ -455,21 +499,23 @@ class Conversations(PrivateFile):
                     json.dumps(answer.numbers),
                     json.dumps(answer.ledger.to_json()) if answer.ledger else None,
                     turn_id,
+                    self.owner,
                 ),
             )
-            _index(connection, turn_id)
+            index_turn(connection, turn_id)
             connection.execute(
                 "UPDATE conversations SET updated_at = ? "
-                "WHERE id = (SELECT conversation_id FROM turns WHERE id = ?)",
-                (now, turn_id),
+                f"WHERE id = (SELECT conversation_id FROM turns WHERE id = ?) AND {_OWN}",
+                (now, turn_id, self.owner),
             )
 
     def end_turn(self, turn_id: int, state: str, *, error: str = "") -> None:
         """End an answer that is not complete (`stopped`, `failed`, `interrupted`) as it stands."""
         with self._writing() as connection:
             connection.execute(
-                "UPDATE turns SET state = ?, error = ?, beat_at = ? WHERE id = ? AND state = ?",
-                (state, _writable(error), self._clock(), turn_id, STREAMING),
+                "UPDATE turns SET state = ?, error = ?, beat_at = ? WHERE id = ? AND state = ? "
+                f"AND {_OWN_TURN}",
+                (state, _writable(error), self._clock(), turn_id, STREAMING, self.owner),
             )
 
     def turns(self, conversation_id: str) -> list[StoredTurn]:
@@ -484,7 +530,8 @@ class Conversations(PrivateFile):
     def all_turns(self, conversation_id: str) -> list[StoredTurn]:
         """All turns with all their versions, in the order in which they were asked."""
         rows = self._rows(
-            "SELECT * FROM turns WHERE conversation_id = ? ORDER BY id", (conversation_id,)
+            f"SELECT * FROM turns WHERE conversation_id = ? AND {_OWN_TURN} ORDER BY id",
+            self._own(conversation_id),
         )
         silent_since = self._clock() - SILENCE_S
         return [_turn(row, silent_since) for row in rows]
@@ -498,13 +545,15 @@ class Conversations(PrivateFile):
             values = (before,)
         return self._rows(
             f"WITH RECURSIVE {_PATH.replace('?', start, 1)} SELECT turns.* FROM turns "
-            "WHERE id IN (SELECT id FROM path) ORDER BY id",
-            (*values, conversation_id),
+            f"WHERE id IN (SELECT id FROM path) AND {_OWN_TURN} ORDER BY id",
+            (*values, conversation_id, self.owner),
         )
 
     def turn(self, turn_id: int) -> StoredTurn | None:
         """One turn, or None."""
-        rows = self._rows("SELECT * FROM turns WHERE id = ?", (turn_id,))
+        rows = self._rows(
+            f"SELECT * FROM turns WHERE id = ? AND {_OWN_TURN}", (turn_id, self.owner)
+        )
         return _turn(rows[0], self._clock() - SILENCE_S) if rows else None
 
     def history(self, conversation_id: str, *, before: int | None = None) -> list[Turn]:
@@ -541,6 +590,9 @@ class Conversations(PrivateFile):
     def judge(self, turn_id: int, feedback: Feedback | None) -> None:
         """Keep what the user thinks of an answer; None takes it back."""
         with self._writing() as connection:
+            own = f"SELECT 1 FROM turns WHERE id = ? AND {_OWN_TURN}"
+            if not connection.execute(own, (turn_id, self.owner)).fetchone():
+                return
             connection.execute("DELETE FROM feedback WHERE turn_id = ?", (turn_id,))
             if feedback is not None:
                 connection.execute(
@@ -552,8 +604,8 @@ class Conversations(PrivateFile):
         """What the user thinks of the answers of a conversation, by turn."""
         rows = self._rows(
             "SELECT turn_id, told FROM feedback WHERE turn_id IN "
-            "(SELECT id FROM turns WHERE conversation_id = ?)",
-            (conversation_id,),
+            f"(SELECT id FROM turns WHERE conversation_id = ? AND {_OWN_TURN})",
+            self._own(conversation_id),
         )
         return {row["turn_id"]: Feedback.from_json(json.loads(row["told"])) for row in rows}
 
@@ -567,6 +619,36 @@ class Conversations(PrivateFile):
                 if n == number:
                     return hit
         return None
+
+    def owners(self) -> dict[str, str]:
+        """The conversations with their owners, those included that can still be brought back."""
+        rows = self._rows(
+            f"SELECT id, owner FROM conversations WHERE {_OWN}", (self.owner,)
+        )
+        return {row["id"]: row["owner"] for row in rows}
+
+    def adopt(self) -> int:
+        """Take over the conversations that were had before there was a login; how many."""
+        with self._writing() as connection:
+            done = connection.execute(
+                "UPDATE conversations SET owner = ? WHERE owner = ''", (self.owner or "",)
+            )
+        return done.rowcount
+
+    def wipe_all(self) -> int:
+        """Wipe all conversations of the owner from the disk, for good; how many."""
+        with self._writing() as connection:
+            done = connection.execute(
+                "DELETE FROM conversations WHERE owner = ?", (self.owner or "",)
+            )
+        return done.rowcount
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._clock()
+
+    def _own(self, conversation_id: str) -> tuple[str, str | None]:
+        return conversation_id, self.owner
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         # What is deleted is overwritten, not only unlinked.
@@ -617,14 +699,6 @@ def _explain(path: Path, reason: str) -> str:
     )
 
 
-def _index(connection: sqlite3.Connection, turn_id: int) -> None:
-    """Let a turn be found by what it holds now."""
-    row = connection.execute("SELECT question, text FROM turns WHERE id = ?", (turn_id,)).fetchone()
-    if row is not None:
-        words = folded(f"{row['question']}\n{row['text']}")
-        connection.execute("UPDATE turn_words SET folded = ? WHERE turn_id = ?", (words, turn_id))
-
-
 def _summary(row: sqlite3.Row) -> ConversationSummary:
     return ConversationSummary(
         row["id"], row["title"], row["updated_at"], row["turns"], bool(row["pinned"])
@@ -667,6 +741,7 @@ def _turn(row: sqlite3.Row, silent_since: float) -> StoredTurn:
         sent_tokens=row["sent_tokens"],
         ledger=Ledger.from_json(json.loads(row["ledger"])) if row["ledger"] else None,
         follows=row["parent_id"],
+        scope=Scope.from_json(json.loads(row["scope"])),
     )
 
 

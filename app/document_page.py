@@ -11,6 +11,7 @@ import streamlit as st
 from app import page_text, rendering, resources
 from app.document_view import facts_html, flagged, flagged_html, notes_html, notes_of, strip_html
 from app.library_view import Entry, file_of, name_of
+from app.people import Role
 from app.uploads import discard, is_upload, restore, uploads_folder
 from storage.errors import HayloftError
 from storage.records import DocumentSummary
@@ -131,6 +132,8 @@ def _pages(document: DocumentSummary) -> None:
 
 
 def _actions(entry: Entry) -> None:
+    if not resources.who().may(Role.LIBRARIAN):
+        return
     path = file_of(entry)
     uploaded = is_upload(resources.storage_settings().data_dir, path)
     with st.container(horizontal=True):
@@ -194,6 +197,7 @@ def _read_again(path: str, name: str) -> None:
 
 
 def _delete(path: str, name: str) -> None:
+    resources.who().require(Role.LIBRARIAN)
     close()
     data_dir = resources.storage_settings().data_dir
     try:
@@ -206,6 +210,7 @@ def _delete(path: str, name: str) -> None:
 
 
 def _bring_back() -> None:
+    resources.who().require(Role.LIBRARIAN)
     deleted = st.session_state.pop(_DELETED, None)
     if not deleted:
         return

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.auth_settings import AuthSettings
 from app.settings import AppSettings
 from storage.chroma_server import running_server
+from storage.counted import counted
 from storage.embedding import BUNDLED
 from storage.errors import HayloftError
 from storage.library import Library
 from storage.model_languages import reads_many
+from storage.run_history import lately
 from storage.settings import StorageSettings
 
 _LITTLE_SPACE = 2 * 1024**3
@@ -121,12 +124,13 @@ def _catalog(library: Library) -> Check:
     return Check(
         name,
         "ok",
-        f"{counts.documents} documents, {counts.pages} pages, {counts.chunks} chunks.",
+        f"{counted(counts.documents, 'document')}, {counted(counts.pages, 'page')}, "
+        f"{counted(counts.chunks, 'chunk')}.",
     )
 
 
 def _sources(library: Library) -> Check:
-    missing = [root for root, _ in library.catalog.sources() if not Path(root).exists()]
+    missing = [root for root, _ in library.catalog.sources() if not _is_there(Path(root))]
     if missing:
         return Check(
             "source folders",
@@ -138,14 +142,21 @@ def _sources(library: Library) -> Check:
     return Check("source folders", "ok", f"{len(library.catalog.sources())} found.")
 
 
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def _last_run(library: Library) -> Check:
     name = "last ingestion"
-    runs = library.catalog.runs(limit=1)
+    runs = lately(library.catalog, limit=1)
     if not runs:
         return Check(name, "note", "There was none yet.", "hayloft ingest FOLDER")
     run = runs[0]
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started_at))
-    if run.outcome in ("interrupted", "error", "brake"):
+    if run.outcome in ("interrupted", "killed", "error", "brake"):
         why = run.message or "It was stopped before its end; nothing half-written is visible."
         # A run that an older index stopped would be stopped by it again.
         rebuild = " --rebuild" if "--rebuild" in why else ""
@@ -215,7 +226,7 @@ def _vectors(library: Library) -> Check:
             name,
             "wrong",
             f"{missing} of {len(expected)} chunks have no vector in Chroma.",
-            "hayloft ingest --rebuild",
+            "hayloft ingest --verify",
         )
     strays = len(stored - expected - unpublished)
     leftover = len(stored & unpublished)
@@ -284,7 +295,8 @@ def chroma_line(settings: StorageSettings) -> str:
 
 def known_settings() -> set[str]:
     """The environment variables that Hayloft reads."""
-    fields = [*StorageSettings.model_fields, *AppSettings.model_fields, *_INGEST_SETTINGS]
+    settings = (StorageSettings, AppSettings, AuthSettings)
+    fields = [*(name for model in settings for name in model.model_fields), *_INGEST_SETTINGS]
     return {f"HAYLOFT_{name.upper()}" for name in fields}
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from storage.locks import FileLock
+from storage.run_history import run_at_work
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,8 @@ class Run:
     """The exit code, once it has ended."""
     fault: str = ""
     """Why it ended before its end; a sentence."""
+    room: str = ""
+    """The conversation whose private files it reads: nobody else is shown their names."""
 
     @property
     def ended(self) -> bool:
@@ -104,12 +106,19 @@ class Runs:
     now: Run | None
     queued: tuple[Run, ...]
     last: Run | None
-    """The one that ended last, until it is dismissed."""
+    """The one that ended last, until it is dismissed; none that read private files."""
+    last_private: Run | None = None
+    """The one of those that ended last."""
 
 
 def heard(run: Run, event: Mapping[str, Any]) -> Run:
     """The run after one of the lines that `hayloft ingest --json` prints."""
     kind = event.get("event")
+    if event.get("private") and not run.room:
+        # A file of one conversation, in a run that everybody looks at.
+        event = {**event, "document": "", "reason": "", "warnings": ()}
+        if kind == "document":
+            return replace(run, done=run.done + 1)
     if kind == "start":
         return replace(run, to_read=_number(event, "to_read") + _number(event, "to_delete"))
     if kind == "progress":
@@ -162,12 +171,13 @@ class IngestRuns:
         self._orders: deque[Run] = deque()
         self._now: Run | None = None
         self._last: Run | None = None
+        self._last_private: Run | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stop = False
         self._number = 0
         self._thread: threading.Thread | None = None
 
-    def order(self, words: Sequence[str], what: str) -> int:
+    def order(self, words: Sequence[str], what: str, *, room: str = "") -> int:
         """Have `hayloft ingest` run with these arguments; the number of the run.
 
         What waits already with the same arguments is not ordered twice.
@@ -177,7 +187,9 @@ class IngestRuns:
                 if run.words == tuple(words):
                     return run.number
             self._number += 1
-            self._orders.append(Run(self._number, what, tuple(words), ordered_at=time.time()))
+            self._orders.append(
+                Run(self._number, what, tuple(words), ordered_at=time.time(), room=room)
+            )
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._work, name="hayloft-ingest-orders", daemon=True
@@ -191,7 +203,7 @@ class IngestRuns:
             now = self._now
             if now is not None and now.started_at is not None:
                 now = replace(now, seconds=time.time() - now.started_at)
-            return Runs(now, tuple(self._orders), self._last)
+            return Runs(now, tuple(self._orders), self._last, self._last_private)
 
     def stop(self) -> None:
         """End the run at work, as Ctrl-C does: what it has read stays, the next one goes on."""
@@ -237,7 +249,11 @@ class IngestRuns:
                     ended = self._now
                     if ended is not None and ended.number == number:
                         seconds = time.time() - (ended.started_at or time.time())
-                        self._last = replace(ended, state="ended", seconds=seconds)
+                        ended = replace(ended, state="ended", seconds=seconds)
+                        if ended.room:
+                            self._last_private = ended
+                        else:
+                            self._last = ended
                     self._now = self._process = None
                     self._guard.notify_all()
 
@@ -246,7 +262,7 @@ class IngestRuns:
         while self._once() == LOCK_HELD and not self._told_to_stop():
             self._update(state="waiting", fault="", code=None)
             with self._guard:
-                while at_work(self._data_dir) and not self._told_to_stop():
+                while run_at_work(self._data_dir) and not self._told_to_stop():
                     self._guard.wait(_LOCK_LOOK_S)
 
     def _told_to_stop(self) -> bool:
@@ -301,21 +317,6 @@ class IngestRuns:
             if self._stop and changes.get("state") == "running":
                 changes["state"] = "stopping"
             self._now = replace(self._now, **changes)
-
-
-def at_work(data_dir: Path) -> bool:
-    """Whether an ingestion is at work on a library, whoever started it."""
-    path = data_dir / "ingest.lock"
-    if not path.exists():
-        return False
-    lock = FileLock(path)
-    try:
-        # Shared, so that two who look at once do not take each other for a run.
-        return not lock.acquire(shared=True)
-    except OSError:
-        return False
-    finally:
-        lock.release()
 
 
 def _fault(code: int, complaints: Path, *, stop: bool) -> str:

@@ -16,13 +16,17 @@ import streamlit as st
 
 from app import document_page, rendering, resources, run_view
 from app.chat_page import ingest_command
-from app.ingest_process import BRAKE, at_work
+from app.ingest_process import BRAKE
 from app.library_view import ORDERS, key_of, state_options, table_html
+from app.people import Role
+from app.private_files import masked
 from app.uploads import keep, uploads_folder
+from app.wording import t
 from app.work_style import work_style
 from storage.errors import HayloftError
 from storage.listing import Wanted
 from storage.records import Failure
+from storage.run_history import lately, run_at_work
 
 if TYPE_CHECKING:
     from app.ingest_process import Run
@@ -67,7 +71,8 @@ def _draw() -> None:
     counts = resources.counts()
     _head(counts)
     _run_panel()
-    _upload()
+    if resources.who().may(Role.LIBRARIAN):
+        _upload()
     document_page.undo()
     picked = _picks()(key="picks", on_picked_change=lambda: None).picked
     if counts.documents or counts.failures:
@@ -100,6 +105,8 @@ def _head(counts: LibraryCounts) -> None:
             '<h1 class="hl-title">Library</h1><div class="hl-small">'
             f"{documents} · {rendering.count_of(counts.pages, 'page')} · {fresh}{aside}</div>"
         )
+        if not resources.who().may(Role.LIBRARIAN):
+            return
         st.button(
             "Run now",
             key="run-now",
@@ -121,7 +128,7 @@ def _order(words: list[str], what: str) -> None:
 def _run_panel() -> None:
     """What is at work, redrawn by itself; the page follows when that changes."""
     state = resources.ingest_runs().state()
-    active = state.now is not None or at_work(resources.storage_settings().data_dir)
+    active = state.now is not None or run_at_work(resources.storage_settings().data_dir)
     st.session_state["library-run"] = _mark()
     st.fragment(_runs, run_every=WATCH_S if active else IDLE_S)()
 
@@ -130,7 +137,7 @@ def _mark() -> list[object]:
     """What the page rests on beside the catalog: which run ended last, and whether one works."""
     state = resources.ingest_runs().state()
     own = state.now is not None
-    outside = not own and at_work(resources.storage_settings().data_dir)
+    outside = not own and run_at_work(resources.storage_settings().data_dir)
     return [state.last.number if state.last else 0, own, outside]
 
 
@@ -140,16 +147,21 @@ def _runs() -> None:
     state = resources.ingest_runs().state()
     catalog = resources.library().catalog
     if state.now is not None:
-        _run(state.now)
-    elif at_work(resources.storage_settings().data_dir):
-        runs = catalog.runs(limit=1)
-        since = runs[0].started_at if runs else time.time()
-        outside = run_view.outside_of(runs, catalog.done_since(since))
-        st.html(run_view.outside_html(outside, time.time()))
-    for run in state.queued:
+        _run(masked(state.now, t("Files of a conversation")))
+    elif run_at_work(resources.storage_settings().data_dir):
+        _outside(next(iter(lately(catalog, limit=1)), None))
+    for run in (masked(one, t("Files of a conversation")) for one in state.queued):
         st.html(f'<div class="hl-small">{rendering.text_html(run.what)}: waits for its turn</div>')
     if state.last is not None and state.now is None:
         _ended(state.last)
+
+
+def _outside(run: RunSummary | None) -> None:
+    """The run that somebody else has started."""
+    st.html(run_view.outside_html(run, time.time()))
+    share = run_view.outside_share(run)
+    if share is not None:
+        st.progress(share)
 
 
 def _run(run: Run) -> None:
@@ -158,6 +170,8 @@ def _run(run: Run) -> None:
         st.progress(run.share or 0.0, text=words)
         if files := run_view.run_html(run):
             st.html(files)
+        if not resources.who().may(Role.LIBRARIAN):
+            return
         st.button(
             "Stopping…" if run.state == "stopping" else "Stop",
             key="stop-run",
@@ -169,6 +183,8 @@ def _run(run: Run) -> None:
 
 def _ended(run: Run) -> None:
     st.html(run_view.ended_html(run))
+    if not resources.who().may(Role.LIBRARIAN):
+        return
     with st.container(horizontal=True):
         st.button("Close", key="dismiss-run", on_click=resources.ingest_runs().dismiss)
         if run.code == BRAKE:
@@ -208,6 +224,7 @@ def _upload() -> None:
 
 def _take(given: list[Any], most_mb: int) -> list[tuple[str, str, str]]:
     """Keep the files and have them read; what there is to say of each."""
+    resources.who().require(Role.LIBRARIAN)
     data_dir = resources.storage_settings().data_dir
     said: list[tuple[str, str, str]] = []
     kept: list[str] = []
@@ -345,7 +362,7 @@ def _sources() -> None:
         return
     with st.expander(f"Folders that are read ({len(sources)})"):
         for number, (root, whole) in enumerate(sources):
-            there = Path(root).is_dir()
+            there = _is_folder(Path(root))
             what = "with all below it" if whole else "files that were named one by one"
             state = "" if there else " · not there now; its documents stay searchable"
             with st.container(horizontal=True, vertical_alignment="center"):
@@ -353,7 +370,7 @@ def _sources() -> None:
                     f"<div><bdi>{rendering.text_html(_source_name(root))}</bdi></div>"
                     f'<div class="hl-small">{what}{state}</div>'
                 )
-                if there and whole:
+                if there and whole and resources.who().may(Role.LIBRARIAN):
                     st.button(
                         "Read now",
                         key=f"read-source-{number}",
@@ -362,10 +379,16 @@ def _sources() -> None:
                     )
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _history() -> None:
-    runs: list[RunSummary] = resources.library().catalog.runs(limit=RUNS_SHOWN)
+    runs = lately(resources.library().catalog, limit=RUNS_SHOWN)
     if not runs:
         return
-    working = at_work(resources.storage_settings().data_dir)
-    with st.expander("History of the runs"):
-        st.html(run_view.history_html(runs, at_work=working))
+    with st.expander(t("History of the runs")):
+        st.html(run_view.history_html(runs))

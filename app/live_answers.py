@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from app.answers import (
     Answer,
@@ -27,7 +28,7 @@ from app.answers import (
     SourcesFound,
     TextDelta,
 )
-from app.conversations import FAILED, HEARTBEAT_S, INTERRUPTED, STOPPED, Conversations
+from app.conversations import FAILED, HEARTBEAT_S, INTERRUPTED, STOPPED
 from app.hang_up import HangUp
 from app.plans import Plan
 from storage.errors import HayloftError, StorageError, UsageError
@@ -41,6 +42,27 @@ STOP_PATIENCE_S = 0.5
 """How long a stopped answer may take to close its stream before it is settled without that."""
 
 Ask = Callable[[], Iterable[AnswerEvent]]
+
+
+class TurnKeeper(Protocol):
+    """Where answers are written down: a conversation, or beside a saved answer."""
+
+    def begin_turn(
+        self, conversation_id: str, question: str, *, instead_of: int | None = None
+    ) -> int:
+        """Write down a question before its answer begins; returns the turn's id."""
+
+    def begin_prompt(self, turn_id: int, found: SourcesFound) -> None:
+        """Keep what is about to be sent."""
+
+    def save_partial(self, turn_id: int, *, text: str) -> None:
+        """Keep what there is of an answer so far."""
+
+    def finish_turn(self, turn_id: int, answer: Answer, found: SourcesFound | None = None) -> None:
+        """Keep a complete answer."""
+
+    def end_turn(self, turn_id: int, state: str, *, error: str = "") -> None:
+        """End an answer that is not complete as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +93,7 @@ class LiveAnswer:
 
     def __init__(
         self,
-        store: Conversations,
+        store: TurnKeeper,
         conversation_id: str,
         question: str,
         ask: Ask,
@@ -237,7 +259,7 @@ class LiveAnswer:
 class LiveAnswers:
     """The answers that this process is writing, one a conversation."""
 
-    def __init__(self, store: Conversations) -> None:
+    def __init__(self, store: TurnKeeper) -> None:
         self._store = store
         self._live: dict[str, LiveAnswer] = {}
         self._lock = threading.Lock()

@@ -8,6 +8,7 @@ from app.chat import ChatModel
 from app.extend import extended_name
 from app.ollama_chat import OllamaChat
 from app.ollama_server import find_model, installed_models
+from app.served_windows import ServedWindows
 from app.settings import AppSettings
 
 LONG_WINDOW = 131_072
@@ -25,4 +26,6 @@ def long_copy(model: ChatModel, settings: AppSettings, data_dir: Path) -> ChatMo
     if find_model(installed_models(model.server), name) is None:
         return None
     stretched = settings.model_copy(update={"window": LONG_WINDOW})
-    return OllamaChat(name, stretched, tokenizers=data_dir / "tokenizers")
+    return OllamaChat(
+        name, stretched, tokenizers=data_dir / "tokenizers", windows=ServedWindows(data_dir)
+    )

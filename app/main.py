@@ -6,8 +6,20 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import chat_page, library_page, models_page, resources, status_page
-from app.wording import speak
+from app import (
+    account_page,
+    chat_page,
+    library_page,
+    models_page,
+    resources,
+    saved_page,
+    settings_page,
+    status_page,
+    users_page,
+)
+from app.auth_settings import OFF
+from app.people import Role
+from app.wording import speak, t
 
 speak(resources.spoken_language)
 # Before the navigation: a page's own icon would become the tab's, which the browser fetches from
@@ -18,18 +30,36 @@ st.set_page_config(
     # With an entry of our own the menu is shown, and with it the choice of light or dark.
     menu_items={"About": "**Hayloft**: ask your own documents, and see what the model read."},
 )
+USER = account_page.user_or_stop()
+settings_page.begin()
 CHAT = st.Page(chat_page.show, title="Chat", icon=":material/forum:", url_path="chat", default=True)
 # A page of another package is named by the path of its script.
 PAGES = [
     CHAT,
     st.Page(library_page.show, title="Library", icon=":material/inventory_2:", url_path="library"),
+    st.Page(
+        saved_page.show, title=saved_page.title(), icon=":material/bookmark:", url_path="saved"
+    ),
     st.Page(models_page.show, title="Models", icon=":material/memory:", url_path="models"),
     st.Page(status_page.show, title="Status", icon=":material/monitor_heart:", url_path="status"),
 ]
 NEEDLE = Path(__file__).resolve().parents[1] / "evaluation" / "needle_page.py"
 if NEEDLE.is_file():
     PAGES.append(st.Page(NEEDLE, title="Needle", icon=":material/grid_on:", url_path="needle"))
-page = st.navigation(PAGES, position="top")
+if resources.auth_settings().auth != OFF:
+    PAGES.append(
+        st.Page(users_page.show, title=t("Users"), icon=":material/group:", url_path="users")
+    )
+PAGES.append(
+    st.Page(
+        settings_page.show, title=t("Settings"), icon=":material/settings:", url_path="settings"
+    )
+)
+NEEDS = {"models": Role.ADMIN, "needle": Role.ADMIN, "users": Role.ADMIN, "status": Role.LIBRARIAN}
+# A page that is left out is not there for whoever asks for its address.
+page = st.navigation(
+    [one for one in PAGES if USER.may(NEEDS.get(one.url_path, Role.READER))], position="top"
+)
 st.set_page_config(
     page_title="Hayloft" if page is CHAT else f"{page.title} · Hayloft",
     layout="centered" if page is CHAT else "wide",
@@ -43,4 +73,5 @@ if page is CHAT:
             st.query_params["c"] = left
     st.session_state["conversation-left"] = st.query_params.get("c")
 st.session_state["page-before"] = page.title
+account_page.menu(USER)
 page.run()

@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import rendering, resources, scope_page
-from app.plans import AUTO, EXTRACTIVE, MODES, Mode
+from app.plans import AUTO, DOCUMENTS, EXTRACTIVE, MODES, PASSAGES, READ_ALL, Mode
+from app.wording import t
 
 if TYPE_CHECKING:
     from app.plans import Plan
 
 _DRAFT = "mode-draft"
-_NAMES: dict[str, str] = {
-    AUTO: "Best choice",
-    "documents": "Whole documents",
-    "passages": "Passages",
-    "read-all": "Every page",
-    EXTRACTIVE: "Quotations",
-}
 
 
 def mode_of(conversation_id: str | None) -> Mode | None:
@@ -28,7 +22,7 @@ def mode_of(conversation_id: str | None) -> Mode | None:
     if conversation_id is not None:
         kept = resources.store().mode(conversation_id)
     else:
-        kept = str(st.session_state.get(_DRAFT, ""))
+        kept = str(st.session_state.get(_DRAFT, "") or resources.preferences().mode)
     return next((mode for mode in MODES if mode == kept), None)
 
 
@@ -48,10 +42,10 @@ def show(conversation_id: str | None) -> None:
     st.session_state[key] = chosen
     with st.bottom:  # where Streamlit keeps the composer
         st.segmented_control(
-            "Answer from",
-            list(_NAMES),
+            t("Answer from"),
+            [AUTO, DOCUMENTS, PASSAGES, READ_ALL, EXTRACTIVE],
             key=key,
-            format_func=lambda mode: _NAMES[mode],
+            format_func=_name,
             label_visibility="collapsed",
             on_change=_changed,
             args=(conversation_id,),
@@ -59,6 +53,16 @@ def show(conversation_id: str | None) -> None:
         if plan is not None:
             words = rendering.text_html(_words(chosen, plan))
             st.html(f'<div class="hl-small" role="status">{words}</div>')
+
+
+def _name(mode: str) -> str:
+    return {
+        AUTO: t("Best choice"),
+        DOCUMENTS: t("Whole documents"),
+        PASSAGES: t("Passages"),
+        READ_ALL: t("Every page"),
+        EXTRACTIVE: t("Quotations"),
+    }[mode]  # type: ignore[index]
 
 
 def _plan(conversation_id: str | None) -> Plan | None:
@@ -76,7 +80,7 @@ def _words(chosen: Mode, plan: Plan) -> str:
         for option in plan.options
         if option.mode not in (taken, EXTRACTIVE) and option.possible
     ]
-    why = f" ({plan.why})" if chosen == AUTO else ""
+    why = f" ({plan.why_words()})" if chosen == AUTO and plan.why else ""
     told = [f"{first.words()}{why}"] if first is not None else []
     return " · ".join([*told, *others])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from app.chat import ChatModel, ChatModelError, ModelMissing, ModelUnreachable
 from app.ollama_chat import OllamaChat
@@ -17,6 +18,7 @@ from app.ollama_server import (
 from app.openai_chat import OpenAIChat
 from app.openai_server import ServedModel, openai_server, served_models
 from app.openai_server import missing as not_served
+from app.served_windows import ServedWindows
 from app.settings import AppSettings
 from app.tokens import EstimatingCounter, TokenCounter, counter_from_file
 from storage.errors import SettingsError
@@ -46,6 +48,13 @@ class Choice:
     notice: str
 
 
+class _Kept(TypedDict):
+    """Where it is kept what served models are like."""
+
+    tokenizers: Path
+    windows: ServedWindows
+
+
 def choose_model(settings: AppSettings, *, data_dir: Path | None = None) -> Choice:
     """The chat model that the settings ask for.
 
@@ -57,20 +66,20 @@ def choose_model(settings: AppSettings, *, data_dir: Path | None = None) -> Choi
 
     Raises SettingsError for a setting that cannot be understood.
     """
-    tokenizers = tokenizer_folder(data_dir)
+    kept = _Kept(tokenizers=tokenizer_folder(data_dir), windows=ServedWindows(_folder(data_dir)))
     wanted = settings.model.strip()
     provider, colon, name = wanted.partition(":")
     provider, name = provider.strip().lower(), name.strip()
     if provider == "extractive" and not colon:
         return Choice(None, "")
     if provider == "ollama" and name:
-        return Choice(_named_ollama(name, settings, tokenizers), "")
+        return Choice(_named_ollama(name, settings, kept), "")
     if provider == "openai" and name:
-        return Choice(_named_openai(name, settings, tokenizers), "")
+        return Choice(_named_openai(name, settings, kept), "")
     if provider == "auto" and not colon:
         if settings.openai_url.strip():
-            return _best_openai(settings, tokenizers)
-        return _best_ollama(settings, tokenizers)
+            return _best_openai(settings, kept)
+        return _best_ollama(settings, kept)
     raise SettingsError(
         f"HAYLOFT_MODEL is {settings.model!r}, which names no model: use auto, extractive, "
         "ollama:NAME (for instance ollama:qwen2:7b) or openai:NAME."
@@ -100,7 +109,11 @@ def choose_counter(settings: AppSettings, *, data_dir: Path | None = None) -> To
 
 def tokenizer_folder(data_dir: Path | None = None) -> Path:
     """Where the vocabularies of served models are kept."""
-    return tokenizers_in(StorageSettings().data_dir if data_dir is None else data_dir)
+    return tokenizers_in(_folder(data_dir))
+
+
+def _folder(data_dir: Path | None) -> Path:
+    return StorageSettings().data_dir if data_dir is None else data_dir
 
 
 def best_installed(models: list[InstalledModel], *, window: int) -> InstalledModel | None:
@@ -146,7 +159,7 @@ def _can_chat(model: InstalledModel) -> bool:
     return "bert" not in model.family and not any(mark in name for mark in _NO_CHAT)
 
 
-def _best_ollama(settings: AppSettings, tokenizers: Path) -> Choice:
+def _best_ollama(settings: AppSettings, kept: _Kept) -> Choice:
     server = ollama_server(settings.ollama_url, connect_timeout_s=settings.connect_timeout_s)
     try:
         models = installed_models(server)
@@ -161,25 +174,25 @@ def _best_ollama(settings: AppSettings, tokenizers: Path) -> Choice:
             f"{server.here} has no chat model: answers are extractive quotes. For written "
             "answers run `ollama pull qwen2:7b`.",
         )
-    return Choice(OllamaChat(best.name, settings, tokenizers=tokenizers), "")
+    return Choice(OllamaChat(best.name, settings, **kept), "")
 
 
-def _named_ollama(name: str, settings: AppSettings, tokenizers: Path) -> OllamaChat:
+def _named_ollama(name: str, settings: AppSettings, kept: _Kept) -> OllamaChat:
     server = ollama_server(settings.ollama_url, connect_timeout_s=settings.connect_timeout_s)
     if find_model(installed_models(server), name) is None:
         raise missing(name)
-    return OllamaChat(name, settings, tokenizers=tokenizers)
+    return OllamaChat(name, settings, **kept)
 
 
-def _named_openai(name: str, settings: AppSettings, tokenizers: Path) -> OpenAIChat:
+def _named_openai(name: str, settings: AppSettings, kept: _Kept) -> OpenAIChat:
     server = openai_server(settings)
     models = served_models(server)
     if name not in [served.name for served in models]:
         raise not_served(server, name, models)
-    return OpenAIChat(name, settings, tokenizers=tokenizers)
+    return OpenAIChat(name, settings, **kept)
 
 
-def _best_openai(settings: AppSettings, tokenizers: Path) -> Choice:
+def _best_openai(settings: AppSettings, kept: _Kept) -> Choice:
     server = openai_server(settings)
     models = served_models(server)
     best = best_served(models, window=settings.window)
@@ -192,7 +205,7 @@ def _best_openai(settings: AppSettings, tokenizers: Path) -> Choice:
             f"{server.here} has {len(others) + 1} models, of which {best.name} answers. Set "
             f"HAYLOFT_MODEL=openai:NAME for another ({', '.join(others[:4])})."
         )
-    return Choice(OpenAIChat(best.name, settings, tokenizers=tokenizers), notice)
+    return Choice(OpenAIChat(best.name, settings, **kept), notice)
 
 
 def best_served(models: list[ServedModel], *, window: int) -> ServedModel | None:

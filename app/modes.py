@@ -19,6 +19,7 @@ from app.plans import (
     Mode,
     Option,
     Plan,
+    Unfit,
     choose,
 )
 from app.prompt import Cost, Prompt
@@ -27,7 +28,7 @@ from app.speeds import SpeedLog, Speeds
 from app.warmth import READING, Before, LastPrompts, before, expected_reuse
 from storage.errors import UsageError
 from storage.library import Library
-from storage.records import EVERYTHING, Hit, Scope
+from storage.records import Hit, Scope
 
 log = logging.getLogger(__name__)
 
@@ -126,22 +127,22 @@ class Planner:
             )
         return tuple(pages)
 
-    def whole(self, now: Situation, front: Sequence[Hit] = ()) -> Whole | str:
-        """The chosen documents whole, pinned ones before them; a clause where they cannot be."""
+    def whole(self, now: Situation, front: Sequence[Hit] = ()) -> Whole | Unfit:
+        """The chosen documents whole, pinned ones before them; or why they cannot be."""
         with self._library.catalog.snapshot() as snapshot:
             within = snapshot.within(now.scope)
             size = snapshot.extent(within)
             if not size.pages:
-                return "no document meets the filters"
+                return Unfit("unmatched")
             roomiest = self._long_model(now)
             most = max(now.budget.room, roomiest[1].room if roomiest else 0)
             if size.characters > _MOST_CHARACTERS * most:
-                return f"{size.pages:,} pages do not fit {most:,} tokens"
+                return Unfit("pages", size.pages, most)
             pages = tuple(snapshot.whole_pages(within))
         there = {page.chunk_id for page in front}
         pages = (*front, *(page for page in pages if page.chunk_id not in there))
         if not pages:
-            return "no page of them has text"
+            return Unfit("textless")
         tokens = 0
         for model, budget in [(now.model, now.budget), *([roomiest] if roomiest else [])]:
             cost = page_costs(self._library.catalog, model, pages)
@@ -152,23 +153,20 @@ class Planner:
                 )
                 if tokens <= budget.room:
                     return Whole(pages, size.documents, model, budget, cost, tokens, new)
-        fits = f"{most:,} fit"
-        if most < now.budget.window - now.budget.reserve - 1:
-            fits = f"only {most:,} are trusted"
-        return f"up to {tokens:,} tokens, and {fits}"
+        trusted = most >= now.budget.window - now.budget.reserve - 1
+        return Unfit("tokens" if trusted else "untrusted", tokens, most)
 
-    def documents_option(self, now: Situation, whole: Whole | str) -> Option:
+    def documents_option(self, now: Situation, whole: Whole | Unfit) -> Option:
         """What whole documents would cost."""
-        if isinstance(whole, str):
-            return Option(DOCUMENTS, "whole documents", why_not=whole)
-        what = "whole document" if whole.documents == 1 else f"{whole.documents:,} whole documents"
+        if isinstance(whole, Unfit):
+            return Option(DOCUMENTS, unfit=whole)
         speeds, other = now.speeds, whole.model is not now.model
         if other:
             speeds = self.speeds.of(whole.budget.model, whole.budget.window)
         answer = self._answer_tokens(speeds, whole.budget)
         return Option(
             DOCUMENTS,
-            what,
+            whole.documents,
             tokens=whole.tokens,
             new_tokens=whole.new_tokens,
             exact=False,
@@ -183,17 +181,18 @@ class Planner:
         """What a prompt that stands would cost, to the token."""
         known = self.expected(now, built)
         new = built.tokens.tokens - known
-        passages = f"{built.given:,} passage{'' if built.given == 1 else 's'}"
         answer = self._answer_tokens(now.speeds, now.budget)
         return Option(
             mode,
-            option.what if option else passages,
+            option.count if option else built.given,
             tokens=built.tokens.tokens,
             new_tokens=new,
             exact=built.tokens.exact,
             seconds=now.speeds.predicted_seconds(new, answer),
             follow_s=option.follow_s if option else None,
             model=option.model if option else "",
+            answering=mode == READ_ALL,
+            placement=built.placement.reason,
         )
 
     def passages_outlook(self, now: Situation) -> Option:
@@ -207,7 +206,7 @@ class Planner:
         answer = self._answer_tokens(now.speeds, now.budget)
         return Option(
             PASSAGES,
-            f"{wanted:,} passages",
+            wanted,
             tokens=min(now.budget.room, before + new),
             new_tokens=new,
             exact=False,
@@ -222,8 +221,8 @@ class Planner:
             max(0, built.tokens.tokens - 1),
         )
 
-    def read_all_option(self, now: Situation) -> Option:
-        """What reading every page would cost, from the stored counts."""
+    def read_all_option(self, now: Situation, done: int = 0) -> Option:
+        """What reading every page would cost, from the stored counts; `done` are read already."""
         with self._library.catalog.snapshot() as snapshot:
             within = snapshot.within(now.scope)
             size = snapshot.extent(within)
@@ -234,22 +233,27 @@ class Planner:
                 stored = snapshot.page_tokens(vocabulary, within.versions)
         exact = len(stored) == size.pages > 0
         tokens = sum(stored.values()) if exact else size.characters // 3
-        parts = max(1, -(-tokens // max(1, now.budget.room)))
+        if not size.pages:
+            return Option(READ_ALL, unfit=Unfit("unmatched"))
+        part = min(now.budget.room, self._settings.read_part_tokens or now.budget.room)
+        left = tokens * (size.pages - min(done, size.pages)) // size.pages
+        requests = -(-left // max(1, part))
         answer = self._answer_tokens(now.speeds, now.budget)
         return Option(
             READ_ALL,
-            f"all {size.pages:,} pages, in parts",
+            size.pages,
             tokens=tokens,
-            new_tokens=tokens,
+            new_tokens=left,
             exact=False,
-            seconds=now.speeds.predicted_seconds(tokens, answer + parts * _FOLLOW_UP),
+            seconds=now.speeds.predicted_seconds(left, answer + requests * _FOLLOW_UP),
+            parts=-(-tokens // max(1, part)),
+            done=done,
         )
 
     def plan(self, options: Sequence[Option], asked: Mode, scope: Scope) -> Plan:
         """The options, and the one to take."""
-        chosen, why = choose(options, asked, named=scope != EVERYTHING)
-        quotes = Option(EXTRACTIVE, "quotations, without a model")
-        return Plan((*options, quotes), chosen, why)
+        chosen, why = choose(options, asked, named=not scope.is_everything)
+        return Plan((*options, Option(EXTRACTIVE)), chosen, why)
 
     @staticmethod
     def with_option(plan: Plan, option: Option) -> Plan:

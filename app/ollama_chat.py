@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,7 @@ from app.chat import (
     BadReply,
     ChatModelError,
     Message,
-    PromptMiscounted,
     PromptTooLong,
-    PromptTruncated,
     TokenCount,
     Usage,
 )
@@ -30,14 +29,15 @@ from app.chat_http import (
     fault_of,
     json_line,
     lines,
-    number,
     parse_fault,
     read_body,
 )
 from app.ollama_server import (
+    InstalledModel,
     ModelCard,
     find_model,
     installed_models,
+    loaded_model,
     model_card,
     ollama_error,
     ollama_server,
@@ -46,6 +46,8 @@ from app.ollama_server import (
     server_version,
     trained_window,
 )
+from app.ollama_usage import FROM_SOURCE, may_leave_out_cached, usage_of
+from app.served_windows import ServedWindows
 from app.settings import AppSettings
 from app.tokens import (
     DEFAULT_SYSTEM,
@@ -53,7 +55,6 @@ from app.tokens import (
     ExactCounter,
     TokenCounter,
     counter_from_file,
-    lower_bound,
     save_tokenizer,
 )
 from storage.vocabulary import build_tokenizer, vocabulary_of
@@ -82,10 +83,8 @@ _OPTIONS: dict[str, object] = {
 
 _REFUSES_SINCE = (0, 12, 6)
 """Servers before this one ignore `truncate` and `shift` without an error."""
-_FROM_SOURCE = (0, 0, 0)
-"""What a server built from source calls itself: taken for a new one."""
-
-_NANOSECONDS = 1e9
+FRESH_S = 5.0
+"""How long the model's digest is taken as it was: it may be made anew under the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +92,8 @@ class _Facts:
     """What is asked of the server once."""
 
     version: tuple[int, int, int] | None
+    digest: str
+    """Of the model; empty where the server tells none."""
     card: ModelCard
     counter: TokenCounter
     chatml: bool
@@ -104,12 +105,20 @@ class OllamaChat:
 
     Nothing is asked of the server before the first count or question.
     `tokenizers` is a folder where the vocabularies of served models are kept;
-    None keeps none.
+    None keeps none. `windows` is where it is kept that the server serves less
+    than it was asked for.
     """
 
     provider = "ollama"
 
-    def __init__(self, name: str, settings: AppSettings, *, tokenizers: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: AppSettings,
+        *,
+        tokenizers: Path | None = None,
+        windows: ServedWindows | None = None,
+    ) -> None:
         self.name = name
         self.server: Server = ollama_server(
             settings.ollama_url,
@@ -120,15 +129,35 @@ class OllamaChat:
         self._asked_window = settings.window
         self._tokenizer_file = settings.tokenizer
         self._tokenizers = tokenizers
+        self._windows = windows or ServedWindows()
         self._known: _Facts | None = None
+        self._known_at = 0.0
         self._lock = threading.Lock()
 
     def window(self) -> int:
-        """The window asked for, or the trained one where that is smaller.
+        """The smallest of the window asked for, the trained one, and what was served of it.
 
-        Ollama clamps to the trained window without saying so.
+        Ollama clamps without saying so; what a load came to is known after it.
         """
-        trained = self._facts().card.trained_window
+        asked = self.num_ctx()
+        served = self._windows.of(self.server.url, self.name)
+        if served is None:
+            return asked
+        if served.digest != self._facts().digest:
+            self._windows.forget(self.server.url, self.name)
+            return asked
+        loaded = self._loaded_window()
+        if loaded is not None and loaded > served.window:
+            # Started again, or loaded by somebody else: it serves more by now.
+            return self._learn(loaded, asked)
+        return min(served.window, asked)
+
+    def num_ctx(self) -> int:
+        """The window that requests ask for; the same whatever is served of it.
+
+        Another value would load the model anew, and hide that more is served again.
+        """
+        trained = self._fresh_facts().card.trained_window
         return min(self._asked_window, trained) if trained else self._asked_window
 
     def room(self, reserve: int) -> int:
@@ -166,14 +195,52 @@ class OllamaChat:
         do not fit, and PromptTruncated after the text where the server turns
         out to have read less than it was sent.
         """
+        num_ctx = self.num_ctx()
         count = self.count(messages)
         self._refuse_overflow(count, reserve)
+        fresh = may_leave_out_cached(self._facts().version) and not self._may_be_loaded()
         try:
-            final = yield from self._pieces(self._body(messages, reserve))
-        except ChatModelError:
+            final = yield from self._pieces(self._body(messages, reserve, num_ctx))
+        except ChatModelError as fault:
+            if isinstance(fault, PromptTooLong):
+                self._learn(self._loaded_window() or fault.window, num_ctx)
             self._forget()
             raise
-        yield self._usage(messages, count, final)
+        self._learn(self._loaded_window(), num_ctx)
+        yield usage_of(
+            final,
+            messages,
+            count,
+            server=self.server,
+            model=self.name,
+            version=self._facts().version,
+            fresh=fresh,
+        )
+
+    def _may_be_loaded(self) -> bool:
+        try:
+            return loaded_model(self.server, self.name) is not None
+        except ChatModelError:
+            return True
+
+    def _loaded_window(self) -> int | None:
+        """The window that the model is loaded with now; None where nobody says."""
+        try:
+            return served_window(self.server, self.name)
+        except ChatModelError:
+            return None
+
+    def _learn(self, served: int | None, asked: int) -> int:
+        """Keep what was served where that is less than was asked for; what counts from now on."""
+        place = (self.server.url, self.name)
+        known = self._windows.of(*place)
+        if served is None:
+            return asked if known is None else min(known.window, asked)
+        if served >= asked:
+            self._windows.forget(*place)
+        elif known is None or known.window != served:
+            self._windows.keep(*place, served, digest=self._facts().digest)
+        return min(served, asked)
 
     def _pieces(self, body: dict[str, object]) -> Generator[str, None, dict[str, object]]:
         """The pieces of the answer; returns the last line, which has the figures."""
@@ -204,7 +271,7 @@ class OllamaChat:
             "Ask again, perhaps in other words."
         )
 
-    def _body(self, messages: Sequence[Message], reserve: int) -> dict[str, object]:
+    def _body(self, messages: Sequence[Message], reserve: int, num_ctx: int) -> dict[str, object]:
         return {
             "model": self.name,
             "messages": [
@@ -214,7 +281,7 @@ class OllamaChat:
             "truncate": False,
             "shift": False,
             "keep_alive": self.keep_alive,
-            "options": {"num_ctx": self.window(), "num_predict": reserve, **_OPTIONS},
+            "options": {"num_ctx": num_ctx, "num_predict": reserve, **_OPTIONS},
         }
 
     def _refuse_overflow(self, count: TokenCount, reserve: int) -> None:
@@ -237,7 +304,7 @@ class OllamaChat:
         """
         facts = self._facts()
         version = facts.version
-        if version is not None and (version == _FROM_SOURCE or version >= _REFUSES_SINCE):
+        if version is not None and (version == FROM_SOURCE or version >= _REFUSES_SINCE):
             return 0
         return max(64, window // (50 if facts.counter.exact and facts.chatml else 10))
 
@@ -248,64 +315,26 @@ class OllamaChat:
             raise self.server.no_protocol("its stream holds a line without a message")
         return content
 
-    def _usage(
-        self, messages: Sequence[Message], count: TokenCount, final: dict[str, object]
-    ) -> Usage:
-        reported = number(final.get("prompt_eval_count"))
-        cached = number(final.get("prompt_eval_cached_count"))
-        version, computed = self._facts().version, None
-        if reported is not None and cached is not None:
-            short = self._reads_short(messages, count, reported)
-            if cached > reported or (short and reported + cached <= count.tokens + 1):
-                reported += cached  # only what was not cached was counted
-        elif reported is not None and version is not None and _surely_uncached(version):
-            computed = reported
-            if not count.exact or self._reads_short(messages, count, reported):
-                reported = None  # the rest came from the cache
-        if reported is not None and self._reads_short(messages, count, reported):
-            if cached is None and _counts_uncached_only(version):
-                reported, computed = None, reported  # the rest may well have come from the cache
-            else:
-                raise PromptTruncated(
-                    f"{self.server.here} read {reported:,} of the {count.tokens:,} tokens that "
-                    f"{self.name} was sent, so the answer cannot be trusted. Update Ollama, or "
-                    "choose fewer documents or passages."
-                )
-        if reported is not None and count.exact and reported > count.tokens + _slack(messages):
-            raise PromptMiscounted(
-                f"{self.server.here} read {reported:,} tokens where {self.name} was sent "
-                f"{count.tokens:,}: its template adds text, or its vocabulary is another, so that "
-                "nothing proves that the prompt fits. Take the model's original, or set "
-                "HAYLOFT_TOKENIZER to its own tokenizer."
-            )
-        reason = final.get("done_reason")
-        return Usage(
-            prompt_tokens=reported,
-            cached_tokens=cached,
-            computed_tokens=computed,
-            answer_tokens=number(final.get("eval_count")),
-            load_s=_seconds(final.get("load_duration")),
-            prompt_s=_seconds(final.get("prompt_eval_duration")),
-            answer_s=_seconds(final.get("eval_duration")),
-            stop_reason="length" if reason == "length" else "stop",
-        )
-
-    def _reads_short(self, messages: Sequence[Message], count: TokenCount, reported: int) -> bool:
-        """True where the server read less of the prompt than it was sent."""
-        if count.exact:
-            return reported < count.tokens - _slack(messages)
-        # An estimate lies above the truth by as much as half, so it proves
-        # nothing. Characters do: a prompt has never fewer tokens than
-        # `lower_bound`, and the silent cut leaves half a window. 60 % of the
-        # bound leaves room for text that no bound foresaw.
-        least = sum(lower_bound(message.content) for message in messages)
-        return reported < 0.6 * least
-
     def _facts(self) -> _Facts:
         with self._lock:
             if self._known is None:
-                self._known = self._ask_facts()
+                self._known, self._known_at = self._ask_facts(), time.monotonic()
             return self._known
+
+    def _fresh_facts(self) -> _Facts:
+        """The facts, asked anew where server or model are no longer those of some seconds ago."""
+        with self._lock:
+            now = time.monotonic()
+            if self._known is not None and now - self._known_at >= FRESH_S:
+                told = (server_version(self.server), _digest(self._installed()))
+                if told != (self._known.version, self._known.digest):
+                    log.info("%s or its server has changed", self.name)
+                    self._known = None
+                self._known_at = now
+        return self._facts()
+
+    def _installed(self) -> InstalledModel | None:
+        return find_model(installed_models(self.server), self.name)
 
     def _forget(self) -> None:
         """Ask again before the next question: what failed may come back as another version."""
@@ -315,18 +344,20 @@ class OllamaChat:
     def _ask_facts(self) -> _Facts:
         version = server_version(self.server)
         card = model_card(self.server, self.name)
+        digest = _digest(self._installed())
         return _Facts(
             version=version,
+            digest=digest,
             card=card,
-            counter=self._counter(card),
+            counter=self._counter(card, digest),
             chatml=not card.template or "<|im_start|>" in card.template,
             default_system=_default_system(card),
         )
 
-    def _counter(self, card: ModelCard) -> TokenCounter:
+    def _counter(self, card: ModelCard, digest: str) -> TokenCounter:
         if card.pre_tokenizer not in ("qwen2", ""):
             return EstimatingCounter()  # another family's words, which no file of Qwen2 counts
-        served = self._served_counter(card)
+        served = self._served_counter(card, digest)
         if served is not None:
             return served
         if self._tokenizer_file:
@@ -334,12 +365,10 @@ class OllamaChat:
         log.info("no vocabulary for %s: token counts are estimates", self.name)
         return EstimatingCounter()
 
-    def _served_counter(self, card: ModelCard) -> ExactCounter | None:
+    def _served_counter(self, card: ModelCard, digest: str) -> ExactCounter | None:
         """The vocabulary of the served model itself, kept on disk under the model's digest."""
         if not card.pre_tokenizer:
             return None
-        installed = find_model(installed_models(self.server), self.name)
-        digest = installed.digest.removeprefix("sha256:") if installed else ""
         kept = None
         if self._tokenizers is not None and digest.isalnum():
             kept = self._tokenizers / f"{digest}.json"
@@ -352,6 +381,10 @@ class OllamaChat:
         if kept is not None:
             save_tokenizer(tokenizer, kept)
         return ExactCounter(tokenizer)
+
+
+def _digest(installed: InstalledModel | None) -> str:
+    return installed.digest.removeprefix("sha256:") if installed is not None else ""
 
 
 def merged(messages: Sequence[Message]) -> list[Message]:
@@ -375,31 +408,3 @@ def _default_system(card: ModelCard) -> str:
     if "{%" in card.template and DEFAULT_SYSTEM in card.template:
         return DEFAULT_SYSTEM  # the template inside the GGUF file has Qwen2's own rule
     return ""
-
-
-def _counts_uncached_only(version: tuple[int, int, int] | None) -> bool:
-    """True where `prompt_eval_count` may leave out what came from the cache.
-
-    So before 0.2.0 and again in 0.30.0 (mended in 0.30.1); between 0.24.0 and
-    0.30.0 nobody has looked.
-    """
-    if version is None:
-        return True
-    if version == _FROM_SOURCE:
-        return False
-    return version < (0, 2, 0) or (0, 24, 0) < version < (0, 30, 1)
-
-
-def _surely_uncached(version: tuple[int, int, int]) -> bool:
-    """True where `prompt_eval_count` leaves out what came from the cache, as was seen."""
-    return version != _FROM_SOURCE and (version < (0, 2, 0) or version == (0, 30, 0))
-
-
-def _slack(messages: Sequence[Message]) -> int:
-    """Tokens by which equal prompts may differ: templates vary in the line end after a turn."""
-    return 4 + len(messages)
-
-
-def _seconds(value: object) -> float | None:
-    nanoseconds = number(value)
-    return None if nanoseconds is None else nanoseconds / _NANOSECONDS

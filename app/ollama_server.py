@@ -124,13 +124,27 @@ def find_model(models: list[InstalledModel], name: str) -> InstalledModel | None
     return next((model for model in models if same_model(model.name, name)), None)
 
 
-def served_window(server: Server | str, model: str) -> int | None:
-    """The window a loaded model runs with, or None where it is not loaded."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model in the server's memory."""
+
+    window: int | None
+    """It runs with; None on servers before 0.10.0, which do not say."""
+
+
+def loaded_model(server: Server | str, model: str) -> Loaded | None:
+    """The model as it is loaded; None where it is not."""
     running = _ask(server, "GET", "/api/ps").get("models")
     for entry in running if isinstance(running, list) else []:
         if isinstance(entry, dict) and same_model(_name(entry), model):
-            return number(entry.get("context_length")) or None
+            return Loaded(number(entry.get("context_length")) or None)
     return None
+
+
+def served_window(server: Server | str, model: str) -> int | None:
+    """The window a loaded model runs with, or None where it is not loaded."""
+    loaded = loaded_model(server, model)
+    return loaded.window if loaded is not None else None
 
 
 def trained_window(server: Server | str, model: str) -> int | None:

@@ -38,6 +38,7 @@ from app.openai_server import (
     served_window,
     serving,
 )
+from app.served_windows import ServedWindows
 from app.server_tokens import ServerTokens, Unsupported
 from app.settings import AppSettings
 from app.tokens import EstimatingCounter, ExactCounter, TokenCounter, counter_from_file, lower_bound
@@ -56,6 +57,9 @@ log = logging.getLogger(__name__)
 
 FRESH_S = 5.0
 """How long the server's word on its window is taken: it may be started again with another."""
+
+LEARNED_S = 600.0
+"""How long the window is taken that a refusal told of, on servers that tell it nowhere else."""
 
 _OPTIONS: dict[str, object] = {"temperature": 0.0, "seed": 0}
 """The same question on the same passages gives the same answer."""
@@ -100,18 +104,27 @@ class OpenAIChat:
     Safe to share between threads. Nothing is asked of the server before the
     first question for the window. `tokenizers` is the folder where
     vocabularies of other models are kept: one that turns out to be this
-    model's counts for it.
+    model's counts for it. `windows` is where the window is kept that a server
+    told of by refusing a prompt, where it tells it nowhere else.
     """
 
     provider = "openai"
 
-    def __init__(self, name: str, settings: AppSettings, *, tokenizers: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: AppSettings,
+        *,
+        tokenizers: Path | None = None,
+        windows: ServedWindows | None = None,
+    ) -> None:
         self.name = name
         self.server: Server = openai_server(settings)
         self._asked_window = settings.window
         self._window_is_asked = "window" in settings.model_fields_set
         self._tokenizer_file = settings.tokenizer
         self._tokenizers = tokenizers
+        self._windows = windows or ServedWindows()
         self._estimate = EstimatingCounter()
         self._known: _Facts | None = None
         self._known_at = 0.0
@@ -122,11 +135,14 @@ class OpenAIChat:
     def window(self) -> int:
         """The window that the server runs with; the setting where it does not say.
 
-        A smaller HAYLOFT_WINDOW holds where it was set.
+        A smaller HAYLOFT_WINDOW holds where it was set. Of a server that says it
+        only when it refuses a prompt, that holds for ten minutes: it may be
+        started again with more.
         """
         served = self._facts().window
         if served is None:
-            return self._asked_window
+            told = self._windows.of(self.server.url, self.name, within_s=LEARNED_S)
+            return min(told.window, self._asked_window) if told else self._asked_window
         return min(served, self._asked_window) if self._window_is_asked else served
 
     def room(self, reserve: int) -> int:
@@ -178,7 +194,9 @@ class OpenAIChat:
         self._refuse_overflow(count, reserve)
         try:
             yield from self._events(messages, reserve, count)
-        except ChatModelError:
+        except ChatModelError as fault:
+            if isinstance(fault, PromptTooLong) and fault.window:
+                self._windows.keep(self.server.url, self.name, fault.window)
             self._forget()
             raise
 

@@ -75,14 +75,16 @@ class PageImages:
         spans: Sequence[tuple[int, int]] = (),
         *,
         pixels: int = 1000,
+        room: str = "",
     ) -> PageView:
         """The page as a PNG `pixels` wide, and the rectangles of spans of its stored text.
 
         Raises PageNotShown, with a sentence, where there is no such picture: no
         PDF, another file than the one that was read, a file that cannot be drawn.
+        A private document has pictures for its own `room` alone.
         """
-        page = self._catalog.page(document_id, number)
-        file, sha256 = self._unchanged(document_id)
+        page = self._catalog.page(document_id, number, room=room)
+        file, sha256 = self._unchanged(document_id, room)
         if page is None:
             raise PageNotShown("The page is no longer in the library. Ask again.")
         pixels = max(100, min(pixels, MOST_PIXELS_WIDE))
@@ -106,9 +108,9 @@ class PageImages:
         self._trim()
         return PageView(png, boxes)
 
-    def _unchanged(self, document_id: int) -> tuple[Path, str]:
+    def _unchanged(self, document_id: int, room: str) -> tuple[Path, str]:
         """The document's file, where it is the one that was read, and its hash."""
-        read = self._catalog.file_of(document_id)
+        read = self._catalog.file_of(document_id, room=room)
         if read is None:
             raise PageNotShown("The document is no longer in the library. Ask again.")
         file = Path(read.root) / read.path

@@ -45,6 +45,13 @@ _STYLE = """
 .hl-small { font-size: 0.82rem; color: var(--hl-muted); }
 .hl-scope { overflow-wrap: anywhere; border-left: 3px solid var(--hl-straw);
   padding-left: 0.6rem; }
+.hl-dropped { list-style: none !important; margin: 0 !important; padding: 0 !important;
+  font-size: 0.88rem; }
+.hl-dropped li { margin: 0.1rem 0 !important; padding: 0 0 0 0.7rem !important;
+  overflow-wrap: anywhere; border-left: 3px solid var(--hl-line); }
+.hl-dropped .hl-file-read { border-left-color: var(--hl-green); }
+.hl-dropped .hl-file-reading, .hl-dropped .hl-waits { border-left-color: var(--hl-straw); }
+.hl-dropped .hl-file-aside, .hl-dropped .hl-file-stuck { border-left-color: var(--hl-rust); }
 .hl-question { white-space: pre-wrap; overflow-wrap: anywhere; font-weight: 600; }
 .hl-answer { line-height: 1.6; overflow-wrap: anywhere; }
 .hl-answer p { margin: 0 0 0.7rem; }
@@ -85,6 +92,10 @@ _STYLE = """
 .hl-act:focus-visible { outline: 2px solid var(--hl-straw); outline-offset: 2px; }
 .hl-act:disabled { opacity: 0.4; cursor: default; }
 .hl-act[aria-pressed="true"] { background: var(--hl-straw-soft); border-color: var(--hl-straw); }
+.hl-note { border-left: 3px solid var(--hl-straw); background: var(--hl-straw-soft);
+  border-radius: 0.4rem; padding: 0.45rem 0.7rem; margin-top: 0.5rem; font-size: 0.9rem;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
+.hl-note strong { display: block; font-size: 0.75rem; color: var(--hl-muted); }
 .hl-versions { display: inline-flex; align-items: center; gap: 0.3rem; font-size: 0.8rem;
   color: var(--hl-muted); }
 .hl-excerpt { padding: 0 0.75rem 0.3rem; overflow-wrap: anywhere; }

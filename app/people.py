@@ -4,6 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any, Generic, NoReturn, TypeVar, cast
+
+from storage.errors import HayloftError
+
+_Thing = TypeVar("_Thing")
+
+
+class NotAllowed(HayloftError):
+    """Somebody asks for what their role does not allow."""
+
+    def __init__(self) -> None:
+        super().__init__("Your account does not allow this. Ask an admin of this Hayloft.")
+
+
+class SignedOut(HayloftError):
+    """Nobody is signed in any more."""
+
+    def __init__(self) -> None:
+        super().__init__("You are signed out. Sign in again.")
 
 
 class Role(IntEnum):
@@ -15,6 +34,16 @@ class Role(IntEnum):
     """Add, read again and delete documents."""
     ADMIN = 3
     """Pull models, manage accounts."""
+
+    @classmethod
+    def named(cls, word: str) -> Role:
+        """The role of a name such as `reader`; KeyError for none."""
+        return cls[word.strip().upper()]
+
+    @property
+    def word(self) -> str:
+        """Its name, in small letters."""
+        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +57,35 @@ class User:
     def may(self, role: Role) -> bool:
         """Whether they may do what needs this role."""
         return self.role >= role
+
+    def require(self, role: Role) -> None:
+        """Raise NotAllowed unless they may do what needs this role."""
+        if not self.may(role):
+            raise NotAllowed
+
+
+class Allowed(Generic[_Thing]):
+    """A thing some of whose methods need a role: whoever lacks it gets NotAllowed when they call.
+
+    What a page hides is a courtesy; this is what holds.
+    """
+
+    def __init__(self, thing: _Thing, user: User, role: Role, methods: tuple[str, ...]) -> None:
+        self._thing = thing
+        self._user = user
+        self._role = role
+        self._methods = methods
+
+    def given(self) -> _Thing:
+        """The thing itself for whoever may; for others, what looks like it."""
+        return self._thing if self._user.may(self._role) else cast("_Thing", self)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._thing, name)
+        return self._refuse if name in self._methods else found
+
+    def _refuse(self, *_given: object, **_named: object) -> NoReturn:
+        raise NotAllowed
 
 
 LOCAL = User("", Role.ADMIN)

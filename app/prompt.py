@@ -20,6 +20,7 @@ from itertools import chain
 from app.answers import Turn
 from app.chat import Message, PromptTooLong, TokenCount
 from app.passages import narrow
+from app.placement import DOCUMENT, IN_READING_ORDER, Measured, Placement, placed
 from app.sent_passages import Known, Sorted
 from storage.flags import suspect_spans
 from storage.records import Hit
@@ -74,8 +75,8 @@ class Prompt:
 
     messages: tuple[Message, ...]
     hits: tuple[Hit, ...]
-    """What it is answered from: first the passages that go in now, in document order; then those
-    of earlier turns that were found again."""
+    """What it is answered from: first the passages that go in now, in the order they stand; then
+    those of earlier turns that were found again."""
     tokens: TokenCount
     parts: dict[str, int]
     """`rules`, `documents`, `history`, `question` and `template` add up to the prompt."""
@@ -99,6 +100,8 @@ class Prompt:
     """Passages sent anew, since their pages changed after they were sent first."""
     prefix_tokens: int = 0
     """What stands before the new message, at most."""
+    placement: Placement = IN_READING_ORDER
+    """How the passages that go in now are ordered."""
 
 
 Count = Callable[[Sequence[Message]], TokenCount]
@@ -118,6 +121,7 @@ def build(
     cost: Cost | None = None,
     front: Sequence[Hit] = (),
     whole: bool = False,
+    depths: Measured | None = None,
 ) -> Prompt:
     """The prompt with as many passages, best first, as fit into `room` tokens.
 
@@ -128,12 +132,19 @@ def build(
     put there where the history begins anew. With `whole`, `hits` are pages
     that go in all or not at all, and to the front where there is no history.
     `cost` may know what a passage takes without counting its text; the sum
-    then decides, and the whole is counted once. The prompt never has more than
-    `room` tokens. Raises PromptTooLong when not even the question with its
-    best passage fits.
+    then decides, and the whole is counted once. New passages stand in document
+    order, unless `depths` proves another one to be read better; whole pages
+    always do. The prompt never has more than `room` tokens. Raises
+    PromptTooLong when not even the question with its best passage fits.
     """
-    packer = _Packer(question, history, room, count, count_text, cost)
+    packer = _Packer(question, history, room, count, count_text, cost, depths)
     return packer.pack_whole(hits, front) if whole else packer.pack(hits, front)
+
+
+def check_question(question: str, *, room: int, count_text: CountText) -> None:
+    """Raise PromptTooLong where not even the rules and the question fit, whatever is found."""
+    packer = _Packer(question, (), room, _no_count, count_text, None)
+    packer.check()
 
 
 def weigh(
@@ -164,8 +175,10 @@ class _Packer:
         count: Count,
         count_text: CountText,
         cost: Cost | None,
+        depths: Measured | None = None,
     ) -> None:
         self._question = question
+        self._depths = depths
         self._room = room
         self._count = count
         self._count_text = count_text
@@ -209,10 +222,16 @@ class _Packer:
             found = self._known.sort(pages)
         if self._base(self._kept) + self._sum(found.new) > self._room:
             raise self._whole_too_long(len(pages))
+        self._depths = None  # pages of whole documents have no best ones
         built = self._built(found.new, replace(found, again=()))
         if built.tokens.tokens > self._room:
             raise self._whole_too_long(len(pages))
         return built
+
+    def check(self) -> None:
+        """Raise PromptTooLong where rules and question alone do not fit."""
+        if self._base([]) > self._room:
+            raise self._too_long(with_passage=False)
 
     def weight(self, pages: Sequence[Hit]) -> tuple[int, int]:
         """The most tokens of the prompt with all of these pages, and of what is new in it."""
@@ -306,7 +325,9 @@ class _Packer:
 
     def _built(self, chosen: Sequence[Hit], found: Sorted) -> Prompt:
         """The prompt with the chosen passages, counted."""
-        ordered = document_order(chosen)
+        placement = self._placement(chosen)
+        by_document = placement.order == DOCUMENT
+        ordered = document_order(chosen) if by_document else placed(chosen, placement.order)
         numbers = self._known.number(ordered)
         passages = "\n\n".join(map(passage_text, numbers, ordered))
         sent = f"{passages}\n\n{_asked(self._question)}" if ordered else _asked(self._question)
@@ -333,7 +354,14 @@ class _Packer:
             dropped=self._dropped,
             anew=found.anew,
             prefix_tokens=self._prefix(),
+            placement=placement,
         )
+
+    def _placement(self, chosen: Sequence[Hit]) -> Placement:
+        if self._depths is None or len(chosen) < 2:
+            return IN_READING_ORDER
+        tokens = self._base(self._kept) + self._sum(chosen)
+        return self._depths.placement(tokens, self._prefix())
 
     def _prefix(self) -> int:
         rules = self._count_text(RULES).tokens + _MESSAGE

@@ -10,13 +10,9 @@ may an answer say that something is nowhere in the documents.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 
 from app.answers import (
@@ -24,18 +20,16 @@ from app.answers import (
     Answer,
     AnswerEvent,
     AnswerReady,
-    ReadingProgress,
     SourcesFound,
     TextDelta,
     Turn,
 )
 from app.budget import budget_of
-from app.chat import ChatModel, ChatModelError, Message, ModelMissing, PromptTooLong
+from app.chat import ChatModel
 from app.find import MAX_QUERY_CHARACTERS, Finder
 from app.followup import FollowUp, follow_up
 from app.ledger import Ledger
 from app.plans import READ_ALL
-from app.prompt import harmless
 from app.read_answer import (
     Told,
     Write,
@@ -43,34 +37,18 @@ from app.read_answer import (
     notices,
     passages_of,
     searched_again,
+    sentences_at,
     written,
 )
-from app.read_crew import PAUSES_S, Crew, Outcome, Pace, PartReader
-from app.read_inventory import (
-    Inventory,
-    ledger_of,
-    pages_read,
-    sheets_of,
-    stretches,
-    take_inventory,
-    whole_page,
-)
-from app.read_ledger import OPEN, KeptReading, KeptSlice, Readings, Settled
-from app.read_parts import Slice, Stretch, cut
-from app.read_protocol import (
-    VERSION,
-    Asked,
-    Section,
-    further_messages,
-    lead,
-    marker_of,
-    part_messages,
-    plan_messages,
-    questions_in,
-)
+from app.read_crew import PAUSES_S
+from app.read_inventory import Inventory, pages_read, take_inventory
+from app.read_ledger import Readings
+from app.read_pages import PagesReader
+from app.read_protocol import Asked, marker_of
+from app.read_questions import Questioner
+from app.read_state import FILE, ReadState, key_of
 from app.settings import AppSettings
-from app.speeds import SpeedLog
-from app.tokens import clean
+from app.speeds import SpeedLog, Speeds
 from storage.errors import UsageError
 from storage.library import Library
 from storage.records import EVERYTHING, Scope
@@ -78,29 +56,6 @@ from storage.records import EVERYTHING, Scope
 __all__ = ["FILE", "read_all", "read_so_far"]
 
 log = logging.getLogger(__name__)
-
-FILE = "readings.db"
-
-HEARTBEAT_S = 1.0
-"""How often progress is told while a part is read; a stop takes effect then."""
-
-_PLAN_RESERVE = 256
-"""Tokens of a request that only asks for some questions."""
-
-_FOUND_SHOWN = 20
-"""Sentences that the model sees when it is asked what is still missing."""
-
-_LEAST_CAPACITY = 64
-"""Tokens of pages; where less is left beside rules and question, the question is too long."""
-
-_SEAM = 2
-"""Tokens that the line ends around a page take."""
-
-_GIVE_UP_AFTER = 3
-"""Parts in a row that failed: the next ones would, too."""
-
-_ROUNDS = 4
-"""How often it is looked whether documents have changed while they were read."""
 
 
 def read_all(
@@ -160,7 +115,7 @@ def read_so_far(
     try:
         name = budget_of(model, settings, library.settings.data_dir).model
         query = follow_up(question, history, how=settings.followups).query
-        slices = readings.slices(_key(query, scope, name))
+        slices = readings.slices(key_of(query, scope, name))
     finally:
         readings.close()
     done = pages_read(inventory, slices)
@@ -168,7 +123,7 @@ def read_so_far(
 
 
 class _FullRead:
-    """One question, read through a scope."""
+    """One question, read through a scope and answered."""
 
     def __init__(
         self,
@@ -190,8 +145,6 @@ class _FullRead:
         self._settings = settings
         self._history = history
         self._scope = scope
-        self._readings = readings
-        self._inventory = inventory
         self._pauses = pauses
         self._budget = budget_of(model, settings, library.settings.data_dir)
         self._asked = follow_up(
@@ -201,34 +154,38 @@ class _FullRead:
             how=settings.followups,
             reserve=settings.reserve,
         )
-        self._key = _key(self._asked.query, scope, self._budget.model)
-        self._slices: dict[tuple[int, int], KeptSlice] = {}
-        self._found: list[Slice] = []
-        self._done_pages = 0
-        self._pace = Pace(0, 0.0)
-        self._errors: list[ChatModelError] = []
-        self._failed_in_row = 0
-        self._read_something = False
-        self._changed = False
-        self._planned = False
+        query = self._asked.query
+        key = key_of(query, scope, self._budget.model)
+        self._state = ReadState(readings, key, query, inventory)
+        self._questioner = Questioner(model, self._budget, self._state, query, pauses)
 
     def forget(self) -> None:
         """Begin anew."""
-        self._readings.forget(self._key)
+        self._state.forget()
 
     def events(self, write: Write | None, started: float) -> Iterator[AnswerEvent]:
         """Progress, then the answer."""
-        asked = self._asked
-        self._readings.begin(self._key, clean(asked.query))
-        self._load()
-        yield self._progress()
-        parts = self._parts_of(asked)
+        asked, state = self._asked, self._state
+        state.begin()
+        yield state.progress()
+        parts = self._questioner.parts()
         marker = marker_of(self._catalog.library_id(), asked.query)
-        yield from self._read(Asked(asked.query, parts, marker))
+        reader = PagesReader(
+            self._catalog,
+            self._model,
+            self._settings,
+            self._budget,
+            self._scope,
+            Asked(asked.query, parts, marker),
+            state,
+            self._pauses,
+        )
+        state.measure(self._speeds().prefill)
+        yield from reader.read()
         read_s = time.perf_counter() - started
-        ledger = self._ledger()
+        ledger = state.ledger(reader.failures)
         log.info("read all: %s in %.1f s", ledger.summary, read_s)
-        if not self._found:
+        if not state.found:
             text = nothing_found(ledger)
             yield SourcesFound((), READ_ALL, self._name)
             yield TextDelta(text)
@@ -246,240 +203,9 @@ class _FullRead:
     def _name(self) -> str:
         return f"{self._model.provider} {self._model.name}"
 
-    # --- the question -------------------------------------------------------------------------
-
-    def _parts_of(self, asked: FollowUp) -> tuple[str, ...]:
-        """What the question is taken apart into; asked for once."""
-        kept = self._kept()
-        if kept.parts is not None:
-            return kept.parts
-        parts = self._questions(plan_messages(asked.query), asked.query)
-        if parts is None:
-            return ()
-        self._readings.keep_parts(self._key, parts)
-        return parts
-
-    def _further(self, asked: FollowUp, sentences: Sequence[str], marker: str) -> tuple[str, ...]:
-        """What the found sentences leave open, as questions to search for."""
-        kept = self._kept()
-        if kept.further is not None:
-            return kept.further
-        messages = further_messages(asked.query, sentences[:_FOUND_SHOWN], marker)
-        questions = self._questions(messages, asked.query)
-        if questions is None:
-            return ()
-        self._readings.keep_further(self._key, questions)
-        return questions
-
-    def _questions(self, messages: Sequence[Message], question: str) -> tuple[str, ...] | None:
-        """The questions that the model replies with; None where it could not be asked.
-
-        They only help: an answer does not fail for want of them.
-        """
-        reserve = min(_PLAN_RESERVE, self._budget.reserve)
-        asker = PartReader(
-            self._model,
-            Asked(question, (), ""),
-            reserve=reserve,
-            room=self._budget.room,
-            stop=threading.Event(),
-            pauses=self._pauses,
-        )
-        try:
-            return questions_in(asker.ask(messages), question)
-        except ModelMissing:
-            raise
-        except ChatModelError as error:
-            log.info("no questions from the chat model: %s", type(error).__name__)
-            return None
-
-    # --- reading ------------------------------------------------------------------------------
-
-    def _read(self, asked: Asked) -> Iterator[ReadingProgress]:
-        """Read what is not read yet; once more where documents change meanwhile."""
-        kept = self._kept()
-        speeds = SpeedLog(self._library.settings.data_dir).of(
-            self._budget.model, self._budget.window
-        )
-        self._pace = Pace(kept.tokens, kept.seconds, speeds.prefill)
-        for _ in range(_ROUNDS):
-            self._changed = False
-            self._plan(asked)
-            self._planned = True
-            yield self._progress()
-            yield from self._read_open(asked)
-            if not self._changed:
-                break
-            self._inventory = take_inventory(self._catalog, self._scope)
-            self._load()
-        if self._errors and not self._read_something and self._open():
-            raise self._given_up(self._errors[-1])
-
-    def _plan(self, asked: Asked) -> None:
-        """Cut into parts what no part holds yet; parts with pages that are gone are undone."""
-        versions = self._inventory.by_version
-        stale = {s.ordinal for s in self._open() if s.where.version_id not in versions}
-        lost = [s.where for s in self._open() if s.ordinal in stale]
-        if stale:
-            self._readings.drop_parts(self._key, stale)
-            self._load()
-        planned = {(s.where.version_id, s.where.page) for s in self._slices.values()}
-        again = [where for where in lost if where.version_id in versions]
-        planned |= {(where.version_id, where.page) for where in again}
-        new = [whole_page(key) for key in self._inventory.readable if key not in planned]
-        place = {version: n for n, version in enumerate(versions)}
-        wanted = sorted([*again, *new], key=lambda s: (place[s.version_id], s.page, s.start))
-        if wanted:
-            parts = cut(
-                stretches(self._catalog, self._inventory, wanted),
-                self._capacity(asked),
-                lambda text: self._model.count_text(harmless(text)).tokens,
-                self._lead(asked),
-            )
-            self._readings.add(self._key, list(parts))
-            self._load()
-
-    def _capacity(self, asked: Asked) -> int:
-        """Tokens of pages that a part may have. Raises PromptTooLong where none are left."""
-        fixed = self._model.count(part_messages(asked, [])).tokens
-        capacity = self._budget.room - fixed - _SEAM
-        if capacity < _LEAST_CAPACITY:
-            raise PromptTooLong(
-                f"The question does not fit: rules and question take {fixed:,} tokens, and the "
-                f"window leaves {max(self._budget.room, 0):,} beside the answer, too few for any "
-                "page. Ask in fewer words, or raise HAYLOFT_WINDOW."
-            )
-        wanted = self._settings.read_part_tokens
-        return min(capacity, max(wanted, _LEAST_CAPACITY)) if wanted else capacity
-
-    def _lead(self, asked: Asked) -> Callable[[Stretch], int]:
-        """Tokens of the line above a page."""
-
-        def tokens(stretch: Stretch) -> int:
-            title = self._inventory.by_version[stretch.where.version_id].title
-            line = lead(asked.marker, 9999, Section(title, stretch.place, "", 0))
-            return self._model.count_text(line).tokens + _SEAM
-
-        return tokens
-
-    def _read_open(self, asked: Asked) -> Iterator[ReadingProgress]:
-        """Read the open parts, as many at a time as the server serves at once."""
-        parts: dict[int, list[KeptSlice]] = {}
-        for piece in self._open():
-            parts.setdefault(piece.ordinal, []).append(piece)
-        waiting = deque(parts.items())
-        stop = threading.Event()
-        reader = PartReader(
-            self._model,
-            asked,
-            reserve=self._budget.reserve,
-            room=self._budget.room,
-            stop=stop,
-            pauses=self._pauses,
-        )
-        with Crew(reader, stop, self._settings.read_parallel) as crew:
-            while waiting or crew.busy:
-                while waiting and crew.busy < crew.size:
-                    ordinal, pieces = waiting.popleft()
-                    sheets = sheets_of(self._catalog, self._inventory, pieces)
-                    if sheets is None:
-                        self._changed = True
-                    else:
-                        crew.start(ordinal, sheets)
-                if not crew.busy:
-                    break
-                try:
-                    outcome = crew.next(HEARTBEAT_S)
-                except ChatModelError as error:
-                    raise self._given_up(error) from error
-                if outcome is not None:
-                    self._settle(outcome, parts[outcome.ordinal])
-                yield self._progress()
-
-    def _settle(self, outcome: Outcome, pieces: Sequence[KeptSlice]) -> None:
-        """Keep what a part came to. Raises where too many failed in a row."""
-        tokens = sum(piece.tokens for piece in pieces if piece.position in outcome.states)
-        seconds = self._pace.add(tokens, outcome.load_s)
-        self._readings.settle(
-            self._key,
-            Settled(
-                ordinal=outcome.ordinal,
-                states=outcome.states,
-                found=outcome.found,
-                requests=outcome.requests,
-                tokens=tokens,
-                seconds=seconds if tokens else 0.0,
-                unproved=outcome.unproved,
-            ),
-        )
-        for piece in pieces:
-            if piece.position in outcome.states:
-                state = outcome.states[piece.position]
-                self._slices[(piece.ordinal, piece.position)] = replace(piece, state=state)
-        self._found = sorted({*self._found, *outcome.found})
-        self._count()
-        if outcome.states:
-            self._read_something = True
-            self._failed_in_row = 0
-        if outcome.error is not None:
-            self._errors.append(outcome.error)
-            if not outcome.states:
-                self._failed_in_row += 1
-            if self._failed_in_row >= _GIVE_UP_AFTER:
-                raise self._given_up(outcome.error)
-
-    def _given_up(self, error: ChatModelError) -> ChatModelError:
-        """The error with how far the reading came."""
-        if not self._done_pages:
-            return error
-        said = type(error)(
-            f"{error} {self._done_pages:,} of {self._inventory.pages:,} pages were read until "
-            "then, and are kept: ask the same question again to go on."
-        )
-        said.__cause__ = error
-        return said
-
-    # --- what is kept -------------------------------------------------------------------------
-
-    def _kept(self) -> KeptReading:
-        query = clean(self._asked.query)
-        return self._readings.get(self._key) or self._readings.begin(self._key, query)
-
-    def _load(self) -> None:
-        slices = self._readings.slices(self._key)
-        self._slices = {(piece.ordinal, piece.position): piece for piece in slices}
-        versions = self._inventory.by_version
-        kept = self._readings.found(self._key)
-        self._found = sorted(where for where in kept if where.version_id in versions)
-        self._count()
-
-    def _count(self) -> None:
-        self._done_pages = len(pages_read(self._inventory, self._slices.values()))
-        self._done_pages += self._inventory.blank
-
-    def _open(self) -> list[KeptSlice]:
-        return [piece for piece in self._slices.values() if piece.state == OPEN]
-
-    def _progress(self) -> ReadingProgress:
-        tokens = sum(piece.tokens for piece in self._open())
-        return ReadingProgress(
-            pages_read=self._done_pages,
-            pages=self._inventory.pages,
-            found=len({(where.version_id, where.page) for where in self._found}),
-            seconds_left=self._pace.left(tokens) if self._planned else None,
-        )
-
-    def _ledger(self) -> Ledger:
-        return ledger_of(
-            self._inventory,
-            list(self._slices.values()),
-            self._found,
-            self._kept(),
-            reading=self._key,
-            failures=[str(error) for error in self._errors],
-        )
-
-    # --- the answer ---------------------------------------------------------------------------
+    def _speeds(self) -> Speeds:
+        log_ = SpeedLog(self._library.settings.data_dir)
+        return log_.of(self._budget.model, self._budget.window)
 
     def _write(
         self,
@@ -490,13 +216,14 @@ class _FullRead:
         ledger: Ledger,
     ) -> Generator[AnswerEvent, None, Answer]:
         """The model's words from the pages that had something."""
-        sentences = self._sentences()
-        further = self._further(asked, sentences, marker)
+        found = self._state.found
+        sentences = sentences_at(self._catalog, found)
+        further = self._questioner.further(sentences, marker)
         searched = searched_again(self._finder, asked, [*parts, *further], sentences, self._scope)
         reading = passages_of(
             self._catalog,
-            self._inventory,
-            self._found,
+            self._state.inventory,
+            found,
             searched,
             least=self._settings.passages,
             most_characters=self._settings.passage_characters,
@@ -512,17 +239,6 @@ class _FullRead:
         if answer is None:
             raise RuntimeError("the answer ended before it was complete")
         return replace(answer, mode=READ_ALL, ledger=ledger, notice=notices(ledger, answer.notice))
-
-    def _sentences(self) -> list[str]:
-        """The found sentences, each once, page after page."""
-        with self._catalog.snapshot() as snapshot:
-            pages = snapshot.pages((where.version_id, where.page) for where in self._found)
-        texts = [
-            " ".join(pages[(w.version_id, w.page)].text[w.start : w.end].split())
-            for w in self._found
-            if (w.version_id, w.page) in pages
-        ]
-        return list(dict.fromkeys(filter(None, texts)))
 
     def _said(self, asked: FollowUp, text: str, ledger: Ledger) -> Answer:
         """An answer that no model wrote."""
@@ -551,7 +267,7 @@ def _nothing_there(
     """An empty library or scope: nothing is read and nothing is claimed."""
     from app.assistant import EMPTY_LIBRARY, EMPTY_SCOPE
 
-    empty = library.catalog.counts().documents == 0
+    empty = library.catalog.counts().documents == 0 and not scope.room
     text = EMPTY_LIBRARY if empty or scope.is_everything else EMPTY_SCOPE
     name = f"{model.provider} {model.name}"
     yield SourcesFound((), "none", name)
@@ -579,14 +295,3 @@ def _check(question: str) -> None:
             f"The question has {len(question):,} characters, and at most "
             f"{MAX_QUERY_CHARACTERS:,} can be asked. Ask in fewer words."
         )
-
-
-def _key(query: str, scope: Scope, model: str) -> str:
-    """What a reading is kept under: a change of any of these makes it another one.
-
-    The query is complete in itself, so that the same question later in a
-    conversation goes on with the same reading.
-    """
-    told = [VERSION, " ".join(query.split()), scope.to_json(), model]
-    text = json.dumps(told, ensure_ascii=True, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -138,6 +138,18 @@ def written(library: Library, model: ChatModel, settings: AppSettings, told: Tol
     return answer
 
 
+def sentences_at(catalog: Catalog, found: Sequence[Slice]) -> list[str]:
+    """The found sentences, each once, page after page."""
+    with catalog.snapshot() as snapshot:
+        pages = snapshot.pages((where.version_id, where.page) for where in found)
+    texts = [
+        " ".join(pages[(w.version_id, w.page)].text[w.start : w.end].split())
+        for w in found
+        if (w.version_id, w.page) in pages
+    ]
+    return list(dict.fromkeys(filter(None, texts)))
+
+
 def nothing_found(ledger: Ledger) -> str:
     """What is said where no page had anything: only here, and only as far as it was read."""
     aside = _beside(ledger)
@@ -197,7 +209,7 @@ def _beside(ledger: Ledger) -> str:
 
 
 def _page_text(catalog: Catalog, hit: Hit) -> str:
-    page = catalog.page(hit.document_id, hit.page)
+    page = catalog.page(hit.document_id, hit.page, room=hit.room)
     return page.text if page is not None else hit.text
 
 

@@ -30,7 +30,8 @@ from app.chat import (
 from app.hang_up import HangUp
 from app.read_ledger import CUT, READ, UNCLEAR
 from app.read_parts import Slice, Stretch, halves
-from app.read_protocol import Asked, Section, part_messages, proved
+from app.read_protocol import Asked, Section, part_messages
+from app.read_replies import proved
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from app.read_parts import Slice, Stretch
 from app.read_protocol import Section
 from storage.catalog import Catalog
 from storage.facts import kind_of
-from storage.records import Hit, Page, Scope
+from storage.records import Failure, Hit, Page, Scope
 from storage.roll import RollDocument, RollPage
 from storage.scoping import pattern_of
 
@@ -68,10 +68,16 @@ def take_inventory(catalog: Catalog, scope: Scope) -> Inventory:
         documents = tuple(snapshot.roll(snapshot.within(scope)))
     set_aside = tuple(
         f"{failure.document} ({failure.kind})"
-        for failure in catalog.failures()
+        for failure in _failures(catalog, scope)
         if not failure.serves_old_version and _may_be_in(scope, failure.document)
     )
     return Inventory(documents, set_aside)
+
+
+def _failures(catalog: Catalog, scope: Scope) -> list[Failure]:
+    """The files that were set aside where the scope looks."""
+    own = list(catalog.room(scope.room).failures) if scope.room else []
+    return own if scope.room and not scope.beyond_room else [*own, *catalog.failures()]
 
 
 def stretches(catalog: Catalog, inventory: Inventory, wanted: Sequence[Slice]) -> Iterator[Stretch]:

@@ -16,6 +16,7 @@ import streamlit as st
 from app import page_text, rendering, resources
 from app.answers import passage_numbered
 from app.place_words import place_words, unit_words
+from app.preferences import PICTURE
 from app.wording import t
 from storage.errors import HayloftError
 
@@ -159,13 +160,13 @@ def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
     )
     try:
         catalog = resources.library().catalog
-        page = catalog.page(hit.document_id, number)
-        following = catalog.page(hit.document_id, number + 1) is not None
+        page = catalog.page(hit.document_id, number, room=hit.room)
+        following = catalog.page(hit.document_id, number + 1, room=hit.room) is not None
     except HayloftError as error:
         st.html(rendering.notice_html("error", t("The page cannot be read"), str(error)))
         _passage_of_then(hit)
         return
-    if hit.paged and page is not None and st.toggle(t("Show the page itself"), key="page-picture"):
+    if hit.paged and page is not None and _picture_wanted():
         _page_picture(hit, citations if number == hit.page else (), page)
     elif number == hit.page:
         _page_of_passage(hit, citations, page)
@@ -173,6 +174,15 @@ def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
         _page_text(page_text.page_html(page.text, (), ()))
     _component("hayloft.scroll", _SCROLL)(key="scroll", data=f"{hit.chunk_id}:{number}")
     _page_buttons(hit, number, following)
+
+
+def _picture_wanted() -> bool:
+    """Whether to show the page itself; the choice stays for the pages that are opened next."""
+    # Streamlit forgets a switch with the dialog that held it.
+    kept = st.session_state.get("picture-wanted", resources.preferences().reader == PICTURE)
+    wanted = st.toggle(t("Show the page itself"), value=bool(kept), key="page-picture")
+    st.session_state["picture-wanted"] = wanted
+    return wanted
 
 
 def _page_picture(hit: Hit, citations: tuple[Citation, ...], page: Page) -> None:
@@ -186,7 +196,7 @@ def _page_picture(hit: Hit, citations: tuple[Citation, ...], page: Page) -> None
     try:
         with st.spinner(t("Drawing the page…")):
             view = resources.page_images().view(
-                hit.document_id, page.number, [span for span, _ in marks]
+                hit.document_id, page.number, [span for span, _ in marks], room=hit.room
             )
             html = page_text.picture_html(
                 view.png.read_bytes(), view.boxes, [kind for _, kind in marks], page.number

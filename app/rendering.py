@@ -37,7 +37,7 @@ _BARE_SIGN = "\uf8f4"
 _SIGNS = re.compile("[\uf8f0-\uf8f4]")
 _CODE = re.compile(r"`([^`\n]{1,200})`")
 _CITATION = re.compile(
-    r"(?:\[\d{1,3}(?:\s*[,;]\s*\d{1,3})*\]|【\d{1,3}】)(?P<states>[\uf8f0-\uf8f3]*)|\uf8f4"
+    r"(?:\[\d{1,6}(?:\s*[,;]\s*\d{1,6})*\]|【\d{1,6}】)(?P<states>[\uf8f0-\uf8f3]*)|\uf8f4"
 )
 # What http://, https://, www. and addresses of mail are told by, as `label` leaves them.
 _ADDRESS = re.compile(

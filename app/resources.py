@@ -9,22 +9,28 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from app.auth_settings import ACCOUNTS, OFF, AuthSettings
 from app.conversations import Conversations
 from app.live_answers import LiveAnswers
-from app.people import LOCAL, User
+from app.people import LOCAL, Allowed, Role, SignedOut, User
+from app.sessions import cookie_name
 from app.settings import AppSettings
 from app.wording import ENGLISH, nearest
+from storage.catalog_writer import CatalogWriter
 from storage.errors import HayloftError
 from storage.library import Library
 from storage.records import Scope
+from storage.rooms import room_name
 from storage.settings import StorageSettings
 
 if TYPE_CHECKING:
+    from app.accounts import Accounts
     from app.assistant import Assistant
     from app.chat import ChatModel
     from app.chat_http import Server
@@ -33,7 +39,10 @@ if TYPE_CHECKING:
     from app.model_jobs import ModelJobs
     from app.page_image import PageImages
     from app.plans import Plan
+    from app.preferences import KeptPreferences, Preferences
+    from app.saved_answers import Checked, SavedAnswers
     from app.status_view import DiskUse
+    from app.suggestions import Suggestions
     from storage.records import Facets, LibraryCounts
 
 log = logging.getLogger(__name__)
@@ -47,8 +56,17 @@ OUTLOOK_S = 20.0
 DISK_S = 30.0
 """How often the status page measures the data directory anew."""
 
+SWEEP_S = 60.0
+"""How often it looks for files of conversations that are gone."""
+
+GONE_ROOMS = "-"
+"""The room of a run that takes out what conversations left behind: no one's."""
+
 MODELS_S = 15.0
 """How often the models page asks Ollama anew."""
+
+EXPIRED_S = 30.0
+"""How often it looks anew which saved answers have expired."""
 
 SCOPE_CHOICES_S = 30.0
 """How often it looks anew what can be filtered by: 0.1 s at 20,000 documents."""
@@ -80,9 +98,66 @@ def finder() -> Finder:
     return Finder(library(), app_settings())
 
 
+@st.cache_resource(show_spinner=False)
+def auth_settings() -> AuthSettings:
+    """Whether the page asks who is there."""
+    return AuthSettings()
+
+
+@st.cache_resource(show_spinner=False)
+def accounts() -> Accounts:
+    """The accounts of this data directory."""
+    from app.accounts import Accounts
+
+    return Accounts(storage_settings().data_dir, lasting=auth_settings().lasting)
+
+
+def signed_in() -> User | None:
+    """Whoever is signed in; None where nobody is. Raises NotAdmitted, SignInRefused."""
+    auth = auth_settings()
+    if auth.auth == OFF:
+        return LOCAL
+    if auth.auth == ACCOUNTS:
+        return accounts().sessions.user(session_token())
+    said = claims()
+    if said is None:
+        return None
+    from app.oidc import identity
+
+    found = identity(said, auth, time.time())
+    return accounts().admit(found.subject, found.name, found.role, found.login)
+
+
 def who() -> User:
-    """Whoever looks at the page."""
-    return LOCAL
+    """Whoever looks at the page; where nobody does any more, the page begins anew."""
+    found = signed_in()
+    if found is None:
+        st.rerun()
+        raise SignedOut
+    return found
+
+
+def session_token() -> str:
+    """What the browser shows that somebody is signed in; empty where nobody is."""
+    return st.context.cookies.get(cookie_name(storage_settings().data_dir), "")
+
+
+def claims() -> dict[str, Any] | None:
+    """What the OpenID provider says of whoever looks at the page; None where nobody signed in."""
+    return dict(st.user.to_dict()) if st.user.get("is_logged_in") else None
+
+
+def sign_out() -> None:
+    """End the session, in all tabs of the browser."""
+    if auth_settings().auth == ACCOUNTS:
+        accounts().sessions.end(session_token())
+        return
+    said = claims()
+    if said is not None:
+        from app.oidc import identity
+
+        accounts().sessions.end(identity(said, auth_settings(), time.time()).login)
+        st.logout()
 
 
 def spoken_language() -> str:
@@ -91,29 +166,98 @@ def spoken_language() -> str:
     return str(chosen) if chosen else nearest(st.context.locale or ENGLISH)
 
 
-@st.cache_resource(show_spinner=False)
 def store() -> Conversations:
-    """The conversations of this data directory."""
-    return Conversations(storage_settings().data_dir / "conversations.db")
+    """The conversations of whoever looks at the page."""
+    return _store(who().name)
 
 
 @st.cache_resource(show_spinner=False)
+def _store(owner: str) -> Conversations:
+    return Conversations(storage_settings().data_dir / "conversations.db", owner=owner)
+
+
 def live_answers() -> LiveAnswers:
-    """The answers that are being written now, whoever looks at them."""
-    return LiveAnswers(store())
+    """The answers that are being written now for whoever looks at the page."""
+    return _live_answers(who().name)
 
 
 @st.cache_resource(show_spinner=False)
+def _live_answers(owner: str) -> LiveAnswers:
+    return LiveAnswers(_store(owner))
+
+
+@st.cache_resource(show_spinner=False)
+def saved_answers() -> SavedAnswers:
+    """The saved answers of everybody; each method names whose."""
+    from app.saved_answers import SavedAnswers
+
+    return SavedAnswers(storage_settings().data_dir)
+
+
+@st.cache_resource(show_spinner=False)
+def asking_again() -> LiveAnswers:
+    """Saved questions that are being asked again, by the number of the saved answer."""
+    from app.saving import Proposals
+
+    return LiveAnswers(Proposals(saved_answers(), lambda: library().catalog))
+
+
+def checked_answers(query: str = "") -> list[Checked]:
+    """The saved answers of whoever looks at the page that hold a query, with how they stand."""
+    from app.saved_answers import checked
+
+    return checked(library().catalog, saved_answers().all(who().name, query))
+
+
+@st.cache_data(show_spinner=False, ttl=EXPIRED_S, max_entries=500)
+def expired_answers(owner: str) -> int:
+    """How many saved answers of somebody have expired; looked up again every half minute."""
+    from app.saved_answers import checked
+
+    saved = saved_answers().all(owner)
+    return sum(one.verdict.expired for one in checked(library().catalog, saved)) if saved else 0
+
+
+@st.cache_resource(show_spinner=False)
+def kept_preferences() -> KeptPreferences:
+    """What everybody prefers; each method names who."""
+    from app.preferences import KeptPreferences
+
+    return KeptPreferences(storage_settings().data_dir)
+
+
+def preferences() -> Preferences:
+    """What whoever looks at the page prefers."""
+    return kept_preferences().of(who().name)
+
+
+@st.cache_resource(show_spinner=False)
+def suggestions() -> Suggestions:
+    """Questions to go on with, made in the background."""
+    from app.suggestions import Suggestions
+
+    return Suggestions()
+
+
 def ingest_runs() -> IngestRuns:
-    """The ingestion runs that the pages order, whoever looks at them."""
+    """The ingestion runs that the pages order: all see them, librarians order and stop them."""
+    return Allowed(_ingest_runs(), who(), Role.LIBRARIAN, ("order", "stop", "dismiss")).given()
+
+
+@st.cache_resource(show_spinner=False)
+def _ingest_runs() -> IngestRuns:
     from app.ingest_process import IngestRuns
 
     return IngestRuns(storage_settings().data_dir)
 
 
-@st.cache_resource(show_spinner=False)
 def model_jobs() -> ModelJobs:
-    """What the models page has Ollama do, whoever looks at it."""
+    """What the models page has Ollama do: all see it, admins begin and stop it."""
+    return Allowed(_model_jobs(), who(), Role.ADMIN, ("start", "stop", "dismiss")).given()
+
+
+@st.cache_resource(show_spinner=False)
+def _model_jobs() -> ModelJobs:
     from app.model_jobs import ModelJobs
 
     return ModelJobs()
@@ -211,6 +355,7 @@ def assistant() -> Assistant:
         found.model,
         settings,
         longer=lambda model: long_copy(model, settings, data_dir),
+        wish=preferences().wish,
     )
 
 
@@ -234,18 +379,77 @@ def scope_choices() -> ScopeChoices:
     return ScopeChoices(catalog.facets(), tuple(catalog.paths()))
 
 
-@st.cache_resource(show_spinner=False, ttl=OUTLOOK_S, max_entries=50)
 def outlook(conversation_id: str | None, scope: str, head: int) -> Plan | None:
     """What each mode would cost the next question; None where nothing can be told now.
 
     `scope` is its JSON; with `head`, the turn shown last, it says when to look anew.
     """
-    history = store().history(conversation_id) if conversation_id and head else []
+    return _outlook(who().name, conversation_id, scope, head)
+
+
+@st.cache_resource(show_spinner=False, ttl=OUTLOOK_S, max_entries=50)
+def _outlook(owner: str, conversation_id: str | None, scope: str, head: int) -> Plan | None:
+    history = _store(owner).history(conversation_id) if conversation_id and head else []
     try:
-        return assistant().outlook(history, Scope.from_json(json.loads(scope)))
+        now = _scope_in_room(Scope.from_json(json.loads(scope)), owner, conversation_id)
+        return assistant().outlook(history, now)
     except HayloftError as fault:
         log.info("no outlook for the next question: %s", fault)
         return None
+
+
+@st.cache_resource(show_spinner=False, ttl=OUTLOOK_S, max_entries=50)
+def read_so_far(conversation_id: str, turn_id: int, question: str, scope: str) -> tuple[int, int]:
+    """Pages that were read for the question of a turn, and all there are; 0 where nobody knows."""
+    history = store().history(conversation_id, before=turn_id)
+    try:
+        now = scope_in_room(Scope.from_json(json.loads(scope)), conversation_id)
+        return assistant().read_so_far(question, history=history, scope=now)
+    except HayloftError as fault:
+        log.info("what was read so far is not known: %s", fault)
+        return 0, 0
+
+
+def room_of(conversation_id: str | None) -> str:
+    """The room of a conversation of whoever looks at the page; empty where there is none.
+
+    It is made of their name: somebody else's conversation has another one, with nothing in it.
+    """
+    return room_name(who().name, conversation_id) if conversation_id else ""
+
+
+def scope_in_room(scope: Scope, conversation_id: str | None) -> Scope:
+    """A conversation's scope with its own files: they alone, unless it goes beyond them.
+
+    This is the one place where a room gets into a scope.
+    """
+    return _scope_in_room(scope, who().name, conversation_id)
+
+
+def _scope_in_room(scope: Scope, owner: str, conversation_id: str | None) -> Scope:
+    room = room_name(owner, conversation_id) if conversation_id else ""
+    if not library().catalog.has_room(room):
+        return replace(scope, room="")
+    return replace(scope, room=room) if scope.beyond_room else Scope(room=room)
+
+
+def room_runs() -> IngestRuns:
+    """The ingestion runs, for readers too: what they drop into a conversation is theirs alone."""
+    return _ingest_runs()
+
+
+@st.cache_resource(show_spinner=False, ttl=SWEEP_S)
+def swept_rooms() -> int:
+    """Take out the files of conversations that are gone; how many they were. Looked at again
+    every minute."""
+    from app.room_sweep import sweep_rooms
+
+    data_dir = storage_settings().data_dir
+    gone = sweep_rooms(data_dir)
+    known = {root for root, _, _ in CatalogWriter(library().catalog).sources()} if gone else set()
+    if words := [str(folder) for folder in gone if str(folder) in known]:
+        _ingest_runs().order(["--forget", *words], "", room=GONE_ROOMS)
+    return len(gone)
 
 
 @st.cache_resource(show_spinner=False)
@@ -270,6 +474,8 @@ def warm_up() -> threading.Thread:
         try:
             if shelf.catalog.counts().chunks:
                 search.search("warm up", limit=1)
+            else:
+                shelf.embedder.embed_query("warm up")
         except HayloftError as error:
             log.warning("warming up failed: %s", error)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from app import rendering, resources
 from app.language_names import language_name
+from app.wording import t
 from storage.errors import UsageError
 from storage.records import EVERYTHING, Scope
 from storage.scoping import UNKNOWN_LANGUAGE
@@ -28,12 +29,20 @@ _NAMES_SHOWN = 3
 """So many values of a filter the line names."""
 
 
+_FILTERS = ("documents", "kinds", "languages", "tags", "since", "until")
+"""The fields of a scope that have a widget."""
+
+
 def scope_of(conversation_id: str | None) -> Scope:
-    """What the next question is kept to."""
+    """What the next question is kept to; with the conversation's own files, where it has some."""
+    return resources.scope_in_room(_kept_scope(conversation_id), conversation_id)
+
+
+def _kept_scope(conversation_id: str | None) -> Scope:
     if conversation_id is not None:
         return resources.store().scope(conversation_id)
-    draft: Mapping[str, object] = st.session_state.get(_DRAFT, {})
-    return Scope.from_json(draft)
+    draft: Mapping[str, object] | None = st.session_state.get(_DRAFT)
+    return Scope.from_json(resources.preferences().scope if draft is None else draft)
 
 
 def forget_draft() -> None:
@@ -57,6 +66,9 @@ def show(conversation_id: str | None, documents: int) -> None:
         type="tertiary" if scope.is_everything else "secondary",
         width="stretch",
     ):
+        if scope.room and not scope.beyond_room:
+            _own_files(conversation_id)
+            return
         _widgets(scope, conversation_id)
         if not scope.is_everything:
             st.button(
@@ -65,14 +77,32 @@ def show(conversation_id: str | None, documents: int) -> None:
                 icon=":material/close:",
                 type="tertiary",
                 on_click=_keep,
-                args=(conversation_id, EVERYTHING),
+                args=(conversation_id, replace(EVERYTHING, beyond_room=scope.beyond_room)),
             )
+
+
+def _own_files(conversation_id: str | None) -> None:
+    told = t("Questions are kept to the files that were added to this conversation.")
+    st.html(f'<div class="hl-small">{told}</div>')
+    st.button(
+        t("Search all documents as well"),
+        key="scope-beyond",
+        icon=":material/library_books:",
+        on_click=go_beyond,
+        args=(conversation_id, True),
+    )
+
+
+def go_beyond(conversation_id: str | None, beyond: bool) -> None:
+    """Search all documents beside a conversation's own files, or these alone again."""
+    _keep(conversation_id, replace(_kept_scope(conversation_id), beyond_room=beyond))
 
 
 def show_line(conversation_id: str | None) -> None:
     """What the next question is kept to, above the composer; nothing where it is everything."""
     scope = scope_of(conversation_id)
-    if not scope.is_everything:
+    # Of a conversation's own files the composer says so itself.
+    if not scope.is_everything and (not scope.room or scope.beyond_room):
         with st.bottom:  # where Streamlit keeps the composer
             _line(scope)
 
@@ -172,18 +202,19 @@ def _key(name: str, conversation_id: str | None) -> str:
 
 def _show_in_widgets(scope: Scope, conversation_id: str | None) -> None:
     """What is kept is what the widgets show, also where another tab has changed it."""
-    for field in fields(scope):
-        value = getattr(scope, field.name)
+    for name in _FILTERS:
+        value = getattr(scope, name)
         shown = list(value) if isinstance(value, tuple) else value
-        st.session_state[_key(field.name, conversation_id)] = shown
+        st.session_state[_key(name, conversation_id)] = shown
 
 
 def _changed(conversation_id: str | None) -> None:
     """Keep what the widgets say now."""
     kept: dict[str, object] = {}
-    for field in fields(Scope):
-        value = st.session_state.get(_key(field.name, conversation_id))
-        kept[field.name] = value.strip() if isinstance(value, str) else value
+    for name in _FILTERS:
+        value = st.session_state.get(_key(name, conversation_id))
+        kept[name] = value.strip() if isinstance(value, str) else value
+    kept["beyond_room"] = _kept_scope(conversation_id).beyond_room
     _keep(conversation_id, Scope.from_json(kept))
 
 
@@ -195,9 +226,12 @@ def _keep(conversation_id: str | None, scope: Scope) -> None:
 
 
 def _button_label(scope: Scope, documents: int) -> str:
+    if scope.room and not scope.beyond_room:
+        return t("Searching this conversation's files")
     if scope.is_everything:
         return f"Searching all {rendering.count_of(documents, 'document')}"
-    filters = replace(scope, since=scope.since or scope.until, until="").to_json()
+    filtered = replace(scope, room="", beyond_room=False)
+    filters = replace(filtered, since=scope.since or scope.until, until="").to_json()
     return f"Searching with {rendering.count_of(len(filters), 'filter')}"
 
 

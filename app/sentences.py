@@ -15,7 +15,7 @@ from typing import NamedTuple
 # These end a sentence wherever they stand: their scripts put no space after them.
 _STRONG = "。！？｡．।॥؟۔։።။។"
 _END = re.compile(
-    rf"(?P<stop>[.!?…{_STRONG}]+)(?P<close>(?:[\"'”’»›)\]」』】）]|“(?=\s|\Z)|\[\d{{1,3}}\])*)(?=(?P<space>\s?))"
+    rf"(?P<stop>[.!?…{_STRONG}]+)(?P<close>(?:[\"'”’»›)\]」』】）]|“(?=\s|\Z)|\[\d{{1,6}}\])*)(?=(?P<space>\s?))"
 )
 _OPENING = re.compile(r"[\s\"'“”„«‹‘(\[¿¡「『【（*_#>|•–—-]{0,40}")
 _WORD_BEFORE = re.compile(r"[^\s\"'“”„«»‘(\[「『（/]{1,24}\Z")

@@ -37,6 +37,7 @@ class AppSettings(BaseSettings):
     """Base URL of an OpenAI-compatible server (vLLM, llama.cpp), `/v1` included."""
 
     openai_api_key: SecretStr = SecretStr("")
+    """Sent to that server with each request."""
 
     window: int = Field(default=32768, ge=1024)
     """The window asked of the server, in tokens; one constant, since a change reloads the model."""
@@ -117,14 +118,16 @@ class AppSettings(BaseSettings):
     """A `tokenizer.json` or GGUF file to count with, where the server cannot be asked."""
 
     ui_port: int = Field(default=8501, ge=1, le=65535)
+    """Where the page is served."""
 
     ui_address: str = "127.0.0.1"
-    """Where the page is served. Hayloft has no login yet: keep it on loopback."""
+    """Where the page is served; elsewhere than on loopback it needs HAYLOFT_AUTH."""
 
     upload_mb: int = Field(default=200, ge=1, le=4096)
     """The largest file that the page takes; while it arrives it is held in memory."""
 
     serve_port: int = Field(default=8600, ge=1, le=65535)
+    """Where the HTTP API is served."""
 
     serve_address: str = "127.0.0.1"
     """Where the HTTP API is served; elsewhere than on loopback it needs tokens."""

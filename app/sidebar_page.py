@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import conversation_export, rendering, resources, scope_page
-from app.conversations import UNDO_S, ConversationFound, ConversationSummary
+from app.conversations import UNDO_S, ConversationFound, Conversations, ConversationSummary
 
 if TYPE_CHECKING:
     from storage.records import LibraryCounts
@@ -161,10 +161,12 @@ def _export(summary: ConversationSummary) -> None:
         "</div>"
     )
     conversation_id, title = summary.conversation_id, summary.title
+    # The files are made when they are asked for, where nobody is known to look at a page.
+    store = resources.store()
     with st.container(horizontal=True):
         st.download_button(
             "Markdown",
-            lambda: _as_markdown(conversation_id, title),
+            lambda: _as_markdown(store, conversation_id, title),
             conversation_export.file_name(title, "md"),
             "text/markdown",
             key="export-markdown",
@@ -173,7 +175,7 @@ def _export(summary: ConversationSummary) -> None:
         )
         st.download_button(
             "JSON",
-            lambda: _as_json(conversation_id, title),
+            lambda: _as_json(store, conversation_id, title),
             conversation_export.file_name(title, "json"),
             "application/json",
             key="export-json",
@@ -182,18 +184,20 @@ def _export(summary: ConversationSummary) -> None:
         )
 
 
-def _as_markdown(conversation_id: str, title: str) -> str:
-    return conversation_export.to_markdown(title, resources.store().turns(conversation_id))
+def _as_markdown(store: Conversations, conversation_id: str, title: str) -> str:
+    return conversation_export.to_markdown(
+        title, store.turns(conversation_id), store.notes(conversation_id)
+    )
 
 
-def _as_json(conversation_id: str, title: str) -> str:
-    store = resources.store()
+def _as_json(store: Conversations, conversation_id: str, title: str) -> str:
     told = conversation_export.to_json(
         title,
         store.all_turns(conversation_id),
         {turn.turn_id for turn in store.turns(conversation_id)},
         store.scope(conversation_id),
         store.judgements(conversation_id),
+        store.notes(conversation_id),
     )
     return json.dumps(told, ensure_ascii=False, indent=2)
 
@@ -285,7 +289,7 @@ def conversation_in_address() -> str | None:
 
 def open_conversation(conversation_id: str | None) -> None:
     """Go to a conversation, or to none: the next question begins one."""
-    for key in ("reader", "refused", "editing", "judging"):
+    for key in ("reader", "refused", "editing", "judging", "noting"):
         st.session_state.pop(key, None)
     if conversation_id is None:
         st.query_params.pop("c", None)

@@ -10,11 +10,11 @@ import streamlit as st
 from app import rendering, resources, run_view, status_view
 from app.connections import connections
 from app.health import chroma_line, examine
-from app.ingest_process import at_work
 from app.speeds import SpeedLog
 from app.wording import t
 from app.work_style import work_style
 from storage.errors import HayloftError
+from storage.run_history import lately, run_at_work
 
 RUNS_SHOWN = 10
 RUNS_COUNTED = 60
@@ -66,7 +66,7 @@ def _services() -> None:
         if ollama["reachable"]
         else str(ollama["fault"]),
         "Chroma": chroma_line(storage),
-        t("Ingestion"): t("at work") if at_work(storage.data_dir) else t("not at work"),
+        t("Ingestion"): t("at work") if run_at_work(storage.data_dir) else t("not at work"),
     }
     counts = resources.counts()
     identity = resources.library().catalog.identity()
@@ -89,6 +89,7 @@ def _connections() -> None:
         on_failure=status_view.IngestGiven().on_failure,
         usage_statistics=bool(st.get_option("browser.gatherUsageStats")),
         environ=os.environ,
+        auth=resources.auth_settings(),
     )
     st.html(status_view.connections_html(found))
 
@@ -107,11 +108,10 @@ def _checks() -> None:
 
 
 def _runs() -> None:
-    runs = resources.library().catalog.runs(limit=RUNS_COUNTED)
+    runs = lately(resources.library().catalog, limit=RUNS_COUNTED)
     if runs:
-        working = at_work(resources.storage_settings().data_dir)
         st.html(f'<h2 class="hl-head">{t("Last runs")}</h2>')
-        st.html(run_view.history_html(runs[:RUNS_SHOWN], at_work=working))
+        st.html(run_view.history_html(runs[:RUNS_SHOWN]))
 
 
 def _speeds() -> None:

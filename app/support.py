@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.answers import Answer, Citation
-from app.citations import Claim, claim_sentences, claims_of
+from app.claims import Claim, claim_sentences, claims_of
 
 VERIFIED = "verified"
 NEAR = "near"
@@ -67,10 +67,11 @@ def state_of(citation: Citation) -> str:
 
 def support_of(answer: str, citations: Sequence[Citation]) -> Support:
     """How far the marks and sentences of an answer are proved."""
-    spans = claim_sentences(answer)
+    known = {citation.n for citation in citations}
+    spans = claim_sentences(answer, known)
     marks: list[MarkProof] = []
     best: dict[int, str] = {}
-    for claim in claims_of(answer):
+    for claim in claims_of(answer, known):
         states = tuple((n, _state(answer, claim, n, citations)) for n in claim.numbers)
         marks.append(MarkProof(*claim.mark, states))
         for _, state in states:

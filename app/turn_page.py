@@ -14,13 +14,15 @@ from typing import Any
 
 import streamlit as st
 
-from app import rendering, resources
+from app import note_page, rendering, resources
 from app.conversation_export import copied
 from app.conversations import STREAMING, StoredTurn
 from app.feedback import REASONS, Feedback, with_golden
+from app.saving import can_be_saved
+from app.wording import t
 from storage.errors import HayloftError
 
-_ACT = re.compile(r"(?P<act>again|edit|show|good|bad):(?P<turn>[0-9]{1,12})")
+_ACT = re.compile(r"(?P<act>again|edit|show|good|bad|note|save):(?P<turn>[0-9]{1,12})")
 _SCROLL = """
 export default function (component) {
   let ticks = 0;
@@ -42,6 +44,8 @@ class Told:
     head: int
     versions: dict[int, tuple[int, ...]]
     judged: dict[int, Feedback]
+    notes: dict[int, str]
+    saved: frozenset[int]
 
     @classmethod
     def of(cls, conversation_id: str) -> Told:
@@ -51,6 +55,8 @@ class Told:
             store.head(conversation_id),
             store.versions(conversation_id),
             store.judgements(conversation_id),
+            store.notes(conversation_id),
+            frozenset(resources.saved_answers().turns(resources.who().name)),
         )
 
 
@@ -78,6 +84,19 @@ def actions_html(turn: StoredTurn, told: Told) -> str:
             _button("bad", turn.turn_id, "👎", "Not a good answer",
                     pressed=judged is not None and not judged.good),
         ]  # fmt: skip
+    if can_be_saved(turn):
+        kept = turn.turn_id in told.saved
+        parts.append(
+            _button("save", turn.turn_id, t("Saved") if kept else t("Save"),
+                    t("Save the answer: it is marked when a page it rests on changes"),
+                    pressed=kept)
+        )  # fmt: skip
+    note = told.notes.get(turn.turn_id, "")
+    if turn.text and turn.state != STREAMING:
+        parts.append(
+            _button("note", turn.turn_id, t("Edit note") if note else t("Note"),
+                    t("Write a note on this answer"))
+        )  # fmt: skip
     why = ""
     if judged is not None and not judged.good:
         words = [REASONS.get(judged.reason, ""), judged.note]
@@ -86,7 +105,7 @@ def actions_html(turn: StoredTurn, told: Told) -> str:
         why = f'<div class="hl-small">{rendering.text_html(told_why)}</div>' if told_why else ""
     return (
         f'<div class="hl-acts" role="group" aria-label="This answer" data-turn="{turn.turn_id}">'
-        f"{''.join(parts)}</div>{why}"
+        f"{''.join(parts)}</div>{why}{note_page.note_html(note)}"
     )
 
 
@@ -136,6 +155,10 @@ def act(conversation_id: str | None, said: str) -> tuple[str, int] | None:
         case "show":
             store.show(conversation_id, turn_id)
             st.session_state["goto"] = turn_id
+        case "note":
+            note_page.begin(turn)
+        case "save":
+            note_page.toggle_saved(turn)
         case "good":
             taken_back = judged is not None and judged.good
             store.judge(turn_id, None if taken_back else Feedback(good=True))

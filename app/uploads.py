@@ -88,6 +88,11 @@ def keep(data_dir: Path, name: str, content: bytes | memoryview, *, most_mb: int
     Raises UsageError for a file that is empty, too large or of a type that is
     not read, StorageError where it cannot be written.
     """
+    return keep_in(uploads_folder(data_dir), name, content, most_mb=most_mb)
+
+
+def keep_in(folder: Path, name: str, content: bytes | memoryview, *, most_mb: int) -> Kept:
+    """The same into any folder, which is made where it is not there."""
     own = safe_name(name)
     if not len(content):
         raise UsageError(f"“{_short(own)}” is empty; nothing was kept.")
@@ -97,7 +102,6 @@ def keep(data_dir: Path, name: str, content: bytes | memoryview, *, most_mb: int
             f"{most_mb} MB (HAYLOFT_UPLOAD_MB). Put it into a folder and run "
             "`hayloft ingest FOLDER`."
         )
-    folder = uploads_folder(data_dir)
     with _foreseen(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # Hidden, so that a run that comes by does not read the half of it.
@@ -113,6 +117,25 @@ def keep(data_dir: Path, name: str, content: bytes | memoryview, *, most_mb: int
         _sync(folder)
     log.info("kept an uploaded file of %d bytes", len(content))
     return Kept(path, name, existed)
+
+
+def move_in(folder: Path, file: Path) -> Path:
+    """Move a file into another folder of the data directory, beside one that has its name.
+
+    It keeps its content and its time, so that the library knows it again. Raises
+    UsageError where it is gone, StorageError where it cannot be moved.
+    """
+    with _foreseen(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with file.open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").digest()
+            path, _ = _placed(file, folder, file.name, digest)
+            file.unlink()
+        except FileNotFoundError as exc:
+            raise UsageError(f"“{_short(file.name)}” is no longer there.") from exc
+        _sync(folder)
+    return path
 
 
 def discard(data_dir: Path, path: Path) -> str:

@@ -86,7 +86,7 @@ def warm(
         if not scope.is_everything:
             whole = planner.whole(now, pages)
             if not isinstance(whole, Whole):
-                raise UsageError(f"The documents cannot be read ahead: {whole}.")
+                raise UsageError(f"The documents cannot be read ahead: {whole.words()}.")
             pages = whole.pages
             if whole.model is not model:
                 model = whole.model
@@ -135,7 +135,7 @@ def _conversation(library: Library, name: str) -> tuple[Sequence[Turn], str]:
     path = library.settings.data_dir / "conversations.db"
     if not path.exists():
         raise UsageError("There are no conversations in this data directory yet.")
-    store = Conversations(path)
+    store = Conversations(path, owner=None)
     try:
         summaries = store.summaries()
         for summary in summaries:

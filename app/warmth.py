@@ -18,7 +18,7 @@ from typing import Any
 
 from app.chat import ChatModel, ChatModelError, Message, Usage
 from app.ollama_chat import KEEP_ALIVE, OllamaChat
-from app.ollama_server import served_window
+from app.ollama_server import loaded_model
 from app.speeds import Speeds, write_json
 
 log = logging.getLogger(__name__)
@@ -141,10 +141,10 @@ def before(model: ChatModel, last: LastPrompt | None) -> Before:
     if not isinstance(model, OllamaChat):
         return Before(None, None, last)
     try:
-        window = served_window(model.server, model.name)
+        loaded = loaded_model(model.server, model.name)
     except ChatModelError:
         return Before(None, None, last)
-    return Before(window is not None, window, last)
+    return Before(loaded is not None, loaded.window if loaded else None, last)
 
 
 def expected_reuse(

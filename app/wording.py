@@ -8,13 +8,16 @@ English: a sentence in the wrong language is better than none.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 ENGLISH = "en"
 _FOLDER = Path(__file__).resolve().parent / "languages"
+_meant: ContextVar[str] = ContextVar("hayloft-language", default="")
 
 
 def t(sentence: str, /, **values: object) -> str:
@@ -33,7 +36,17 @@ def tn(count: int, one: str, many: str, /, **values: object) -> str:
 
 def language() -> str:
     """The code of the language that is spoken now."""
-    return _Spoken.language()
+    return _meant.get() or _Spoken.language()
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Speak this language inside the block, whatever is spoken elsewhere."""
+    before = _meant.set(code)
+    try:
+        yield
+    finally:
+        _meant.reset(before)
 
 
 def speak(whose: Callable[[], str]) -> None:

@@ -22,7 +22,6 @@ from app.citations import cite
 from app.followup import FollowUp
 from app.modes import Planner, Situation
 from app.ollama_chat import OllamaChat
-from app.ollama_server import served_window
 from app.plans import Mode, Plan
 from app.prompt import Prompt
 from app.sent_passages import Known
@@ -158,6 +157,7 @@ def _receipt(task: Task, usage: Usage, reuse: Reuse, predicted_s: float | None) 
         trusted_reason=reason,
         predicted_s=predicted_s,
         note=" ".join(_notes(task)),
+        placement=built.placement.order,
     )
 
 
@@ -174,21 +174,28 @@ def _notes(task: Task) -> list[str]:
             f"The documents of {pages} have changed since: what they say now was sent under new "
             "numbers, behind what stood there before."
         )
-    if (served := _served_less(task)) is not None:
-        notes.append(f"The server runs the model with a window of {served:,} only.")
+    if built.placement.reason:
+        notes.append(built.placement.reason)
+    if served := _served_less(task):
+        notes.append(served)
     return notes
 
 
-def _served_less(task: Task) -> int | None:
-    """The window that Ollama serves, where that is smaller than the one asked for."""
+def _served_less(task: Task) -> str:
+    """That Ollama serves less than it was asked for; empty where it does not."""
     model = task.now.model
-    if not isinstance(model, OllamaChat) or task.now.before.loaded:
-        return None  # seen before the question
+    if not isinstance(model, OllamaChat):
+        return ""  # others say what they serve before they are asked
     try:
-        served = served_window(model.server, model.name)
+        asked, served = model.num_ctx(), model.window()
     except ChatModelError:
-        return None
-    return served if served is not None and served < task.now.budget.window else None
+        return ""
+    if served >= asked:
+        return ""
+    told = f"The server runs the model with a window of {served:,} only; {asked:,} were asked for"
+    if served == task.now.budget.window:
+        return f"{told}."
+    return f"{told}, and prompts are made for that from the next question on."
 
 
 def _cited(

@@ -5,6 +5,10 @@ do not count. Prints seconds as JSON.
 
     python -m benchmarks.bare_embedding TEXTS.json MODEL THREADS DEVICE sample 8,16,32
     python -m benchmarks.bare_embedding TEXTS.json MODEL THREADS DEVICE full 16
+
+or with the engine that Hayloft uses, as a library remembers it:
+
+    python -m benchmarks.bare_embedding TEXTS.json MODEL THREADS DEVICE own DATA_DIR
 """
 
 from __future__ import annotations
@@ -18,12 +22,16 @@ from typing import Any
 
 SAMPLE = 160
 _ROUNDS = 2
+_WINDOW = 256
+"""As many as ingestion hands over in one call."""
 
 
 def main(arguments: list[str]) -> int:
     """Time a sample at several batch sizes, or all the texts at one."""
     path, model_path, threads, device, mode, batches = arguments
     texts = json.loads(Path(path).read_text(encoding="utf-8"))
+    if mode == "own":
+        return _own(texts, model_path, int(threads), device, Path(batches))
 
     import torch
     from sentence_transformers import SentenceTransformer
@@ -52,6 +60,23 @@ def main(arguments: list[str]) -> int:
             }
         )
     )
+    return 0
+
+
+def _own(texts: list[str], model: str, threads: int, device: str, data_dir: Path) -> int:
+    from storage.embedding import SentenceTransformerEmbedder
+
+    embedder = SentenceTransformerEmbedder(
+        model, device=device, threads=threads, engine="auto", choices=data_dir
+    )
+    embedder.embed_passages(texts[:_WINDOW])
+    started = time.perf_counter()
+    for start in range(0, len(texts), _WINDOW):
+        embedder.embed_passages(texts[start : start + _WINDOW])
+    seconds = time.perf_counter() - started
+    choice = embedder.choice
+    engine = choice.passages if choice is not None else "torch"
+    print(json.dumps({"texts": len(texts), "engine": engine, "seconds": seconds}))
     return 0
 
 

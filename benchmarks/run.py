@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    bench_embedding,
     bench_extractive,
     bench_ingest,
     bench_many,
@@ -23,7 +24,7 @@ from benchmarks import (
 from benchmarks.common import Failed, Report, Skipped
 from evaluation.provenance import commit_of, machine, versions
 
-ALL = ("ingest", "search", "start", "extractive", "many")
+ALL = ("ingest", "embedding", "search", "start", "extractive", "many")
 
 
 def main() -> int:
@@ -72,6 +73,7 @@ def main() -> int:
 def _run(name: str, args: argparse.Namespace, scratch: Path, data_dir: Path | None) -> Report:
     module = {
         "ingest": bench_ingest,
+        "embedding": bench_embedding,
         "search": bench_search,
         "start": bench_start,
         "extractive": bench_extractive,
@@ -89,6 +91,8 @@ def _run(name: str, args: argparse.Namespace, scratch: Path, data_dir: Path | No
     if name == "ingest":
         chosen.repeat = args.repeat
         chosen.files = 1 if args.quick else args.files
+    if args.quick and name == "embedding":
+        chosen.sample, chosen.rounds = 8, 3
     if args.quick and name == "search":
         chosen.rounds = 2
     if args.quick and name == "start":

@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli_arguments import add_data_dir
+from app.cli_arguments import add_data_dir, add_result
 from evaluation import cli_answers, cli_compare, cli_golden, cli_safety, cli_speed
 from evaluation.niah import cli as cli_niah
 from evaluation.reporting import (
@@ -59,10 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="how many pages count as found (default: 1,3,5,10,20)",
     )
     add_data_dir(retrieval)
-    retrieval.add_argument("--json", action="store_true", help="print the whole result as JSON")
-    retrieval.add_argument(
-        "--out", type=Path, metavar="FILE", help="also write the whole result, as JSON, to FILE"
-    )
+    add_result(retrieval)
     cli_answers.configure(evaluations)
     cli_compare.configure(evaluations)
     cli_niah.configure(evaluations)

@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli_arguments import add_data_dir
+from app.cli_arguments import add_data_dir, add_result
 from evaluation import cli_golden
 from evaluation.reporting import (
     add_questions,
@@ -89,10 +88,7 @@ def configure(evaluations: Any) -> None:
         "--new", action="store_true", help="begin a new run where one is unfinished"
     )
     add_data_dir(answers)
-    answers.add_argument("--json", action="store_true", help="print the whole result as JSON")
-    answers.add_argument(
-        "--out", type=Path, metavar="FILE", help="also write the whole result, as JSON, to FILE"
-    )
+    add_result(answers)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -100,8 +96,9 @@ def run(args: argparse.Namespace) -> int:
     file = _questions(args)
     check_writable(args.out)
 
-    from app.assistant import Assistant
+    from app.assistant import EXTRACTIVE, Assistant
     from app.find import Finder
+    from app.long_model import long_copy
     from app.model_choice import choose_model
     from app.settings import AppSettings
     from evaluation.answers import Listening
@@ -114,14 +111,22 @@ def run(args: argparse.Namespace) -> int:
     try:
         choice = choose_model(settings)
         finder: Any = Listening(Finder(library, settings))
-        assistant = Assistant(library, finder, choice.model, settings)
-        kept = _opened(library, choice.model, assistant.model_name, settings, file, args)
+        data_dir = library.settings.data_dir
+        assistant = Assistant(
+            library,
+            finder,
+            choice.model,
+            settings,
+            longer=lambda model: long_copy(model, settings, data_dir),
+        )
+        named = EXTRACTIVE if settings.mode == EXTRACTIVE else assistant.model_name
+        kept = _opened(library, choice.model, named, settings, file, args)
         result = evaluate_answers(
             library,
             assistant,
             finder,
             file,
-            assistant.model_name,
+            named,
             settings,
             args.limit,
             progress,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli_arguments import add_data_dir
+from app.cli_arguments import add_data_dir, add_model, add_result
 from evaluation.reporting import check_writable, count, positive, progress, write
 from storage.errors import ServiceUnavailable, UsageError
 
@@ -78,17 +78,12 @@ def configure(evaluations: Any) -> None:
         default="passages",
         help="what answers about documents are made from (default: passages)",
     )
-    parser.add_argument(
-        "--model", metavar="MODEL", help="ollama:NAME or openai:NAME (HAYLOFT_MODEL; default: auto)"
-    )
+    add_model(parser)
     add_data_dir(parser, "where answers are kept while it runs (HAYLOFT_DATA_DIR; default: ./data)")
     parser.add_argument(
         "--answers", action="store_true", help="also print the answers that are no good"
     )
-    parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="also write the whole result, as JSON, to FILE"
-    )
+    add_result(parser)
 
 
 def _languages(text: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli_arguments import add_data_dir
+from app.cli_arguments import add_data_dir, add_model, add_result
 from evaluation.reporting import check_writable, count, positive, write
 
 if TYPE_CHECKING:
@@ -66,14 +66,9 @@ def configure(evaluations: Any) -> None:
     parser.add_argument(
         "--window", type=positive, metavar="N", help="the window to ask for (HAYLOFT_WINDOW)"
     )
-    parser.add_argument(
-        "--model", metavar="MODEL", help="ollama:NAME or openai:NAME (HAYLOFT_MODEL; default: auto)"
-    )
+    add_model(parser)
     add_data_dir(parser, "where measured speeds are kept (HAYLOFT_DATA_DIR; default: ./data)")
-    parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="also write the whole result, as JSON, to FILE"
-    )
+    add_result(parser)
 
 
 def _lengths(text: str) -> tuple[int, ...]:

@@ -254,9 +254,11 @@ def _show_start(data_dir: Path, entries: Sequence[RunEntry]) -> None:
             )  # fmt: skip
             spoken = language.selectbox("Language", ("auto", *LANGUAGES), key="niah-language")
             begin = st.form_submit_button("Start", icon=":material/play_arrow:")
-        st.caption(
-            "As many lengths of the served window as fit the minutes. The run has a process of its "
-            "own: closing this page does not end it, and stopped it goes on later."
+        st.html(
+            # A caption of Streamlit's is too pale to be read by everybody.
+            '<div class="hl-small">As many lengths of the served window as fit the minutes. The '
+            "run has a process of its own: closing this page does not end it, and stopped it goes "
+            "on later.</div>"
         )
     if begin:
         words = ["--minutes", f"{wanted}", "--haystack", text, "--language", spoken]

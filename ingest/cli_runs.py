@@ -7,6 +7,8 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from storage.counted import counted
+
 if TYPE_CHECKING:
     from storage.records import RunSummary
 
@@ -25,11 +27,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show the history of runs; starts nothing."""
     from storage.library import Library
+    from storage.run_history import lately
     from storage.settings import StorageSettings
 
     library = Library(StorageSettings())
     try:
-        runs = library.catalog.runs(limit=max(args.n, 0) if not args.failed else 100_000)
+        runs = lately(library.catalog, limit=max(args.n, 0) if not args.failed else 100_000)
     finally:
         library.close()
     if args.failed:
@@ -46,17 +49,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def run_line(run: RunSummary) -> str:
-    """A run in one line: when, what, how it ended, how long it took, what it did, why not all."""
+    """A run in one line: when, what, how it ended, how long it took, what it did, why not all.
+
+    Of one at work: how far it is.
+    """
     started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started_at))
     took = "" if run.seconds is None else f"{run.seconds:.1f} s"
     done = [f"{getattr(run, name)} {name}" for name in _COUNTED if getattr(run, name)]
+    if run.to_do is not None and run.outcome == "running":
+        done.insert(0, f"{run.done:,} of {counted(run.to_do, 'file')} so far")
     if run.embedded:
-        done.append(f"{run.embedded} of {run.chunks} chunks embedded")
+        done.append(f"{run.embedded:,} of {counted(run.chunks, 'chunk')} embedded")
     if run.failed:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(run.reasons.items()))
         done.append(f"{run.failed} set aside" + (f" ({kinds})" if kinds else ""))
     if run.waiting:
         done.append(f"{run.waiting} still set aside")
     what = ", ".join(done) or ("nothing new" if run.outcome == "complete" else "")
-    line = f"{run.run_id:>5}  {started}  {run.mode:<7}  {run.outcome:<12}  {took:>9}  {what}"
+    line = f"{run.run_id:>5}  {started}  {run.mode:<7}  {run.outcome:<14}  {took:>9}  {what}"
     return f"{line.rstrip()}. {run.message}" if run.message and what else f"{line}{run.message}"

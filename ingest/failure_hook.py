@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
@@ -19,7 +20,34 @@ from ingest.report import Report
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
+AGAIN_S = 6 * 3600.0
+"""Before a watcher tells of the same trouble again."""
 _MOST_FAILURES = 50
+
+
+class Alarm:
+    """Tells of failed runs; of the same trouble, in the runs of one process, once in a while."""
+
+    def __init__(self, target: str, data_dir: Path) -> None:
+        self._target = target
+        self._data_dir = data_dir
+        self._told: tuple[str, str] | None = None
+        self._told_at = 0.0
+
+    def sound(self, report: Report, exit_code: int) -> None:
+        """Tell of a run that ended badly, or that set files aside of which nobody knows."""
+        ended_badly = report.outcome in ("brake", "error")
+        if not ended_badly:
+            self._told = None
+        if not self._target or not (ended_badly or report.news):
+            return
+        trouble = (report.outcome, report.message)
+        # A watcher tries again every minute while a disk is full.
+        if trouble == self._told and time.monotonic() - self._told_at < AGAIN_S:
+            return
+        if ended_badly:
+            self._told, self._told_at = trouble, time.monotonic()
+        tell_failure(self._target, told_of(report, exit_code, self._data_dir))
 
 
 def told_of(report: Report, exit_code: int, data_dir: Path) -> dict[str, Any]:

@@ -22,9 +22,14 @@ class Departures:
         for file in departed:
             self._by_content[file.sha256].append(file)
 
-    def take(self, file: FileState) -> KnownFile | None:
-        """The departed document that a new file is, by its content; it is no longer departed."""
-        same = self._by_content.get(file.sha256)
+    def take(self, file: FileState, room: str = "") -> KnownFile | None:
+        """The departed document that a new file is, by its content; it is no longer departed.
+
+        A private document may move within its room, and out of it into the library; nothing
+        moves into a room.
+        """
+        departed = self._by_content.get(file.sha256, [])
+        same = [known for known in departed if not room or known.room == room]
         if not same:
             return None
         name = PurePosixPath(file.path).name
@@ -36,7 +41,7 @@ class Departures:
                 known.document_id,
             ),
         )
-        same.remove(best)
+        departed.remove(best)
         return best
 
     @property
@@ -68,7 +73,7 @@ class Intake:
         self._sizes = sizes
         self._token_spans = token_spans
         self._anew = anew
-        self._leads: dict[tuple[str, str], str] = {}
+        self._leads: dict[tuple[str, str, str], str] = {}
 
     def add(
         self,
@@ -81,8 +86,9 @@ class Intake:
     ) -> None:
         """Put a document into the index; `updates` where an earlier version is visible."""
         own = lead_of(document.title, file.path)
-        lead = self._lead(file) or own
-        self._leads.setdefault((file.sha256, file.reader), lead)
+        room = self._writer.room_of(source_id)
+        lead = self._lead(file, room) or own
+        self._leads.setdefault((file.sha256, file.reader, room), lead)
         self._pipeline.add(
             Work(
                 source_id=source_id,
@@ -123,19 +129,20 @@ class Intake:
             lead="" if lead == lead_of(title, file.path) else lead,
         )
 
-    def stored(self, file: FileState) -> ParsedDocument | None:
+    def stored(self, source_id: int, file: FileState) -> ParsedDocument | None:
         """A content that the library holds, as its file under this path would be read."""
-        known = self._writer.same_content(file.sha256, file.reader)
+        room = self._writer.room_of(source_id)
+        known = self._writer.same_content(file.sha256, file.reader, room)
         title = title_elsewhere(known, file.path) if known is not None else None
         if known is None or title is None:
             return None
         document = self._writer.parsed_before(known.version_id)
         return replace(document, title=title) if document.pages else None
 
-    def _lead(self, file: FileState) -> str:
+    def _lead(self, file: FileState, room: str) -> str:
         """The name that leads the vectors of this content, where there are some; else empty."""
         if not self._anew:
-            known = self._writer.same_content(file.sha256, file.reader)
+            known = self._writer.same_content(file.sha256, file.reader, room)
             if known is not None:
                 return known.lead or lead_of(known.title, known.path)
-        return self._leads.get((file.sha256, file.reader), "")
+        return self._leads.get((file.sha256, file.reader, room), "")

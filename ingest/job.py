@@ -4,40 +4,44 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.chunking import ChunkSizes
+from ingest.index_target import sizes_of, target_of
 from ingest.intake import Departures, Intake
 from ingest.loaders import ocr
 from ingest.loaders.registry import loader_for
 from ingest.parsing import Parsed, ParserPool
-from ingest.pipeline import Pipeline, Work
+from ingest.pipeline import OnDone, Pipeline, Work
 from ingest.planning import PAUSES_S, Plan, Reading, brake, plan_run
 from ingest.report import ChunksEmbedded, DocumentDone, Report, RunEvent, RunStarted
-from ingest.scan import FoundFile
+from ingest.restoring import VectorCheck
+from ingest.run_line import RunLine
+from ingest.scan import FoundFile, ScanProblem
 from ingest.settings import IngestSettings
 from ingest.sources import Scope, scopes_of
+from ingest.sweeping import Sweeper
 from ingest.token_counting import COUNTED_WITH, count_tokens
 from storage.catalog import GRACE_S, IndexIdentity
 from storage.catalog_writer import CatalogWriter, FileState, KnownFile
-from storage.errors import (
-    DeleteBrake,
-    DocumentUnreadable,
-    HayloftError,
-    IndexMismatch,
-    LockHeld,
-    StorageError,
-    UsageError,
-)
+from storage.errors import DocumentUnreadable, LockHeld, StorageError, UsageError
 from storage.library import Library
 from storage.locks import FileLock
-from storage.metrics import metrics_text, write_metrics
-from storage.records import chunk_ids
+from storage.rooms import room_at
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What a run was asked to do, beside its paths."""
+
+    rebuild: bool
+    allow_deletes: bool
+    verify: bool
+    retry: bool
 
 
 class IngestJob:
@@ -52,10 +56,12 @@ class IngestJob:
     ) -> None:
         self._library = library
         self._settings = settings
-        self._tell = tell
+        self._tell_others = tell
         self._writer = CatalogWriter(library.catalog)
         self._report = Report()
-        self._verifying = False
+        self._line = RunLine(library, self._report)
+        self._sweeper = Sweeper(library, self._writer, GRACE_S)
+        self._order = _Order(rebuild=False, allow_deletes=False, verify=False, retry=False)
 
     def run(
         self,
@@ -78,14 +84,9 @@ class IngestJob:
         StorageError or ServiceUnavailable; files that cannot be read are only
         reported.
         """
+        self._order = _Order(rebuild, allow_deletes, verify, retry=retry or bool(paths))
         with self._one_run(mode or ("rebuild" if rebuild else "verify" if verify else "ingest")):
-            self._run(
-                paths,
-                rebuild=rebuild,
-                allow_deletes=allow_deletes,
-                verify=verify,
-                retry=retry or bool(paths),
-            )
+            self._run(paths)
         return self._report
 
     def forget(self, paths: Sequence[Path]) -> Report:
@@ -103,16 +104,19 @@ class IngestJob:
                     raise UsageError(
                         f"{path} is not a source of this library. `hayloft status` lists them."
                     )
+                private = room_at(self._library.settings.data_dir, Path(root)) != ""
                 for name in gone:
                     self._report.deleted += 1
-                    self._tell(DocumentDone(name, "deleted"))
-            self._sweep_after_grace()
+                    self._tell(DocumentDone(name, "deleted", private=private))
+            self._sweeper.after_a_run()
         return self._report
 
     @property
     def report(self) -> Report:
         """What has been done so far; also of a run that ended with an error."""
         return self._report
+
+    # --- the run as a whole -------------------------------------------------------------------
 
     @contextmanager
     def _one_run(self, mode: str) -> Iterator[None]:
@@ -125,63 +129,18 @@ class IngestJob:
                     f"Another ingestion run is at work on {data_dir}. Wait for it to end; "
                     "`hayloft status` shows the runs."
                 )
-            self._report.run_id = self._writer.begin_run(mode)
-            outcome, message = "error", "The run ended with a fault of the program; see its log."
-            try:
+            with self._line.kept(mode):
                 yield
-                outcome = "complete" if self._report.in_line else "failed-files"
-                message = ""
-            except DeleteBrake as exc:
-                outcome, message = "brake", str(exc)
-                raise
-            except HayloftError as exc:
-                message = str(exc)
-                raise
-            except KeyboardInterrupt:
-                outcome, message = "interrupted", ""
-                raise
-            finally:
-                self._report.seconds = time.monotonic() - self._report.started
-                self._report.outcome, self._report.message = outcome, message
-                self._end()
 
-    def _end(self) -> None:
-        report = self._report
-        try:
-            self._writer.end_run(
-                report.run_id,
-                report.outcome,
-                report.counts(),
-                report.message,
-                seconds=report.seconds,
-                reasons=report.reasons(),
-            )
-        except HayloftError as exc:
-            # A full disk may refuse this line too; the error that ended the
-            # run is the one to show, and the next run closes the line.
-            log.warning("the run's line in the history could not be closed: %s", exc)
-            return
-        try:
-            write_metrics(self._library.settings.data_dir, metrics_text(self._library.catalog))
-        except (OSError, HayloftError) as exc:
-            log.warning("the metrics of the run could not be written: %s", exc)
-
-    def _run(
-        self,
-        paths: Sequence[Path],
-        *,
-        rebuild: bool,
-        allow_deletes: bool,
-        verify: bool,
-        retry: bool,
-    ) -> None:
-        self._sweep(retired_before=time.time() - GRACE_S)
+    def _run(self, paths: Sequence[Path]) -> None:
+        order = self._order
+        self._sweeper.before_a_run()
         scopes = self._scopes(paths)
-        if rebuild and paths:
+        if order.rebuild and paths:
             # A new index holds everything or nothing: the other sources too.
             scopes = self._scopes([])
         identity = self._library.catalog.identity()
-        if identity is not None and not rebuild:
+        if identity is not None and not order.rebuild:
             self._refuse_other_index()
         recogniser = self._recogniser()
         if recogniser != "off":
@@ -189,22 +148,38 @@ class IngestJob:
         plan = plan_run(
             scopes,
             self._writer,
-            everything=rebuild,
-            verify=verify,
-            retry=retry,
-            empty_is_gone=allow_deletes,
+            everything=order.rebuild,
+            verify=order.verify,
+            retry=order.retry,
+            empty_is_gone=order.allow_deletes,
         )
         documents = self._writer.documents() if plan.departed else 0
 
         def brake_at(gone: int) -> None:
-            if not allow_deletes:
+            if not order.allow_deletes:
                 most = self._settings.max_delete_share
                 brake(gone, scopes, documents=documents, most=most)
 
-        brake_at(len(plan.departed) - plan.moves)
+        brake_at(plan.leaving)
+        self._start(plan, scopes)
+        departures = Departures(plan.departed)
+        if plan.to_read or order.rebuild:
+            self._writer.note(COUNTED_WITH, "")
+            self._read(plan, departures, None if order.rebuild else identity, before=identity)
+            if (recogniser := self._recogniser()) != "off":
+                self._writer.read_with(recogniser)
+        if departures.left:
+            # What looked like moves by `stat` may have been none.
+            brake_at(sum(not file.room for file in departures.left))
+            self._delete(departures.left)
+        self._restore(asked=bool(plan.to_read) or order.verify or order.rebuild)
+        count_tokens(self._library, self._writer, self._settings.tokenizer)
+        self._sweeper.after_a_run()
+
+    def _start(self, plan: Plan, scopes: Sequence[Scope]) -> None:
+        """Tell what is going to be done, and what could not even be looked at."""
         self._report.unchanged = plan.unchanged
         self._report.waiting = plan.waiting
-        self._verifying = verify
         self._tell(
             RunStarted(
                 files=sum(len(scope.found) for scope in scopes),
@@ -213,22 +188,10 @@ class IngestJob:
             )
         )
         for source_id, problem in plan.problems:
-            self._fail(source_id, problem.path, problem.kind, problem.reason)
+            self._not_looked_at(source_id, problem)
         for scope in scopes:
             for suffix, count in scope.skipped.items():
                 self._report.skipped[suffix] = self._report.skipped.get(suffix, 0) + count
-        departures = Departures(plan.departed)
-        if plan.to_read or rebuild:
-            self._writer.note(COUNTED_WITH, "")
-            self._read(plan, departures, identity, rebuild=rebuild)
-            if (recogniser := self._recogniser()) != "off":
-                self._writer.read_with(recogniser)
-        if departures.left:
-            # What looked like moves by `stat` may have been none.
-            brake_at(len(departures.left))
-            self._delete(departures.left)
-        count_tokens(self._library, self._writer, self._settings.tokenizer)
-        self._sweep_after_grace()
 
     def _scopes(self, paths: Sequence[Path]) -> list[Scope]:
         return scopes_of(
@@ -244,56 +207,6 @@ class IngestJob:
         if mismatch is not None:
             raise mismatch
 
-    def _read(
-        self,
-        plan: Plan,
-        departures: Departures,
-        identity: IndexIdentity | None,
-        *,
-        rebuild: bool,
-    ) -> None:
-        """Parse, embed and publish; the parser works ahead while the model embeds."""
-        with self._parsers() as pool:
-            parsed = pool.parse_all(
-                (reading.file.path for reading in plan.to_read),
-                [reading.known for reading in plan.to_read],
-            )
-            # Parsing begins before the model is loaded: both take seconds.
-            embedder = self._library.embedder
-            sizes = ChunkSizes(
-                min(self._settings.chunk_tokens or embedder.max_tokens, embedder.max_tokens),
-                self._settings.chunk_overlap,
-            )
-            target = self._target(identity, sizes, rebuild=rebuild)
-            self._library.vectors.create(target.collection)
-            if identity is None and not rebuild:
-                # Only now: a reader takes an identity for a collection that is there.
-                self._writer.set_identity(target)
-            pipeline = Pipeline(
-                writer=self._writer,
-                vectors=self._library.vectors,
-                embedder=embedder,
-                collection=target.collection,
-                visible=not rebuild,
-                on_done=self._done,
-                on_progress=self._progress,
-            )
-            try:
-                self._feed(plan, departures, parsed, pipeline, sizes, rebuild=rebuild)
-                pipeline.close()
-            except BaseException:
-                pipeline.abandon()
-                raise
-        if rebuild:
-            self._writer.switch(target)
-            if identity is not None:
-                time.sleep(GRACE_S)
-                self._library.vectors.drop(identity.collection)
-                self._writer.forget_collection(identity.collection)
-
-    def _parsers(self) -> ParserPool:
-        return ParserPool(self._settings, readings=self._library.settings.data_dir / "ocr")
-
     def _recogniser(self) -> str:
         """What recognises text here, asked only where there is text to recognise."""
         if not self._writer.has_unread():
@@ -302,44 +215,113 @@ class IngestJob:
             ocr.OcrSettings(mode=self._settings.ocr, languages=self._settings.ocr_languages)
         )
 
-    def _feed(
+    # --- reading and writing ------------------------------------------------------------------
+
+    def _read(
         self,
         plan: Plan,
         departures: Departures,
-        parsed: Iterator[Parsed],
-        pipeline: Pipeline,
-        sizes: ChunkSizes,
+        identity: IndexIdentity | None,
         *,
-        rebuild: bool,
+        before: IndexIdentity | None,
     ) -> None:
-        intake = Intake(
-            self._writer, pipeline, sizes, self._library.embedder.token_spans, anew=rebuild
+        """Parse, embed and publish; the parser works ahead while the model embeds.
+
+        Into the index `identity`, or into a new one, which takes the place of the one `before`.
+        """
+        rebuild = self._order.rebuild
+        with self._parsers() as pool:
+            parsed = pool.parse_all(
+                (reading.file.path for reading in plan.to_read),
+                [reading.known for reading in plan.to_read],
+            )
+            # Parsing begins before the model is loaded: both take seconds.
+            with self._writing(identity, self._done) as (intake, target):
+                for reading, result in zip(plan.to_read, parsed, strict=True):
+                    self._take(reading, result, departures, intake)
+                    self._line.beat()
+                for source_id, known in plan.to_carry:
+                    intake.carry(source_id, known)
+        if rebuild:
+            self._writer.switch(target)
+            if before is not None:
+                time.sleep(GRACE_S)
+                self._library.vectors.drop(before.collection)
+                self._writer.forget_collection(before.collection)
+
+    @contextmanager
+    def _writing(
+        self, identity: IndexIdentity | None, on_done: OnDone
+    ) -> Iterator[tuple[Intake, IndexIdentity]]:
+        """Takes documents into an index; all of them are committed when the block ends."""
+        rebuild = self._order.rebuild and identity is None
+        embedder = self._library.embedder
+        sizes = sizes_of(self._settings, embedder)
+        target = target_of(self._library, identity, sizes)
+        self._library.vectors.create(target.collection)
+        if identity is None and not rebuild:
+            # Only now: a reader takes an identity for a collection that is there.
+            self._writer.set_identity(target)
+        pipeline = Pipeline(
+            writer=self._writer,
+            vectors=self._library.vectors,
+            embedder=embedder,
+            collection=target.collection,
+            visible=not rebuild,
+            on_done=on_done,
+            on_progress=self._progress,
         )
-        for reading, result in zip(plan.to_read, parsed, strict=True):
-            self._take(reading, result, departures, intake, rebuild=rebuild)
-        for source_id, known in plan.to_carry:
-            intake.carry(source_id, known)
+        try:
+            yield (
+                Intake(self._writer, pipeline, sizes, embedder.token_spans, anew=rebuild),
+                target,
+            )
+            pipeline.close()
+        except BaseException:
+            pipeline.abandon()
+            raise
+
+    def _parsers(self) -> ParserPool:
+        return ParserPool(self._settings, readings=self._library.settings.data_dir / "ocr")
+
+    def _restore(self, *, asked: bool) -> None:
+        """Make the vectors again that Chroma has lost; `asked` where it is at work anyway."""
+        identity = self._library.catalog.identity()
+        if identity is None:
+            return
+        check = VectorCheck(self._library, self._writer)
+        if not asked and not check.is_due(identity):
+            return
+        lost = check.lost(identity)
+        if not lost:
+            return
+        log.warning("the vectors of %d documents are gone from Chroma; making them", len(lost))
+        with self._writing(identity, self._restored) as (intake, _):
+            for source_id, known in lost:
+                intake.carry(source_id, known)
+        self._report.note = (
+            f"The vectors of {len(lost):,} {'document' if len(lost) == 1 else 'documents'} were "
+            "gone from Chroma and were made again."
+        )
+        check.lost(identity)
+
+    # --- one file -----------------------------------------------------------------------------
 
     def _take(
-        self,
-        reading: Reading,
-        result: Parsed,
-        departures: Departures,
-        intake: Intake,
-        *,
-        rebuild: bool,
+        self, reading: Reading, result: Parsed, departures: Departures, intake: Intake
     ) -> None:
         """One file that was read: known, moved, copied, new, changed or unreadable."""
+        rebuild, verify = self._order.rebuild, self._order.verify
         scope, file, before, _ = reading
         document = result.document
         reader = loader_for(file.suffix).version
         if isinstance(document, DocumentUnreadable):
-            self._fail(scope.source_id, file.relative, document.kind, str(document), file, reader)
+            self._set_aside(scope.source_id, file, document, reader)
             if rebuild and before is not None:
                 intake.carry(scope.source_id, before)
             return
         state = FileState(file.relative, result.size, result.mtime_ns, result.sha256, reader)
-        if self._verifying:
+        if verify:
             self._report.verified += 1
         if before is not None and not rebuild and _same_content(before, state):
             self._writer.touch(before.version_id, state)
@@ -348,7 +330,7 @@ class IngestJob:
             if (before.size, before.mtime_ns) != (state.size, state.mtime_ns):
                 self._tell(DocumentDone(file.relative, "unchanged", seconds=result.seconds))
             return
-        moved = departures.take(state) if before is None else None
+        moved = departures.take(state, scope.room) if before is None else None
         if moved is not None:
             intake.move(moved, scope.source_id, state, document)
             if not rebuild and moved.reader == reader:
@@ -358,49 +340,63 @@ class IngestJob:
                 )
                 return
         if document is None:
-            document = intake.stored(state)
+            document = intake.stored(scope.source_id, state)
         if document is None:
             # The content was known, and its last owner has changed in this very run.
             with self._parsers() as pool:
                 [result] = pool.parse_all([file.path])
-            self._take(reading, result, departures, intake, rebuild=rebuild)
+            self._take(reading, result, departures, intake)
             return
-        if self._verifying and before is not None and _same_stat(before, state):
+        if verify and before is not None and _same_stat(before, state):
             self._report.unseen.append(file.relative)
         intake.add(scope.source_id, state, document, result.seconds, updates=bool(before or moved))
 
-    def _target(
-        self, identity: IndexIdentity | None, sizes: ChunkSizes, *, rebuild: bool
-    ) -> IndexIdentity:
-        """The index to write into: the one there is, or a new one."""
-        if identity is not None and not rebuild:
-            self._library.readable_identity()  # raises, with its sentence, for another model
-            if not sizes.same_recipe(identity.chunking):
-                raise IndexMismatch(
-                    "The index was built by an earlier Hayloft, which cut or embedded texts "
-                    f"otherwise ({identity.chunking}, now {sizes.fingerprint}). It can be searched "
-                    "as it is; to take files in, run `hayloft ingest --rebuild`."
-                )
-            if identity.chunking != sizes.fingerprint:
-                raise IndexMismatch(
-                    "The index was built with other chunk settings "
-                    f"({identity.chunking}, now {sizes.fingerprint}). Set HAYLOFT_CHUNK_TOKENS "
-                    "and HAYLOFT_CHUNK_OVERLAP back, or run `hayloft ingest --rebuild`."
-                )
-            return identity
-        return self._library.new_identity(
-            sizes.fingerprint,
-            # A name of its own each time: a rebuild drops the old one by name.
-            f"hayloft-{self._library.catalog.library_id()}-{uuid.uuid4().hex[:8]}",
-        )
-
     def _delete(self, files: list[KnownFile]) -> None:
-        if not files:
-            return
         self._writer.remove([file.document_id for file in files])
         for file in files:
             self._report.deleted += 1
-            self._tell(DocumentDone(file.path, "deleted"))
+            self._tell(DocumentDone(file.path, "deleted", private=bool(file.room)))
+
+    def _set_aside(
+        self, source_id: int, file: FoundFile, error: DocumentUnreadable, reader: str
+    ) -> None:
+        """A file that could not be read, until its next attempt is due."""
+        self._writer.fail(
+            source_id,
+            file.relative,
+            error.kind,
+            str(error),
+            size=file.size,
+            mtime_ns=file.mtime_ns,
+            reader=reader,
+            pauses=PAUSES_S,
+        )
+        failure = DocumentDone(file.relative, "failed", kind=error.kind, reason=str(error))
+        self._failed(source_id, failure)
+
+    def _not_looked_at(self, source_id: int, problem: ScanProblem) -> None:
+        """What a scan found and could not look at; every run looks again, and it is news once."""
+        attempts = self._writer.fail(source_id, problem.path, problem.kind, problem.reason)
+        if problem.path == ".":
+            self._report.sources_missing += 1
+        failure = DocumentDone(problem.path, "failed", kind=problem.kind, reason=problem.reason)
+        self._failed(source_id, failure, news=attempts == 1)
+
+    # --- what is told -------------------------------------------------------------------------
+
+    def _tell(self, event: RunEvent) -> None:
+        self._line.hear(event)
+        self._tell_others(event)
+
+    def _failed(self, source_id: int, failure: DocumentDone, *, news: bool = True) -> None:
+        if self._writer.room_of(source_id):
+            # The conversation that the file was given to is told of it, and nobody else.
+            self._tell(replace(failure, private=True))
+            return
+        self._report.failed += 1
+        self._report.news += news
+        self._report.failures.append(failure)
+        self._tell(failure)
 
     def _done(self, work: Work) -> None:
         self._report.pages += len(work.document.pages)
@@ -410,70 +406,36 @@ class IngestJob:
             self._report.updated += 1
         else:
             self._report.added += 1
-        self._tell(
-            DocumentDone(
-                document=work.file.path,
-                action="updated" if work.updates else "added",
-                pages=len(work.document.pages),
-                chunks=len(work.chunks),
-                seconds=work.seconds,
-                warnings=work.document.warnings,
-                embedded=work.embedded,
-                characters=sum(len(page.text) for page in work.document.pages),
-            )
+        self._tell(self._told(work, "updated" if work.updates else "added"))
+
+    def _restored(self, work: Work) -> None:
+        self._report.embedded += work.embedded
+        self._report.chunks += len(work.chunks)
+        self._tell(self._told(work, "restored"))
+
+    def _told(self, work: Work, action: str) -> DocumentDone:
+        return DocumentDone(
+            document=work.file.path,
+            action=action,
+            pages=len(work.document.pages),
+            chunks=len(work.chunks),
+            seconds=work.seconds,
+            warnings=work.document.warnings,
+            embedded=work.embedded,
+            characters=sum(len(page.text) for page in work.document.pages),
+            private=bool(self._writer.room_of(work.source_id)),
         )
 
     def _progress(self, work: Work) -> None:
         if work.left:
             self._tell(
-                ChunksEmbedded(work.file.path, len(work.chunks) - work.left, len(work.chunks))
+                ChunksEmbedded(
+                    work.file.path,
+                    len(work.chunks) - work.left,
+                    len(work.chunks),
+                    private=bool(self._writer.room_of(work.source_id)),
+                )
             )
-
-    def _fail(
-        self,
-        source_id: int,
-        path: str,
-        kind: str,
-        reason: str,
-        file: FoundFile | None = None,
-        reader: str = "",
-    ) -> None:
-        """Set a file aside; a scan's problem, which has no `file`, is looked at on every run."""
-        if file is None:
-            self._writer.fail(source_id, path, kind, reason)
-        else:
-            self._writer.fail(
-                source_id,
-                path,
-                kind,
-                reason,
-                size=file.size,
-                mtime_ns=file.mtime_ns,
-                reader=reader,
-                pauses=PAUSES_S,
-            )
-        failure = DocumentDone(path, "failed", kind=kind, reason=reason)
-        self._report.failed += 1
-        self._report.failures.append(failure)
-        self._tell(failure)
-
-    def _sweep(self, *, retired_before: float) -> None:
-        """Delete the vectors of versions that are not, or no longer, visible."""
-        leftovers = self._writer.leftovers(retired_before=retired_before)
-        for leftover in leftovers:
-            self._library.vectors.delete_if_there(
-                leftover.collection,
-                chunk_ids({leftover.version_id: leftover.chunks}),
-            )
-            self._writer.forget([leftover.version_id])
-        if leftovers:
-            log.info("swept the vectors of %d versions", len(leftovers))
-
-    def _sweep_after_grace(self) -> None:
-        last = self._writer.last_retired_at()
-        if last is not None:
-            time.sleep(max(0.0, last + GRACE_S - time.time()))
-            self._sweep(retired_before=time.time())
 
 
 def _acquired(lock: FileLock) -> bool:

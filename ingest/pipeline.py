@@ -145,7 +145,8 @@ class Pipeline:
         """Send the vectors that the index has already; ordinals of the chunks left to embed."""
         import numpy as np
 
-        known = self._writer.embedded_before(work.shas, self._collection)
+        room = self._writer.room_of(work.source_id)
+        known = self._writer.embedded_before(work.shas, self._collection, room)
         if not known:
             return list(range(len(work.chunks)))
         by_id = self._vectors.vectors(self._collection, sorted(set(known.values())))

@@ -52,7 +52,13 @@ class Plan:
     waiting: int
     """Files set aside before, whose next attempt is not due."""
     moves: int
-    """At least so many files look, by `stat` alone, like a departed one in a new place."""
+    """At least so many files of the library look, by `stat` alone, like a departed one in a new
+    place."""
+
+    @property
+    def leaving(self) -> int:
+        """Documents of the library that go, as far as `stat` tells; private ones do not count."""
+        return max(0, sum(not file.room for file in self.departed) - self.moves)
 
 
 class _Known:
@@ -194,7 +200,8 @@ def _compare(
             if failed and path in failed:
                 settled.add(path)
         elif not retry and path in failed and _waits(failed[path], file, readers[suffix], now):
-            draft.waiting += 1
+            # What one conversation waits for is no reason for the nightly run to report.
+            draft.waiting += not scope.room
         else:
             before = known.files(scope.source_id)[path] if state else None
             draft.to_read.append(Reading(scope, file, before))
@@ -210,7 +217,8 @@ def _compare(
 
 def _waits(failure: KnownFailure, file: FoundFile, reader: str, now: float) -> bool:
     return (
-        now < failure.next_try
+        # Where the clock was set back, the moment may lie years ahead.
+        0 < failure.next_try - now <= max(PAUSES_S)
         and (failure.size, failure.mtime_ns) == (file.size, file.mtime_ns)
         and failure.reader == reader
     )
@@ -221,7 +229,12 @@ def _suddenly_empty(scopes: Sequence[Scope], known: _Known, writer: CatalogWrite
 
     None where they are the whole library: that is for the brake.
     """
-    empty = [scope for scope in scopes if scope.is_empty and known.states(scope.source_id)]
+    empty = [
+        scope
+        for scope in scopes
+        # A room lies in the data directory, which is never unmounted alone.
+        if scope.is_empty and not scope.room and known.states(scope.source_id)
+    ]
     if not empty:
         return []
     held = sum(len(known.states(scope.source_id)) for scope in empty)
@@ -272,11 +285,12 @@ def _likely_moves(draft: _Draft) -> int:
     new = Counter(
         (reading.file.size, reading.file.mtime_ns, reading.file.suffix)
         for reading in draft.to_read
-        if reading.before is None
+        if reading.before is None and not reading.scope.room
     )
     gone = Counter(
         (file.size, file.mtime_ns, PurePosixPath(file.path).suffix.lower())
         for file in draft.departed
+        if not file.room
     )
     return (new & gone).total()
 

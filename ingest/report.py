@@ -34,7 +34,8 @@ class DocumentDone:
 
     document: str
     action: str
-    """`added`, `updated`, `moved`, `unchanged` (same content, new time), `deleted` or `failed`."""
+    """`added`, `updated`, `moved`, `unchanged` (same content, new time), `restored` (vectors that
+    Chroma had lost), `deleted` or `failed`."""
     pages: int = 0
     chunks: int = 0
     seconds: float = 0.0
@@ -49,6 +50,8 @@ class DocumentDone:
     """Chunks whose vector had to be computed."""
     characters: int = 0
     """Length of its text."""
+    private: bool = False
+    """A file of one conversation: its name is for that conversation alone."""
 
     def to_json(self) -> dict[str, Any]:
         """The event as `hayloft ingest --json` prints it."""
@@ -66,6 +69,8 @@ class DocumentDone:
             told |= {"kind": self.kind, "reason": self.reason}
         if self.warnings:
             told["warnings"] = list(self.warnings)
+        if self.private:
+            told["private"] = True
         return told
 
 
@@ -76,15 +81,18 @@ class ChunksEmbedded:
     document: str
     done: int
     total: int
+    private: bool = False
+    """As `DocumentDone.private`."""
 
     def to_json(self) -> dict[str, Any]:
         """The event as `hayloft ingest --json` prints it."""
-        return {
+        told: dict[str, Any] = {
             "event": "progress",
             "document": self.document,
             "done": self.done,
             "total": self.total,
         }
+        return told | ({"private": True} if self.private else {})
 
 
 @dataclass(slots=True)
@@ -115,11 +123,23 @@ class Report:
     run_id: int = 0
     outcome: str = "running"
     message: str = ""
+    news: int = 0
+    """Failures that nobody has been told of: not those of a folder that was missing before."""
+    sources_missing: int = 0
+    """Whole source folders that could not be looked at."""
+    note: str = ""
+    """A sentence on a run that reached its end, worth keeping in its line."""
 
     @property
     def in_line(self) -> bool:
         """Whether no file is set aside."""
         return not (self.failed or self.waiting)
+
+    def reached(self) -> str:
+        """The outcome of a run that came to its end."""
+        if self.sources_missing:
+            return "source-missing"
+        return "complete" if self.in_line else "failed-files"
 
     def counts(self) -> dict[str, int]:
         """The counts that the run history keeps."""
@@ -137,6 +157,7 @@ class Report:
             "outcome": self.outcome,
             **self.counts(),
             "reasons": self.reasons(),
+            "message": self.message,
             "verified": self.verified,
             "unseen": self.unseen,
             "skipped": self.skipped,

@@ -56,16 +56,16 @@ class RunLog:
             told = {
                 name: value
                 for name, value in {
-                    "document": event.document,
-                    "was": event.was,
+                    "document": event.document if not event.private else "",
+                    "was": event.was if not event.private else "",
                     "pages": event.pages,
                     "characters": event.characters,
                     "chunks": event.chunks,
                     "embedded": event.embedded,
                     "seconds": round(event.seconds, 3),
                     "kind": event.kind,
-                    "reason": event.reason,
-                    "warnings": list(event.warnings),
+                    "reason": event.reason if not event.private else "",
+                    "warnings": list(event.warnings) if not event.private else [],
                 }.items()
                 if value
             }

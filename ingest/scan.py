@@ -13,6 +13,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -80,18 +81,19 @@ class Scan:
         )
 
 
-def scan(root: Path, *, follow_symlinks: bool) -> Scan:
+def scan(root: Path, *, follow_symlinks: bool, without: Path | None = None) -> Scan:
     """Find every readable type of file under a folder.
 
     Hidden files and folders, lock files of office programs, and everything
     that is neither file nor folder are passed over. Links are followed only if
-    asked to, and then no folder is entered and no file listed twice.
+    asked to, and then no folder is entered and no file listed twice. Nothing in
+    the folder `without` is found, by whichever way (a path with links resolved).
 
     Raises UsageError where the folder is not there or is none, StorageError
     where it cannot be listed.
     """
     root = root.absolute()
-    walk = _Walk(root, follow_symlinks=follow_symlinks)
+    walk = _Walk(root, follow_symlinks=follow_symlinks, without=without)
     try:
         identity = _identity(root.stat())
         with os.scandir(root):
@@ -136,6 +138,14 @@ def scan_file(root: Path, target: Path) -> Scan:
     return Scan((found,), ())
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; not, where that may not be looked at (`Path.is_dir` raises)."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def suffix_of(name: str) -> str:
     """The ending of a name or path as `Path.suffix` has it, in lower case."""
     start = name.rfind("/") + 1
@@ -160,9 +170,10 @@ class _Folder:
 class _Walk:
     """One pass over the real folders, then the links, each folder entered once."""
 
-    def __init__(self, root: Path, *, follow_symlinks: bool) -> None:
+    def __init__(self, root: Path, *, follow_symlinks: bool, without: Path | None) -> None:
         self._root = root
         self._follow = follow_symlinks
+        self._without = without
         self._files: dict[str, FoundFile] = {}
         self._problems: list[ScanProblem] = []
         self._skipped: Counter[str] = Counter()
@@ -170,6 +181,9 @@ class _Walk:
         self._seen_files: set[FileId] = set()
         self._links: list[tuple[os.DirEntry[str], _Folder]] = []
         self._not_followed = 0
+        if without is not None:
+            with suppress(OSError):
+                self._entered.add(_identity(without.stat()))
         self._endings = {suffix: suffix for suffix in SUFFIXES} | {
             suffix.upper(): suffix for suffix in SUFFIXES
         }
@@ -285,6 +299,9 @@ class _Walk:
                 self._not_followed += 1
             return
         identity = _identity(status)
+        if self._without is not None and self._without in Path(entry.path).resolve().parents:
+            self._not_followed += 1
+            return
         if stat.S_ISDIR(status.st_mode) and identity in folder.above:
             self._problems.append(_loop(relative))
         elif not self._follow:

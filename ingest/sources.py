@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest.scan import FoundFile, ScanProblem, scan, scan_file
+from ingest.scan import FoundFile, Scan, ScanProblem, is_folder, scan, scan_file
 from storage.catalog import Catalog
 from storage.catalog_writer import CatalogWriter
-from storage.errors import UsageError
+from storage.errors import StorageError, UsageError
+from storage.rooms import private_folder, room_at, room_folder
+
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Scope:
     skipped: dict[str, int]
     whole: bool = False
     """Whether this is a source folder with all that lies in it."""
+    room: str = ""
+    """The conversation that alone sees it; empty for what is part of the library."""
 
     @property
     def is_empty(self) -> bool:
@@ -55,6 +61,9 @@ def scopes_of(
         return _known_scopes(catalog, writer, follow_symlinks=follow_symlinks)
     scopes: list[Scope] = []
     for absolute in _outermost(paths):
+        if room := room_at(catalog.path.parent, absolute):
+            scopes.append(_in_room(room, absolute, catalog, writer))
+            continue
         home = _home_of(absolute, catalog)
         if home is None:
             root = absolute if absolute.is_dir() else absolute.parent
@@ -64,7 +73,36 @@ def scopes_of(
         else:
             root = home
             source_id = writer.source(str(root), whole=False)
-        scopes.append(_scope(source_id, root, absolute, follow_symlinks=follow_symlinks))
+        scopes.append(
+            _scope(
+                source_id,
+                root,
+                absolute,
+                follow_symlinks=follow_symlinks,
+                without=private_folder(catalog.path.parent),
+            )
+        )
+    return scopes
+
+
+def _in_room(room: str, path: Path, catalog: Catalog, writer: CatalogWriter) -> Scope:
+    """The scope of a path in a room, whose folder is a source of its own."""
+    root = room_folder(catalog.path.parent, room)
+    source_id = writer.source(str(root), whole=True, room=room)
+    # What a link in it leads to was never given to the conversation.
+    return replace(_scope(source_id, root, path, follow_symlinks=False), room=room)
+
+
+def _known_rooms(catalog: Catalog, writer: CatalogWriter) -> list[Scope]:
+    """The rooms there are; those whose conversation was deleted are forgotten on the way."""
+    scopes: list[Scope] = []
+    for root_name, _, room in writer.sources():
+        if not room:
+            continue
+        if is_folder(Path(root_name)):
+            scopes.append(_in_room(room, Path(root_name), catalog, writer))
+        else:
+            writer.forget_source(root_name)
     return scopes
 
 
@@ -73,22 +111,27 @@ def _outermost(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         absolute = path.expanduser().absolute()
-        if not absolute.exists():
+        try:
+            there = absolute.exists()
+        except OSError as exc:
+            raise StorageError(
+                f"{path} cannot be looked at ({exc.strerror}). Give the user who runs the "
+                "ingestion the right to read its folder, or see to its disk or network share."
+            ) from exc
+        if not there:
             raise UsageError(f"{path} does not exist. Name a folder or a file to ingest.")
         found[absolute.resolve()] = None
     return [path for path in found if found.keys().isdisjoint(path.parents)]
 
 
 def _known_scopes(catalog: Catalog, writer: CatalogWriter, *, follow_symlinks: bool) -> list[Scope]:
-    scopes: list[Scope] = []
+    scopes = _known_rooms(catalog, writer)
+    private = private_folder(catalog.path.parent)
     for root_name, whole in catalog.sources():
         root = Path(root_name)
         source_id = writer.source(root_name, whole=False)
-        if whole and not root.is_dir():
-            scopes.append(_missing(source_id, root))
-            continue
         if whole:
-            scopes.append(_scope(source_id, root, root, follow_symlinks=follow_symlinks))
+            scopes.append(_whole(source_id, root, private, follow_symlinks=follow_symlinks))
             continue
         # Files that were named one by one: each is looked at, nothing else.
         known = {*writer.files(source_id), *writer.failed(source_id)}
@@ -103,23 +146,52 @@ def _known_scopes(catalog: Catalog, writer: CatalogWriter, *, follow_symlinks: b
     return scopes
 
 
-def _missing(source_id: int, root: Path) -> Scope:
-    """A source whose folder is not there: a problem to report, and nothing to delete."""
-    problem = ScanProblem(
-        ".",
-        "vanished",
-        f"The folder {root} is not there; its documents stay searchable. Mount or restore it; if "
-        f"it is gone for good, run `hayloft ingest --forget '{root}'`.",
-    )
+def _whole(source_id: int, root: Path, private: Path, *, follow_symlinks: bool) -> Scope:
+    """A known source folder.
+
+    One that is not there, or that cannot be listed, is a problem to report, and
+    nothing to delete; the other sources are brought in line all the same.
+    """
+    try:
+        return _scope(source_id, root, root, follow_symlinks=follow_symlinks, without=private)
+    except (UsageError, StorageError) as exc:
+        problem = _missing(root, exc.__cause__)
+    except OSError as exc:
+        problem = _missing(root, exc)
     return Scope(source_id, root, "", (), (problem,), {})
 
 
-def _scope(source_id: int, root: Path, target: Path, *, follow_symlinks: bool) -> Scope:
+def _missing(root: Path, cause: BaseException | None) -> ScanProblem:
+    if isinstance(cause, OSError) and cause.errno not in _NOT_THERE:
+        return ScanProblem(
+            ".",
+            "permission" if isinstance(cause, PermissionError) else "damaged",
+            f"The folder {root} cannot be listed ({cause.strerror or cause}); its documents stay "
+            "searchable. Give the user who runs the ingestion the right to read it, or see to the "
+            "disk or network share it lies on.",
+        )
+    now = "is a file now" if root.is_file() else "is not there"
+    return ScanProblem(
+        ".",
+        "vanished",
+        f"The folder {root} {now}; its documents stay searchable. Mount or restore it; if "
+        f"it is gone for good, run `hayloft ingest --forget '{root}'`.",
+    )
+
+
+def _scope(
+    source_id: int,
+    root: Path,
+    target: Path,
+    *,
+    follow_symlinks: bool,
+    without: Path | None = None,
+) -> Scope:
     prefix = "" if target == root else target.relative_to(root).as_posix()
-    if prefix and not target.is_dir():
+    if prefix and not is_folder(target):
         result = scan_file(root, target)
     else:
-        result = scan(target, follow_symlinks=follow_symlinks)
+        result = _scanned(target, without, follow_symlinks=follow_symlinks)
         if prefix:
             prefix += "/"
             result = result.below(prefix)
@@ -132,6 +204,13 @@ def _scope(source_id: int, root: Path, target: Path, *, follow_symlinks: bool) -
         skipped=dict(result.skipped),
         whole=not prefix,
     )
+
+
+def _scanned(target: Path, without: Path | None, *, follow_symlinks: bool) -> Scan:
+    """The scan of a folder; `without` is named only where it can be met."""
+    if without is not None and (follow_symlinks or target in without.parents):
+        return scan(target, follow_symlinks=follow_symlinks, without=without)
+    return scan(target, follow_symlinks=follow_symlinks)
 
 
 def _home_of(path: Path, catalog: Catalog) -> Path | None:

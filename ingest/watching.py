@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ingest.scan import is_folder
 from ingest.settings import IngestSettings
 from storage.errors import HayloftError, LockHeld, UsageError
 from storage.library import Library
@@ -77,8 +78,8 @@ class Watcher:
         """Folders to listen to, and whether there are sources to be polled instead."""
         sources = self._library.catalog.sources()
         whole = {Path(root) for root, is_whole in sources if is_whole}
-        whole |= {path.expanduser().absolute().resolve() for path in paths if path.is_dir()}
-        listened = [root for root in whole if root.is_dir() and not is_silent(root)]
+        whole |= {path.expanduser().absolute().resolve() for path in paths if is_folder(path)}
+        listened = [root for root in whole if is_folder(root) and not is_silent(root)]
         return sorted(listened), len(listened) < len(whole) or len(sources) > len(whole)
 
     def _longest_wait(self, *, polled: bool) -> float:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from storage import room_words
 from storage.database import Database
 from storage.lexical import match_phrases, query_language
 from storage.listing import (
@@ -33,14 +34,16 @@ from storage.records import (
     LibraryCounts,
     Page,
     ReadFile,
+    RoomContents,
     RunSummary,
     Scope,
     chunk_ids,
 )
 from storage.roll import RollDocument, roll
-from storage.scoping import Within, resolve
+from storage.run_history import read_runs
+from storage.scoping import Within, has_private, resolve
 from storage.token_counts import page_tokens
-from storage.whole_pages import Extent, extent, whole_pages
+from storage.whole_pages import CURRENT, Extent, extent, whole_pages
 from storage.word_ranking import likeliest
 
 GRACE_S = 2.0
@@ -113,6 +116,8 @@ class Passage:
     """The document's, as an ISO 639-1 code; empty where it is not sure."""
     page_flags: str = "[]"
     """The flags of its page, as JSON: few of the many passages looked at are shown."""
+    room: str = ""
+    """As `Hit.room`."""
 
     @property
     def flags(self) -> tuple[Flag, ...]:
@@ -137,11 +142,16 @@ class Passage:
             page_label=self.page_label,
             paged=self.paged,
             flags=self.flags,
+            room=self.room,
         )
 
 
 class Snapshot:
-    """One consistent state of the catalog; valid inside `Catalog.snapshot()`."""
+    """One consistent state of the catalog; valid inside `Catalog.snapshot()`.
+
+    Private documents are none of it until `within` resolves a scope with their
+    room: from then on this snapshot, and no other, sees them too.
+    """
 
     def __init__(
         self, connection: sqlite3.Connection, frequent: dict[str, tuple[int, float]] | None = None
@@ -149,6 +159,8 @@ class Snapshot:
         self._connection = connection
         self._frequent = {} if frequent is None else frequent
         self._languages: list[str] | None = None
+        self._seen = CURRENT
+        self._private: frozenset[int] = frozenset()
 
     def identity(self) -> IndexIdentity | None:
         """What the index was built with; None before the first ingestion."""
@@ -163,28 +175,37 @@ class Snapshot:
         return [row[0] for row in rows]
 
     def within(self, scope: Scope) -> Within | None:
-        """The versions a scope comes to; None where nothing is filtered.
+        """The versions a scope comes to; None where it is all that everybody may see.
 
         Raises UsageError for a scope that names what the library does not have.
         """
-        return None if scope.is_everything else resolve(self._connection, scope)
+        if scope.is_everything and not (scope.room and has_private(self._connection, scope.room)):
+            return None
+        within = resolve(self._connection, scope)
+        if not within.private <= self._private:
+            self._private |= within.private
+            listed = ", ".join(map(str, sorted(self._private)))
+            self._seen = f"({CURRENT} OR v.id IN ({listed}))"
+            self._languages = None
+        return within
 
     def within_versions(self, version_ids: Iterable[int], scope: Within | None) -> Within:
         """Those of the versions that are visible and in scope."""
         rows = self._connection.execute(
-            "SELECT id, chunks FROM versions WHERE state = 'current'"
-            " AND id IN (SELECT value FROM json_each(?))",
+            f"SELECT v.id, v.chunks FROM versions v WHERE {self._seen}"
+            " AND v.id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(version_ids)),),
         )
         versions = {row[0]: row[1] for row in rows if scope is None or row[0] in scope.versions}
         _, chunks = self.size()
-        return Within(versions, sum(versions.values()) / chunks if chunks else 0.0)
+        share = sum(versions.values()) / chunks if chunks else 0.0
+        return Within(versions, share, self._private & versions.keys())
 
     def languages(self) -> list[str]:
         """The languages of the visible documents, by code; '' for unsure."""
         if self._languages is None:
             rows = self._connection.execute(
-                "SELECT DISTINCT language FROM versions WHERE state = 'current' ORDER BY language"
+                f"SELECT DISTINCT language FROM versions v WHERE {self._seen} ORDER BY language"
             )
             self._languages = [row[0] for row in rows]
         return self._languages
@@ -197,7 +218,7 @@ class Snapshot:
         # The cross join keeps SQLite from going through all current versions instead.
         rows = self._connection.execute(
             "SELECT DISTINCT n.version_id FROM names n"
-            " CROSS JOIN versions v ON v.id = n.version_id AND v.state = 'current'"
+            f" CROSS JOIN versions v ON v.id = n.version_id AND {self._seen}"
             f" WHERE {condition} LIMIT ?",
             (*values, limit),
         )
@@ -214,9 +235,12 @@ class Snapshot:
         return [f"{row[0]}:{row[1]}" for row in rows]
 
     def size(self) -> tuple[int, int]:
-        """Current documents, and their chunks."""
+        """Documents that are seen, and their chunks."""
+        return self._size(self._seen)
+
+    def _size(self, seen: str) -> tuple[int, int]:
         row = self._connection.execute(
-            "SELECT count(*), coalesce(sum(chunks), 0) FROM versions WHERE state = 'current'"
+            f"SELECT count(*), coalesce(sum(v.chunks), 0) FROM versions v WHERE {seen}"
         ).fetchone()
         return int(row[0]), int(row[1])
 
@@ -247,6 +271,45 @@ class Snapshot:
         2 ms within one document, 8 ms within a tenth of the library. Texts in
         the query's own language come first where they fit as well.
         """
+        if within is None or not within.private:
+            return self._lexical(query, limit, within)
+        found = self._lexical_private(query, within)
+        if len(within.private) < len(within.versions):
+            found += self._lexical(query, limit, None if within.open else within.of_library)
+        return sorted(found, key=lambda hit: (-hit[1], _key(hit[0])))[:limit]
+
+    def _lexical_private(self, query: str, within: Within) -> list[tuple[str, float]]:
+        """The same of the private documents in scope, in the library's terms where it is, too."""
+        rows = room_words.rows_of(self._connection, within.private)
+        elsewhere = room_words.NOWHERE
+        if len(within.private) < len(within.versions):
+            elsewhere = room_words.Elsewhere(self._size(CURRENT)[1], self._rows_with)
+        languages = self.languages()
+        phrases = match_phrases(
+            query,
+            languages,
+            lambda term: room_words.holding(rows, term) + elsewhere.holding(f'"{term}"'),
+        )
+        scores = room_words.scored(rows, phrases, title_weight=_TITLE_WEIGHT, elsewhere=elsewhere)
+        own = query_language(query, languages)
+        return [
+            (
+                f"{row.version_id}:{row.ordinal}",
+                score * (_OWN_LANGUAGE if own and row.language == own else 1.0),
+            )
+            for row, score in zip(rows, scores, strict=True)
+            if score
+        ]
+
+    def _rows_with(self, phrase: str) -> int:
+        """How many rows of the library's word index hold a phrase."""
+        row = self._connection.execute(
+            "SELECT count(*) FROM words WHERE words MATCH ?", (phrase,)
+        ).fetchone()
+        return int(row[0])
+
+    def _lexical(self, query: str, limit: int, within: Within | None) -> list[tuple[str, float]]:
+        """The word arm over the library."""
         languages = self.languages()
         phrases = match_phrases(
             query, languages, self.frequency, _MOST_ROWS if within is None else None
@@ -279,7 +342,7 @@ class Snapshot:
     ) -> tuple[str, list[object]]:
         """A condition on the rows of the word index, and its values."""
         if within is None:
-            rows = likeliest(self._connection, phrases, rows=self.size()[1], limit=limit)
+            rows = likeliest(self._connection, phrases, rows=self._size(CURRENT)[1], limit=limit)
             if rows is None:
                 return "", []
             return " AND +rowid IN (SELECT value FROM json_each(?))", [json.dumps(rows)]
@@ -299,7 +362,7 @@ class Snapshot:
         ]
 
     def passages(self, wanted_ids: Iterable[str]) -> dict[str, Passage]:
-        """The passages of those ids that belong to a current version; others are left out."""
+        """The passages of those ids that may be seen; others are left out."""
         wanted = [_key(chunk_id) for chunk_id in wanted_ids]
         found: dict[str, Passage] = {}
         for start in range(0, len(wanted), 400):
@@ -308,10 +371,10 @@ class Snapshot:
                 f"WITH wanted (version_id, ordinal) AS (VALUES {', '.join(['(?, ?)'] * len(part))})"
                 " SELECT c.version_id, c.ordinal, c.page, c.char_start, c.char_end, c.heading,"
                 " substr(p.text, c.char_start + 1, c.char_end - c.char_start) AS text, p.label,"
-                " d.id AS document_id, d.path, v.title, v.paged, v.language, p.flags"
+                " d.id AS document_id, d.path, v.title, v.paged, v.language, p.flags, v.room"
                 " FROM wanted JOIN chunks c USING (version_id, ordinal)"
-                " JOIN documents d ON d.version_id = c.version_id"
-                " JOIN versions v ON v.id = c.version_id"
+                f" JOIN versions v ON v.id = c.version_id AND {self._seen}"
+                " JOIN documents d ON d.id = v.document_id"
                 " JOIN pages p ON p.version_id = c.version_id AND p.number = c.page",
                 [value for key in part for value in key],
             )
@@ -332,6 +395,7 @@ class Snapshot:
                     text=row["text"],
                     language=row["language"],
                     page_flags=row["flags"],
+                    room=row["room"],
                 )
         return found
 
@@ -346,16 +410,17 @@ class Snapshot:
 
     def extent(self, within: Within | None) -> Extent:
         """How much is in scope; the whole library where nothing is filtered."""
-        return extent(self._connection, None if within is None else within.versions)
+        versions = None if within is None else within.versions
+        return extent(self._connection, versions, self._seen)
 
     def whole_pages(self, within: Within | None) -> list[Hit]:
         """Every page in scope that has text, as a passage; by path and number."""
         versions = None if within is None else within.versions
-        return whole_pages(self._connection, versions, flags_of)
+        return whole_pages(self._connection, versions, flags_of, self._seen)
 
     def roll(self, within: Within | None) -> list[RollDocument]:
         """Every page in scope, those without text included; 1,116 long ones take 10 ms."""
-        return roll(self._connection, None if within is None else within.versions)
+        return roll(self._connection, None if within is None else within.versions, self._seen)
 
     def pages(self, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Page]:
         """The pages with those (version, page number) that are there; 100 pages take 1 ms."""
@@ -418,7 +483,9 @@ class Catalog:
                 "SELECT count(*), coalesce(sum(pages), 0), coalesce(sum(chunks), 0)"
                 " FROM versions WHERE state = 'current'"
             ).fetchone()
-            failures = connection.execute("SELECT count(*) FROM failures").fetchone()[0]
+            failures = connection.execute(
+                f"SELECT count(*) FROM failures WHERE {_OF_LIBRARY}"
+            ).fetchone()[0]
             last = connection.execute(
                 "SELECT max(finished_at) FROM runs WHERE outcome IN ('complete', 'failed-files')"
             ).fetchone()[0]
@@ -469,8 +536,8 @@ class Catalog:
         with self.database.snapshot() as connection:
             row = connection.execute(
                 "SELECT (SELECT count(*) FROM versions WHERE state IN ('ready', 'current')"
-                " AND created_at >= ?),"
-                " (SELECT count(*) FROM failures WHERE last_seen >= ?)",
+                " AND room = '' AND created_at >= ?),"
+                f" (SELECT count(*) FROM failures WHERE last_seen >= ? AND {_OF_LIBRARY})",
                 (moment, moment),
             ).fetchone()
             return int(row[0]), int(row[1])
@@ -514,24 +581,27 @@ class Catalog:
             ).fetchone()
             return _summary(row, _Faults(connection)) if row else None
 
-    def file_of(self, document_id: int) -> ReadFile | None:
-        """The file that the document's current version was read from."""
+    def file_of(self, document_id: int, *, room: str = "") -> ReadFile | None:
+        """The file that the document's current version was read from.
+
+        A private document has one for its own room alone.
+        """
         with self.database.snapshot() as connection:
             row = connection.execute(
                 "SELECT s.root, d.path, v.size, v.mtime_ns, v.sha256 FROM documents d"
-                " JOIN sources s ON s.id = d.source_id JOIN versions v ON v.id = d.version_id"
+                f" JOIN sources s ON s.id = d.source_id JOIN versions v ON v.id = {_SEEN_IN_ROOM}"
                 " WHERE d.id = ?",
-                (document_id,),
+                (room, document_id),
             ).fetchone()
             return ReadFile(*row) if row else None
 
-    def page(self, document_id: int, number: int) -> Page | None:
-        """One page of a document's current version."""
+    def page(self, document_id: int, number: int, *, room: str = "") -> Page | None:
+        """One page of a document's current version; of a private one for its own room alone."""
         with self.database.snapshot() as connection:
             row = connection.execute(
                 f"SELECT {PAGE_COLUMNS} FROM documents d"
-                " JOIN pages p ON p.version_id = d.version_id WHERE d.id = ? AND p.number = ?",
-                (document_id, number),
+                f" JOIN pages p ON p.version_id = {_SEEN_IN_ROOM} WHERE d.id = ? AND p.number = ?",
+                (room, document_id, number),
             ).fetchone()
             return page_of(row) if row else None
 
@@ -552,21 +622,35 @@ class Catalog:
             return [failure_of(row, row["last_good"]) for row in rows]
 
     def runs(self, limit: int = 20) -> list[RunSummary]:
-        """The last ingestion runs, newest first."""
+        """The last ingestion runs, newest first; `run_history.lately` knows which were killed."""
         with self.database.snapshot() as connection:
-            rows = connection.execute(
-                "SELECT id, started_at, finished_at, outcome, added, updated, unchanged, deleted,"
-                " failed, pages, chunks, message, mode, seconds, moved, embedded, waiting, reasons"
-                " FROM runs ORDER BY id DESC LIMIT ?",
-                (limit,),
-            ).fetchall()
-            return [RunSummary(*(*row[:17], json.loads(row[17]))) for row in rows]
+            return read_runs(connection, limit)
 
     def sources(self) -> list[tuple[str, bool]]:
-        """The source roots, each with whether it is kept in line as a whole."""
+        """The source roots, each with whether it is kept in line as a whole; no rooms."""
         with self.database.snapshot() as connection:
-            rows = connection.execute("SELECT root, whole FROM sources ORDER BY root").fetchall()
+            rows = connection.execute(
+                "SELECT root, whole FROM sources WHERE room = '' ORDER BY root"
+            ).fetchall()
             return [(row[0], bool(row[1])) for row in rows]
+
+    def has_room(self, room: str) -> bool:
+        """Whether a conversation has a private document that can be searched."""
+        with self.database.snapshot() as connection:
+            return has_private(connection, room)
+
+    def room(self, room: str) -> RoomContents:
+        """The private documents of a conversation, and its files that were set aside, by path."""
+        with self.database.snapshot() as connection:
+            rows = connection.execute(f"{_PRIVATE_SUMMARY} ORDER BY d.path", (room,)).fetchall()
+            faults = _Faults(connection)
+            failures = connection.execute(
+                f"{_FAILURES} WHERE s.room != '' AND s.room = ? ORDER BY f.path", (room,)
+            ).fetchall()
+            return RoomContents(
+                tuple(_summary(row, faults) for row in rows),
+                tuple(failure_of(row, row["last_good"]) for row in failures),
+            )
 
     def vector_ids(self, collection: str) -> tuple[set[str], set[str]]:
         """Ids of the vectors that visible chunks need, and of those noted for others."""
@@ -578,7 +662,7 @@ class Catalog:
             )
             for version_id, chunks, state in rows:
                 ids = chunk_ids({version_id: chunks})
-                (visible if state == "current" else noted).update(ids)
+                (visible if state in ("current", "private") else noted).update(ids)
         return visible, noted
 
     def fault(self) -> str:
@@ -588,22 +672,38 @@ class Catalog:
             return "" if row[0] == "ok" else str(row[0])
 
 
-_SUMMARY = (
+_SUMMARY_COLUMNS = (
     "SELECT d.id, d.path, s.root, v.title, v.pages, v.chunks, v.characters, v.size, v.paged,"
     " v.created_at, v.warnings, v.kind, v.language, v.dated, v.dated_by, v.ocr_pages,"
     " v.unsearchable_pages, v.flagged_pages, v.confidence, v.parser, v.mtime_ns, d.source_id,"
     " (SELECT json_group_array(tag) FROM (SELECT tag FROM tags WHERE version_id = v.id"
-    " ORDER BY tag)) AS tags FROM documents d JOIN versions v ON v.id = d.version_id"
+    " ORDER BY tag)) AS tags"
+)
+_SUMMARY = (
+    f"{_SUMMARY_COLUMNS} FROM documents d JOIN versions v ON v.id = d.version_id"
     " JOIN sources s ON s.id = d.source_id"
 )
+_PRIVATE_SUMMARY = (
+    f"{_SUMMARY_COLUMNS} FROM versions v JOIN documents d ON d.id = v.document_id"
+    " JOIN sources s ON s.id = d.source_id WHERE v.state = 'private' AND v.room = ?"
+)
 
-_FAILURE = (
+_FAILURES = (
     "SELECT f.path, s.root, f.kind, f.reason, f.attempts, f.last_seen, f.first_seen,"
     " f.next_try, v.created_at AS last_good FROM failures f"
-    " JOIN sources s ON s.id = f.source_id"
     " LEFT JOIN documents d ON d.source_id = f.source_id AND d.path = f.path"
-    " LEFT JOIN versions v ON v.id = d.version_id"
+    " LEFT JOIN versions v ON v.id = coalesce(d.version_id, (SELECT id FROM versions"
+    " WHERE document_id = d.id AND state = 'private'))"
+    " JOIN sources s ON s.id = f.source_id"
 )
+_FAILURE = f"{_FAILURES} AND s.room = ''"
+_OF_LIBRARY = "source_id IN (SELECT id FROM sources WHERE room = '')"
+
+_SEEN_IN_ROOM = (
+    "coalesce(d.version_id, (SELECT id FROM versions WHERE document_id = d.id"
+    " AND state = 'private' AND room = ?))"
+)
+"""The version of a document that a room sees: the library's, or its own private one."""
 
 PAGE_COLUMNS = "p.number, p.text, p.label, p.heading, p.origin, p.confidence, p.flags"
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from storage.catalog import PAGE_COLUMNS, Catalog, IndexIdentity, page_of
 from storage.dates import local_date
+from storage.errors import StorageError
 from storage.facts import FROM_FILE, facts_of, store_facts
 from storage.lexical import index_text
 from storage.names import name_terms, store_names, title_text
@@ -43,6 +44,8 @@ class KnownFile(NamedTuple):
     lead: str = ""
     """What leads the texts of its vectors, where that is not what its title and path say."""
     ocr_pages: int = 0
+    room: str = ""
+    """The conversation that alone may see it; empty for documents of the library."""
 
 
 class KnownFailure(NamedTuple):
@@ -67,7 +70,15 @@ class FileState:
     reader: str
 
 
-_KNOWN = "d.id, d.path, v.size, v.mtime_ns, v.sha256, v.reader, v.id, v.title, v.lead, v.ocr_pages"
+_KNOWN = (
+    "d.id, d.path, v.size, v.mtime_ns, v.sha256, v.reader, v.id, v.title, v.lead, v.ocr_pages,"
+    " v.room"
+)
+_SHOWN = (
+    "coalesce(d.version_id, (SELECT id FROM versions WHERE document_id = d.id"
+    " AND state = 'private'))"
+)
+"""The version of a document that somebody sees, whether everybody or one conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,7 @@ class CatalogWriter:
 
     def __init__(self, catalog: Catalog) -> None:
         self._database = catalog.database
+        self._rooms: dict[int, str] = {}
 
     def set_identity(self, identity: IndexIdentity) -> None:
         """Note what the index is built with."""
@@ -100,16 +112,35 @@ class CatalogWriter:
                 "INSERT OR REPLACE INTO meta VALUES ('index', ?)", (identity.to_json(),)
             )
 
-    def source(self, root: str, *, whole: bool) -> int:
-        """The id of a source root, which is added where it is new."""
+    def source(self, root: str, *, whole: bool, room: str = "") -> int:
+        """The id of a source root, which is added where it is new.
+
+        What lies in a root with a `room` is seen by that conversation alone, for good.
+        """
         with self._database.writing() as connection:
             connection.execute(
-                "INSERT INTO sources (root, whole) VALUES (?, ?)"
+                "INSERT INTO sources (root, whole, room) VALUES (?, ?, ?)"
                 " ON CONFLICT (root) DO UPDATE SET whole = max(whole, excluded.whole)",
-                (root, int(whole)),
+                (root, int(whole), room),
             )
             row = connection.execute("SELECT id FROM sources WHERE root = ?", (root,)).fetchone()
             return int(row[0])
+
+    def sources(self) -> list[tuple[str, bool, str]]:
+        """All source roots, rooms included: root, whether it is a whole folder, room."""
+        with self._database.snapshot() as connection:
+            rows = connection.execute("SELECT root, whole, room FROM sources ORDER BY root")
+            return [(row[0], bool(row[1]), row[2]) for row in rows]
+
+    def room_of(self, source_id: int) -> str:
+        """The conversation that alone sees a source; empty for those of the library."""
+        if source_id not in self._rooms:
+            with self._database.snapshot() as connection:
+                row = connection.execute(
+                    "SELECT room FROM sources WHERE id = ?", (source_id,)
+                ).fetchone()
+            self._rooms[source_id] = str(row[0])
+        return self._rooms[source_id]
 
     def adopt(self, inner_root: str, source_id: int, prefix: str) -> None:
         """Move the documents of a source that lies inside another one to that one.
@@ -160,7 +191,7 @@ class CatalogWriter:
             cursor.row_factory = None
             rows = cursor.execute(
                 "SELECT d.path, v.size, v.mtime_ns, v.reader"
-                " FROM documents d JOIN versions v ON v.id = d.version_id WHERE d.source_id = ?",
+                f" FROM documents d JOIN versions v ON v.id = {_SHOWN} WHERE d.source_id = ?",
                 (source_id,),
             )
             return {row[0]: row[1:] for row in rows}
@@ -171,7 +202,7 @@ class CatalogWriter:
             cursor = connection.cursor()
             cursor.row_factory = None
             rows = cursor.execute(
-                f"SELECT {_KNOWN} FROM documents d JOIN versions v ON v.id = d.version_id"
+                f"SELECT {_KNOWN} FROM documents d JOIN versions v ON v.id = {_SHOWN}"
                 " WHERE d.source_id = ?",
                 (source_id,),
             )
@@ -185,17 +216,19 @@ class CatalogWriter:
             ).fetchone()
             return int(row[0])
 
-    def same_content(self, sha256: str, reader: str) -> KnownFile | None:
+    def same_content(self, sha256: str, reader: str, room: str = "") -> KnownFile | None:
         """A document whose vectors were made of the very same content; None without one.
 
-        Also one whose version was replaced a moment ago, while its vectors are there.
+        Also one whose version was replaced a moment ago, while its vectors are there. A
+        private one only for its own room: nothing of it becomes part of another document.
         """
         with self._database.snapshot() as connection:
             row = connection.execute(
                 f"SELECT {_KNOWN} FROM versions v JOIN documents d ON d.id = v.document_id"
-                " WHERE v.sha256 = ? AND v.reader = ? AND v.state IN ('current', 'retired')"
+                " WHERE v.sha256 = ? AND v.reader = ? AND v.room IN ('', ?)"
+                " AND v.state IN ('current', 'private', 'retired')"
                 " ORDER BY v.state, v.id LIMIT 1",
-                (sha256, reader),
+                (sha256, reader, room),
             ).fetchone()
             return KnownFile._make(row) if row else None
 
@@ -205,14 +238,20 @@ class CatalogWriter:
         """Give a document another path, in one commit; its id, pages and vectors stay.
 
         `lead` is what its vectors' texts are led by, where the new name says something else.
+        A private document that moves out of its room becomes one of the library.
         """
         with self._database.writing() as connection:
             row = connection.execute(
-                "SELECT d.source_id, d.path, v.id, v.language, v.metadata"
-                " FROM documents d JOIN versions v ON v.id = d.version_id WHERE d.id = ?",
+                "SELECT d.source_id, d.path, v.id, v.language, v.metadata, v.room"
+                f" FROM documents d JOIN versions v ON v.id = {_SHOWN} WHERE d.id = ?",
                 (document_id,),
             ).fetchone()
             version_id = int(row["id"])
+            room = _room_of(connection, source_id)
+            if row["room"] != room:
+                if room:
+                    raise StorageError("A document of the library cannot become a private one.")
+                _open_up(connection, document_id, version_id)
             connection.execute(
                 "DELETE FROM documents WHERE source_id = ? AND path = ? AND version_id IS NULL",
                 (source_id, file.path),
@@ -243,7 +282,9 @@ class CatalogWriter:
                 "SELECT id, heading FROM chunks WHERE version_id = ?", (version_id,)
             ).fetchall()
             connection.executemany(
-                "UPDATE words SET title = ? WHERE rowid = ?",
+                "UPDATE room_words SET title = ? WHERE chunk_id = ?"
+                if room
+                else "UPDATE words SET title = ? WHERE rowid = ?",
                 [
                     (
                         index_text(
@@ -282,9 +323,9 @@ class CatalogWriter:
                 "SELECT id FROM documents WHERE source_id = ? AND path = ?", (source_id, path)
             ).fetchone()
             cursor = connection.execute(
-                "INSERT INTO versions (document_id, collection, state, chunks, created_at)"
-                " VALUES (?, ?, 'pending', ?, ?)",
-                (row[0], collection, chunks, time.time()),
+                "INSERT INTO versions (document_id, collection, state, chunks, created_at, room)"
+                " VALUES (?, ?, 'pending', ?, ?, ?)",
+                (row[0], collection, chunks, time.time(), _room_of(connection, source_id)),
             )
             return NewVersion(int(cursor.lastrowid or 0), int(row[0]))
 
@@ -375,10 +416,20 @@ class CatalogWriter:
                 " embedded_sha) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [(first + i, version_id, *row) for i, row in enumerate(rows)],
             )
-            connection.executemany(
-                "INSERT INTO words (rowid, text, title) VALUES (?, ?, ?)",
-                [(first + i, *pair) for i, pair in enumerate(words)],
-            )
+            room = connection.execute(
+                "SELECT room FROM versions WHERE id = ?", (version_id,)
+            ).fetchone()[0]
+            if room:
+                connection.executemany(
+                    "INSERT INTO room_words (chunk_id, version_id, text, title)"
+                    " VALUES (?, ?, ?, ?)",
+                    [(first + i, version_id, *pair) for i, pair in enumerate(words)],
+                )
+            else:
+                connection.executemany(
+                    "INSERT INTO words (rowid, text, title) VALUES (?, ?, ?)",
+                    [(first + i, *pair) for i, pair in enumerate(words)],
+                )
             if visible:
                 _show(connection, version_id)
 
@@ -411,8 +462,8 @@ class CatalogWriter:
         mtime_ns: int = -1,
         reader: str = "",
         pauses: Sequence[float] = (),
-    ) -> None:
-        """Note that a file could not be read; an earlier good version stays.
+    ) -> int:
+        """Note that a file could not be read; an earlier good version stays. Gives the attempts.
 
         `pauses` are the seconds to wait after the first attempt, the second and so on, the
         last of them from then on; none: it is tried on every run. A file that changed
@@ -449,6 +500,7 @@ class CatalogWriter:
                     reader,
                 ),
             )
+            return int(attempts)
 
     def clear_failures(self, source_id: int, paths: Iterable[str]) -> None:
         """Forget the failures of files that are gone or were read after all."""
@@ -470,8 +522,13 @@ class CatalogWriter:
             ).fetchall()
             return {row[0]: KnownFailure._make(row) for row in rows}
 
-    def embedded_before(self, shas: Sequence[bytes], collection: str) -> dict[bytes, str]:
-        """For embedded texts that are in the index already: a chunk id that has the vector."""
+    def embedded_before(
+        self, shas: Sequence[bytes], collection: str, room: str = ""
+    ) -> dict[bytes, str]:
+        """For embedded texts that are in the index already: a chunk id that has the vector.
+
+        Those of private documents count for their own room alone.
+        """
         found: dict[bytes, str] = {}
         with self._database.snapshot() as connection:
             for start in range(0, len(shas), 900):
@@ -479,14 +536,35 @@ class CatalogWriter:
                 rows = connection.execute(
                     "SELECT c.embedded_sha, c.version_id, c.ordinal FROM chunks c"
                     " JOIN versions v ON v.id = c.version_id AND v.collection = ?"
+                    " AND v.room IN ('', ?)"
                     f" WHERE c.embedded_sha IN ({', '.join('?' * len(part))})"
                     # What was replaced a moment ago comes last: its vectors may be gone.
-                    " ORDER BY v.state = 'current'",
-                    (collection, *part),
+                    " ORDER BY v.state IN ('current', 'private')",
+                    (collection, room, *part),
                 )
                 for row in rows:
                     found[row[0]] = f"{row[1]}:{row[2]}"
         return found
+
+    def vectors_noted(self, collection: str) -> int:
+        """How many vectors a collection should hold, those included that wait to be swept."""
+        with self._database.snapshot() as connection:
+            row = connection.execute(
+                "SELECT coalesce(sum(chunks), 0) FROM versions WHERE collection = ?"
+                " AND state != 'pending'",
+                (collection,),
+            ).fetchone()
+            return int(row[0])
+
+    def indexed(self, collection: str) -> list[tuple[int, KnownFile, int]]:
+        """Source, last version and number of chunks of each document of a collection."""
+        with self._database.snapshot() as connection:
+            rows = connection.execute(
+                f"SELECT d.source_id, v.chunks, {_KNOWN} FROM documents d"
+                f" JOIN versions v ON v.id = {_SHOWN} WHERE v.collection = ? ORDER BY d.id",
+                (collection,),
+            ).fetchall()
+            return [(row[0], KnownFile._make(row[2:]), row[1]) for row in rows]
 
     def leftovers(self, *, retired_before: float) -> list[Leftover]:
         """Versions to sweep: never published, or retired before that moment."""
@@ -556,7 +634,7 @@ class CatalogWriter:
         """Whether there are pages or files whose text could only be recognised, and was not."""
         with self._database.snapshot() as connection:
             row = connection.execute(
-                "SELECT EXISTS (SELECT 1 FROM versions WHERE state = 'current'"
+                "SELECT EXISTS (SELECT 1 FROM versions WHERE state IN ('current', 'private')"
                 " AND unsearchable_pages > 0)"
                 " OR EXISTS (SELECT 1 FROM failures WHERE kind = 'no-text')"
             ).fetchone()
@@ -572,7 +650,8 @@ class CatalogWriter:
             if row is not None and row[0] == recogniser:
                 return 0
             found = connection.execute(
-                "UPDATE versions SET reader = '' WHERE state = 'current' AND unsearchable_pages > 0"
+                "UPDATE versions SET reader = '' WHERE state IN ('current', 'private')"
+                " AND unsearchable_pages > 0"
             )
             connection.execute("UPDATE failures SET next_try = 0 WHERE kind = 'no-text'")
             return found.rowcount
@@ -595,52 +674,6 @@ class CatalogWriter:
         with self._database.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
-    def begin_run(self, mode: str = "ingest") -> int:
-        """Open a line in the run history; a run that was killed is closed as interrupted."""
-        with self._database.writing() as connection:
-            connection.execute("UPDATE runs SET outcome = 'interrupted' WHERE outcome = 'running'")
-            cursor = connection.execute(
-                "INSERT INTO runs (started_at, outcome, mode) VALUES (?, 'running', ?)",
-                (time.time(), mode),
-            )
-            return int(cursor.lastrowid or 0)
-
-    def end_run(
-        self,
-        run_id: int,
-        outcome: str,
-        counts: Mapping[str, int],
-        message: str = "",
-        *,
-        seconds: float | None = None,
-        reasons: Mapping[str, int] | None = None,
-    ) -> None:
-        """Close a line in the run history; `reasons` counts the kinds of failure."""
-        with self._database.writing() as connection:
-            connection.execute(
-                "UPDATE runs SET finished_at = ?, outcome = ?, added = ?, updated = ?,"
-                " unchanged = ?, deleted = ?, failed = ?, pages = ?, chunks = ?, message = ?,"
-                " moved = ?, embedded = ?, waiting = ?, seconds = ?, reasons = ? WHERE id = ?",
-                (
-                    time.time(),
-                    outcome,
-                    counts["added"],
-                    counts["updated"],
-                    counts["unchanged"],
-                    counts["deleted"],
-                    counts["failed"],
-                    counts["pages"],
-                    counts["chunks"],
-                    message,
-                    counts.get("moved", 0),
-                    counts.get("embedded", 0),
-                    counts.get("waiting", 0),
-                    seconds,
-                    json.dumps(dict(reasons or {})),
-                    run_id,
-                ),
-            )
-
 
 def _page_counts(pages: Sequence[Page]) -> tuple[int, int, int, float | None]:
     """Pages read by OCR, not readable and flagged; and the mean confidence of the first."""
@@ -655,18 +688,42 @@ def _page_counts(pages: Sequence[Page]) -> tuple[int, int, int, float | None]:
 
 def _show(connection: sqlite3.Connection, version_id: int) -> None:
     """Switch a document to a ready version and retire the one it had."""
-    document_id, source_id, path, old = connection.execute(
-        "SELECT d.id, d.source_id, d.path, d.version_id FROM versions v"
+    document_id, source_id, path, old, room = connection.execute(
+        f"SELECT d.id, d.source_id, d.path, {_SHOWN}, v.room FROM versions v"
         " JOIN documents d ON d.id = v.document_id WHERE v.id = ?",
         (version_id,),
     ).fetchone()
-    connection.execute(
-        "UPDATE documents SET version_id = ? WHERE id = ?", (version_id, document_id)
-    )
-    connection.execute("UPDATE versions SET state = 'current' WHERE id = ?", (version_id,))
+    if room:
+        connection.execute("UPDATE versions SET state = 'private' WHERE id = ?", (version_id,))
+    else:
+        connection.execute(
+            "UPDATE documents SET version_id = ? WHERE id = ?", (version_id, document_id)
+        )
+        connection.execute("UPDATE versions SET state = 'current' WHERE id = ?", (version_id,))
     connection.execute("DELETE FROM failures WHERE source_id = ? AND path = ?", (source_id, path))
     if old is not None:
         _retire(connection, old)
+
+
+def _room_of(connection: sqlite3.Connection, source_id: int) -> str:
+    row = connection.execute("SELECT room FROM sources WHERE id = ?", (source_id,)).fetchone()
+    return str(row[0])
+
+
+def _open_up(connection: sqlite3.Connection, document_id: int, version_id: int) -> None:
+    """Make a private document one that everybody sees; its vectors stay as they are."""
+    connection.execute(
+        "UPDATE versions SET state = 'current', room = '' WHERE id = ?", (version_id,)
+    )
+    connection.execute(
+        "UPDATE documents SET version_id = ? WHERE id = ?", (version_id, document_id)
+    )
+    connection.execute(
+        "INSERT INTO words (rowid, text, title)"
+        " SELECT chunk_id, text, title FROM room_words WHERE version_id = ?",
+        (version_id,),
+    )
+    connection.execute("DELETE FROM room_words WHERE version_id = ?", (version_id,))
 
 
 def _retire(connection: sqlite3.Connection, version_id: int) -> None:
@@ -693,6 +750,7 @@ def _hide(connection: sqlite3.Connection, version_id: int) -> None:
         "DELETE FROM words WHERE rowid IN (SELECT id FROM chunks WHERE version_id = ?)",
         (version_id,),
     )
+    connection.execute("DELETE FROM room_words WHERE version_id = ?", (version_id,))
     connection.execute("DELETE FROM pages WHERE version_id = ?", (version_id,))
     connection.execute("DELETE FROM tags WHERE version_id = ?", (version_id,))
     connection.execute("DELETE FROM names WHERE version_id = ?", (version_id,))
@@ -701,7 +759,7 @@ def _hide(connection: sqlite3.Connection, version_id: int) -> None:
 def _remove(connection: sqlite3.Connection, document_ids: Iterable[int]) -> None:
     for document_id in document_ids:
         row = connection.execute(
-            "SELECT version_id, source_id, path FROM documents WHERE id = ?", (document_id,)
+            f"SELECT {_SHOWN}, d.source_id, d.path FROM documents d WHERE d.id = ?", (document_id,)
         ).fetchone()
         if row is None:
             continue

@@ -15,7 +15,7 @@ from storage.errors import StorageError
 from storage.lexical import TOKENIZER
 from storage.migration import upgrade
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _LOCKED_FOR_S = 30.0
 
@@ -27,10 +27,12 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE sources (
     id INTEGER PRIMARY KEY,
     root TEXT NOT NULL UNIQUE,
-    whole INTEGER NOT NULL
+    whole INTEGER NOT NULL,
+    -- The conversation that alone sees what lies there (storage/rooms.py); '': everybody.
+    room TEXT NOT NULL DEFAULT ''
 );
 
--- version_id NULL: never read successfully so far.
+-- version_id NULL: never read successfully so far, or private.
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     source_id INTEGER NOT NULL REFERENCES sources (id),
@@ -44,11 +46,13 @@ CREATE INDEX documents_by_path ON documents (path);
 -- The write-ahead note of what stands in Chroma: a row exists before the first
 -- vector of its version is sent and goes after the last one is deleted. The
 -- vectors' ids follow from it: "<id>:0" to "<id>:<chunks - 1>".
+-- What everybody may see is `current`; what one conversation may see is `private`
+-- and never current, and no document names it as its version (docs/decisions/0019).
 CREATE TABLE versions (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     document_id INTEGER NOT NULL,
     collection TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('pending', 'ready', 'current', 'retired')),
+    state TEXT NOT NULL CHECK (state IN ('pending', 'ready', 'current', 'private', 'retired')),
     chunks INTEGER NOT NULL,
     -- The file as it was when it was read.
     size INTEGER NOT NULL DEFAULT 0,
@@ -76,12 +80,17 @@ CREATE TABLE versions (
     ocr_pages INTEGER NOT NULL DEFAULT 0,
     unsearchable_pages INTEGER NOT NULL DEFAULT 0,
     flagged_pages INTEGER NOT NULL DEFAULT 0,
-    confidence REAL
+    confidence REAL,
+    room TEXT NOT NULL DEFAULT '',
+    CHECK (state != 'current' OR room = ''),
+    CHECK (state != 'private' OR room != '')
 );
 -- Holds all that a filter asks of a version, so that no row need be read.
 CREATE INDEX versions_by_facts ON versions (state, kind, language, dated, chunks);
 CREATE INDEX versions_by_content ON versions (sha256);
 CREATE INDEX versions_unread ON versions (state) WHERE unsearchable_pages > 0;
+CREATE INDEX versions_of_rooms ON versions (room) WHERE state = 'private';
+CREATE INDEX versions_private ON versions (document_id) WHERE state = 'private';
 
 -- Of versions that are ready or current.
 CREATE TABLE tags (
@@ -141,6 +150,15 @@ CREATE TABLE chunk_tokens (
 ) WITHOUT ROWID;
 
 CREATE VIRTUAL TABLE words USING fts5 (text, title, tokenize = '{TOKENIZER}');
+
+-- The same of private versions, apart: no count or score of the library's words knows of them.
+CREATE TABLE room_words (
+    chunk_id INTEGER PRIMARY KEY,
+    version_id INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    title TEXT NOT NULL
+);
+CREATE INDEX room_words_by_version ON room_words (version_id);
 
 CREATE TABLE failures (
     source_id INTEGER NOT NULL,

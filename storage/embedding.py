@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from storage.embedding_engines import Asked, EmbeddingEngines, unit
 from storage.errors import SettingsError
 from storage.model_folder import (
     ModelSetting,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from storage.engine_choice import Choice
     from storage.model_loading import Dtype
     from storage.settings import StorageSettings
 
@@ -108,7 +110,8 @@ class SentenceTransformerEmbedder:
     Any bi-encoder will do, whatever its pooling. Queries and passages are led
     by the model's own prompts unless others are given (`none`: by nothing).
     With `dimension` vectors are truncated, then brought to unit length again.
-    Raises SettingsError where the model cannot be used as asked.
+    What computes them is `engine` (see EmbeddingEngines); the folder `choices`
+    remembers which one `auto` found. Raises SettingsError where the model cannot be used as asked.
     """
 
     def __init__(
@@ -123,6 +126,8 @@ class SentenceTransformerEmbedder:
         dtype: Dtype = "float32",
         batch: int = 16,
         threads: int = 0,
+        engine: Asked = "torch",
+        choices: Path | None = None,
     ) -> None:
         started = time.perf_counter()
         model_setting = _model_setting(setting)
@@ -149,6 +154,17 @@ class SentenceTransformerEmbedder:
         limit = model_loading.true_limit(self._model, max_tokens)
         self.max_tokens = self._room(limit, model_setting)
         self.dimension = self._truncated(dimension, model_setting)
+        self._engines = EmbeddingEngines(
+            self._model,
+            passages=self._torch_passages,
+            query=self._torch_queries,
+            prompts=(self.query_prompt, self.passage_prompt),
+            dimension=self.dimension,
+            asked=engine,
+            threads=torch.get_num_threads(),
+            made_for={"model": self.content, "dimension": self.dimension, "batch": batch},
+            folder=choices,
+        )
         log.info("loaded %s in %.1f s", self.name, time.perf_counter() - started)
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -158,30 +174,49 @@ class SentenceTransformerEmbedder:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
         with self._guard:
-            vectors = self._model.encode_document(
-                [_sound(text) for text in texts],
-                prompt=self.passage_prompt,
-                batch_size=self._batch,
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
-        return _unit(np.asarray(vectors, dtype=np.float32))
+            return self._engines.embed_passages([_sound(text) for text in texts])
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """See Embedder."""
+        text = _sound(text)
+        with self._guard:
+            if self._is_small and len(text) <= _SHORT_QUERY:
+                return self._engines.embed_query(text)
+            return self._torch_queries([text]).reshape(-1)
+
+    def _torch_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors = self._model.encode_document(
+            list(texts),
+            prompt=self.passage_prompt,
+            batch_size=self._batch,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        return unit(vectors)
+
+    def _torch_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One after the other, as queries come."""
         import numpy as np
 
-        short = self._is_small and len(text) <= _SHORT_QUERY
-        with self._guard, _one_thread() if short else nullcontext():
-            vector = self._model.encode_query(
-                _sound(text),
-                prompt=self.query_prompt,
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
-        return _unit(np.asarray(vector, dtype=np.float32))
+        vectors = []
+        for text in texts:
+            short = self._is_small and len(text) <= _SHORT_QUERY
+            with _one_thread() if short else nullcontext():
+                vector = self._model.encode_query(
+                    text,
+                    prompt=self.query_prompt,
+                    normalize_embeddings=True,
+                    convert_to_numpy=True,
+                    show_progress_bar=False,
+                )
+            vectors.append(unit(vector))
+        return np.stack(vectors)
+
+    @property
+    def choice(self) -> Choice | None:
+        """The engines that embed; None as long as none had to be chosen."""
+        return self._engines.choice
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         """See Embedder."""
@@ -215,7 +250,7 @@ class SentenceTransformerEmbedder:
                 f"{setting.value!r} have {full}. Set a smaller number, or 0 for all."
             )
         try:
-            vector = self.embed_query("proof")
+            vector = self._torch_queries(["proof"])[0]
         except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as exc:
             reason = (str(exc).strip() or type(exc).__name__).splitlines()[0]
             raise setting.fault(
@@ -313,14 +348,6 @@ def _folder(setting: ModelSetting) -> Path:
             "HAYLOFT_EMBEDDER to a sentence-transformers folder."
         ) from exc
     return Path(get_model_path())
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Unit length in float32: computed in float16, it is off by some ten thousandths."""
-    import numpy as np
-
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, np.float32(1e-12)), dtype=np.float32)
 
 
 def _sound(text: str) -> str:

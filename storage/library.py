@@ -91,6 +91,8 @@ class Library:
                     dtype=self.settings.embedder_dtype,
                     batch=self.settings.embedder_batch,
                     threads=self.settings.threads,
+                    engine=self.settings.embedder_engine,
+                    choices=self.settings.data_dir,
                 )
             return self._given_embedder
 

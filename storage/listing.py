@@ -119,7 +119,7 @@ _DOCUMENTS = (
     "FROM documents d JOIN versions v ON v.id = d.version_id JOIN sources s ON s.id = d.source_id"
 )
 _FILES = (
-    "FROM failures f JOIN sources s ON s.id = f.source_id"
+    "FROM failures f JOIN sources s ON s.id = f.source_id AND s.room = ''"
     " WHERE NOT EXISTS (SELECT 1 FROM documents d WHERE d.source_id = f.source_id"
     " AND d.path = f.path AND d.version_id IS NOT NULL)"
 )

@@ -8,13 +8,22 @@ from pathlib import Path
 
 from storage.catalog import Catalog
 from storage.records import RunSummary
+from storage.run_history import lately
 
 FILE = Path("metrics") / "hayloft.prom"
 """Below the data directory; for node_exporter's textfile collector."""
 
 _ACTIONS = ("added", "updated", "moved", "unchanged", "deleted", "failed", "waiting")
-_FINISHED = ("complete", "failed-files")
-OUTCOMES = (*_FINISHED, "brake", "interrupted", "error", "running")
+OUTCOMES = (
+    "complete",
+    "failed-files",
+    "source-missing",
+    "brake",
+    "interrupted",
+    "killed",
+    "error",
+    "running",
+)
 
 
 def metrics_text(catalog: Catalog) -> str:
@@ -32,7 +41,7 @@ def metrics_text(catalog: Catalog) -> str:
             "End of the last run that looked at all files.",
             counts.last_ingested_at,
         )
-    run = next(iter(catalog.runs(limit=1)), None)
+    run = next(iter(lately(catalog, limit=1)), None)
     if run is not None:
         lines += _of_run(run)
     return "\n".join(lines) + "\n"

@@ -3,7 +3,8 @@
 Nothing is read from the files again and nothing is embedded again: what is
 new follows from the stored pages and metadata. Schema 1 to 2 (filters and words
 by language) takes about 1 s for 1,000 chunks; 2 to 3 (pages' origins and flags,
-back-off, the history's details) only adds columns. Whoever else opens the
+back-off, the history's details) only adds columns; 3 to 4 (private documents)
+writes the table of versions anew, a row a document. Whoever else opens the
 catalog meanwhile waits.
 """
 
@@ -71,13 +72,74 @@ _TO_3 = (
     "UPDATE meta SET value = '3' WHERE key = 'schema'",
 )
 
+_VERSIONS_4 = (
+    "id, document_id, collection, state, chunks, size, mtime_ns, sha256, reader, title, paged,"
+    " pages, characters, parser, metadata, warnings, created_at, retired_at, kind, language,"
+    " dated, dated_by, lead, ocr_pages, unsearchable_pages, flagged_pages, confidence"
+)
+_TO_4 = (
+    "ALTER TABLE sources ADD COLUMN room TEXT NOT NULL DEFAULT ''",
+    # SQLite cannot change the states that a CHECK allows: the table is written anew.
+    "CREATE TABLE versions_4 ("
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    " document_id INTEGER NOT NULL,"
+    " collection TEXT NOT NULL,"
+    " state TEXT NOT NULL"
+    " CHECK (state IN ('pending', 'ready', 'current', 'private', 'retired')),"
+    " chunks INTEGER NOT NULL,"
+    " size INTEGER NOT NULL DEFAULT 0,"
+    " mtime_ns INTEGER NOT NULL DEFAULT 0,"
+    " sha256 TEXT NOT NULL DEFAULT '',"
+    " reader TEXT NOT NULL DEFAULT '',"
+    " title TEXT NOT NULL DEFAULT '',"
+    " paged INTEGER NOT NULL DEFAULT 0,"
+    " pages INTEGER NOT NULL DEFAULT 0,"
+    " characters INTEGER NOT NULL DEFAULT 0,"
+    " parser TEXT NOT NULL DEFAULT '',"
+    " metadata TEXT NOT NULL DEFAULT '{}',"
+    " warnings TEXT NOT NULL DEFAULT '[]',"
+    " created_at REAL NOT NULL,"
+    " retired_at REAL,"
+    " kind TEXT NOT NULL DEFAULT '',"
+    " language TEXT NOT NULL DEFAULT '',"
+    " dated TEXT NOT NULL DEFAULT '',"
+    " dated_by TEXT NOT NULL DEFAULT '',"
+    " lead TEXT NOT NULL DEFAULT '',"
+    " ocr_pages INTEGER NOT NULL DEFAULT 0,"
+    " unsearchable_pages INTEGER NOT NULL DEFAULT 0,"
+    " flagged_pages INTEGER NOT NULL DEFAULT 0,"
+    " confidence REAL,"
+    " room TEXT NOT NULL DEFAULT '',"
+    " CHECK (state != 'current' OR room = ''),"
+    " CHECK (state != 'private' OR room != ''))",
+    f"INSERT INTO versions_4 ({_VERSIONS_4}) SELECT {_VERSIONS_4} FROM versions",
+    # A version's number names its vectors, and is never given again.
+    "DELETE FROM sqlite_sequence WHERE name = 'versions_4'",
+    "INSERT INTO sqlite_sequence (name, seq)"
+    " SELECT 'versions_4', seq FROM sqlite_sequence WHERE name = 'versions'",
+    "DROP TABLE versions",
+    "ALTER TABLE versions_4 RENAME TO versions",
+    "CREATE INDEX versions_by_facts ON versions (state, kind, language, dated, chunks)",
+    "CREATE INDEX versions_by_content ON versions (sha256)",
+    "CREATE INDEX versions_unread ON versions (state) WHERE unsearchable_pages > 0",
+    "CREATE INDEX versions_of_rooms ON versions (room) WHERE state = 'private'",
+    "CREATE INDEX versions_private ON versions (document_id) WHERE state = 'private'",
+    "CREATE TABLE room_words (chunk_id INTEGER PRIMARY KEY, version_id INTEGER NOT NULL,"
+    " text TEXT NOT NULL, title TEXT NOT NULL)",
+    "CREATE INDEX room_words_by_version ON room_words (version_id)",
+    "UPDATE meta SET value = '4' WHERE key = 'schema'",
+)
+
 
 def upgrade(connection: sqlite3.Connection, found: int) -> None:
     """Bring a catalog of schema `found` to the newest; the caller holds a write transaction."""
     started = time.monotonic()
     if found == 1:
         _to_2(connection)
-    for statement in _TO_3:
+    if found < 3:
+        for statement in _TO_3:
+            connection.execute(statement)
+    for statement in _TO_4:
         connection.execute(statement)
     log.info("brought the catalog up to date in %.1f s", time.monotonic() - started)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 
@@ -167,6 +167,8 @@ class Hit:
     """Where else the same words stand."""
     flags: tuple[Flag, ...] = ()
     """Those of the whole page, in offsets of the page."""
+    room: str = ""
+    """The conversation whose private document it is from; empty for documents of the library."""
 
     @property
     def place(self) -> str:
@@ -220,11 +222,17 @@ class Scope:
     """First date, `YYYY`, `YYYY-MM` or `YYYY-MM-DD`; that year, month or day is in scope."""
     until: str = ""
     """Last date, as `since`; inclusive too."""
+    room: str = ""
+    """The conversation whose private documents are looked at. Empty: the library, and nothing
+    private. Only who shows that conversation may set it; `from_json` never does."""
+    beyond_room: bool = False
+    """With a room: the library as well."""
 
     @property
     def is_everything(self) -> bool:
-        """Whether nothing is filtered."""
-        return self == EVERYTHING
+        """Whether nothing of the library is filtered."""
+        own_files_alone = self.room and not self.beyond_room
+        return not own_files_alone and replace(self, room="", beyond_room=False) == EVERYTHING
 
     def to_json(self) -> dict[str, object]:
         """The filters that are given, as a conversation or a report keeps them."""
@@ -233,12 +241,17 @@ class Scope:
             for name in ("documents", "kinds", "languages", "tags")
             if getattr(self, name)
         }
-        dates = {"since": self.since, "until": self.until}
-        return given | {name: date for name, date in dates.items() if date}
+        others = {
+            "since": self.since,
+            "until": self.until,
+            "room": self.room,
+            "beyond_room": self.beyond_room,
+        }
+        return given | {name: value for name, value in others.items() if value}
 
     @classmethod
     def from_json(cls, kept: Mapping[str, object]) -> Scope:
-        """The scope that `to_json` kept; what is of another form is left out."""
+        """The scope that `to_json` kept, without its room; what is of another form is left out."""
 
         def texts(name: str) -> tuple[str, ...]:
             found = kept.get(name)
@@ -253,6 +266,7 @@ class Scope:
             tags=texts("tags"),
             since=since if isinstance(since, str) else "",
             until=until if isinstance(until, str) else "",
+            beyond_room=kept.get("beyond_room") is True,
         )
 
 
@@ -302,6 +316,14 @@ class DocumentSummary:
     """Why its file cannot be read now, so that this is its last good version; else empty."""
     fault_kind: str = ""
     fault_since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RoomContents:
+    """The private documents of one conversation, and its files that were set aside."""
+
+    documents: tuple[DocumentSummary, ...]
+    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +379,8 @@ class RunSummary:
     finished_at: float | None
     """None while the run is at work, or where it was killed."""
     outcome: str
-    """`running`, `complete`, `failed-files`, `brake`, `interrupted` or `error`."""
+    """`running`, `complete`, `failed-files`, `source-missing`, `brake`, `interrupted`, `error`
+    or `killed`."""
     added: int
     updated: int
     unchanged: int
@@ -375,6 +398,10 @@ class RunSummary:
     """Files set aside before whose next attempt was not due."""
     reasons: Mapping[str, int] = field(default_factory=dict)
     """Kinds of failure, each with its number."""
+    to_do: int | None = None
+    """Files to be read or deleted, while it is at work and as soon as they are known."""
+    done: int = 0
+    """How many of them it has dealt with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from storage.whole_pages import CURRENT
+
 _BLANKS = "char(9, 10, 11, 12, 13, 28, 29, 30, 31, 32, 133, 160, 8232, 8233, 65279)"
 
 
@@ -32,7 +34,9 @@ class RollDocument:
     pages: tuple[RollPage, ...]
 
 
-def roll(connection: sqlite3.Connection, version_ids: Iterable[int] | None) -> list[RollDocument]:
+def roll(
+    connection: sqlite3.Connection, version_ids: Iterable[int] | None, seen: str = CURRENT
+) -> list[RollDocument]:
     """All pages of those visible versions, of the whole library where None is given; by path."""
     condition, values = "", list[str]()
     if version_ids is not None:
@@ -40,14 +44,14 @@ def roll(connection: sqlite3.Connection, version_ids: Iterable[int] | None) -> l
         values = [json.dumps(list(version_ids))]
     documents = connection.execute(
         "SELECT d.id, v.id, d.path, v.title, v.paged FROM versions v"
-        " JOIN documents d ON d.version_id = v.id JOIN sources s ON s.id = d.source_id"
-        f" WHERE v.state = 'current'{condition} ORDER BY d.path, s.root",
+        " JOIN documents d ON d.id = v.document_id JOIN sources s ON s.id = d.source_id"
+        f" WHERE {seen}{condition} ORDER BY d.path, s.root",
         values,
     ).fetchall()
     rows = connection.execute(
         f"SELECT v.id, p.number, trim(p.text, {_BLANKS}) != '', p.origin FROM versions v"
         " JOIN pages p ON p.version_id = v.id"
-        f" WHERE v.state = 'current'{condition} ORDER BY v.id, p.number",
+        f" WHERE {seen}{condition} ORDER BY v.id, p.number",
         values,
     )
     pages: dict[int, list[RollPage]] = {}

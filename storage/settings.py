@@ -70,6 +70,9 @@ class StorageSettings(LogSettings):
     embedder_batch: int = Field(default=16, ge=1, le=4096)
     """Texts a forward pass. Short batches, sorted by length, are fastest on a CPU."""
 
+    embedder_engine: Literal["auto", "torch", "onnx", "onnx-int8"] = "auto"
+    """What embeds on a CPU; `auto`: the fastest whose vectors keep near to torch's, tried once."""
+
     threads: int = Field(default=0, ge=0)
     """CPU threads for the embedding model; 0: as many as there are cores."""
 

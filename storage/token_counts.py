@@ -103,7 +103,7 @@ def _stored_vocabulary(connection: sqlite3.Connection) -> str:
 def _uncounted(database: Database) -> list[int]:
     with database.snapshot() as connection:
         rows = connection.execute(
-            "SELECT id FROM versions WHERE state IN ('ready', 'current') AND pages > 0"
+            "SELECT id FROM versions WHERE state IN ('ready', 'current', 'private') AND pages > 0"
             " AND id NOT IN (SELECT DISTINCT version_id FROM page_tokens) ORDER BY id"
         )
         return [row[0] for row in rows]
@@ -132,7 +132,8 @@ def _count_version(
         ]
     with database.writing() as connection:
         there = connection.execute(
-            "SELECT 1 FROM versions WHERE id = ? AND state IN ('ready', 'current')", (version_id,)
+            "SELECT 1 FROM versions WHERE id = ? AND state IN ('ready', 'current', 'private')",
+            (version_id,),
         ).fetchone()
         if there and _stored_vocabulary(connection) == vocabulary:
             connection.executemany("INSERT OR REPLACE INTO page_tokens VALUES (?, ?, ?)", pages)

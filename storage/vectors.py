@@ -6,7 +6,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -196,8 +197,8 @@ class VectorStore:
             found: Any = self._on(collection, query)
         except NotFoundError as exc:
             raise StorageError(
-                "The vectors of this library are gone from Chroma. Bring its folder back from a "
-                "backup, or run `hayloft ingest --rebuild`."
+                "The vectors of this library are gone from Chroma. `hayloft ingest --verify` makes "
+                "them again out of the texts that are stored."
             ) from exc
         return [
             (chunk_id, 1.0 - float(distance))
@@ -347,13 +348,14 @@ class VectorStore:
                 if isinstance(self._server, OwnServer):
                     _bypass_proxy(parts.hostname or "")
                 headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-                self._client = chromadb.HttpClient(
-                    host=parts.hostname or "127.0.0.1",
-                    port=parts.port or (443 if parts.scheme == "https" else 80),
-                    ssl=parts.scheme == "https",
-                    headers=headers,
-                    settings=Settings(anonymized_telemetry=False),
-                )
+                with _no_chroma_there(self._server):
+                    self._client = chromadb.HttpClient(
+                        host=parts.hostname or "127.0.0.1",
+                        port=parts.port or (443 if parts.scheme == "https" else 80),
+                        ssl=parts.scheme == "https",
+                        headers=headers,
+                        settings=Settings(anonymized_telemetry=False),
+                    )
             return self._client
 
     def _forget(self) -> None:
@@ -372,6 +374,28 @@ class VectorStore:
             f"Hayloft's own Chroma server does not answer ({type(exc).__name__}). "
             "`hayloft doctor` says what is wrong."
         )
+
+
+@contextmanager
+def _no_chroma_there(server: Server) -> Iterator[None]:
+    """Say so where something else than Chroma answers at its address.
+
+    The client then raises a bare Exception with the page that answered, or stumbles over it.
+    """
+    import chromadb.errors
+    import httpx
+
+    try:
+        yield
+    except (chromadb.errors.ChromaError, httpx.TransportError):
+        raise
+    except Exception as exc:
+        if isinstance(exc, ValueError) and "connect" in str(exc).lower():
+            raise
+        raise ServiceUnavailable(
+            f"What answers at {server.url()} is no Chroma server. Start Chroma there, or mend or "
+            "unset HAYLOFT_CHROMA_URL."
+        ) from exc
 
 
 def _bypass_proxy(host: str) -> None:

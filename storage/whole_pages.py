@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from storage.records import Flag, Hit
 
 
+CURRENT = "v.state = 'current'"
+"""The versions `v` that everybody may see."""
+
+
 @dataclass(frozen=True, slots=True)
 class Extent:
     """How much some documents hold."""
@@ -19,12 +23,14 @@ class Extent:
     characters: int
 
 
-def extent(connection: sqlite3.Connection, version_ids: Iterable[int] | None) -> Extent:
+def extent(
+    connection: sqlite3.Connection, version_ids: Iterable[int] | None, seen: str = CURRENT
+) -> Extent:
     """The size of those visible versions; of the whole library where None is given."""
-    condition, values = _among(version_ids, "id")
+    condition, values = _among(version_ids, "v.id")
     row = connection.execute(
-        "SELECT count(*), coalesce(sum(pages), 0), coalesce(sum(characters), 0) FROM versions"
-        f" WHERE state = 'current'{condition}",
+        "SELECT count(*), coalesce(sum(pages), 0), coalesce(sum(characters), 0) FROM versions v"
+        f" WHERE {seen}{condition}",
         values,
     ).fetchone()
     return Extent(*row)
@@ -34,6 +40,7 @@ def whole_pages(
     connection: sqlite3.Connection,
     version_ids: Iterable[int] | None,
     flags_of: Callable[[str], tuple[Flag, ...]],
+    seen: str = CURRENT,
 ) -> list[Hit]:
     """All pages with text of those visible versions, by path and page number; 400 take 5 ms.
 
@@ -42,10 +49,10 @@ def whole_pages(
     """
     condition, values = _among(version_ids, "v.id")
     rows = connection.execute(
-        "SELECT d.id, d.path, v.id, v.title, v.paged, p.number, p.text, p.label, p.heading, p.flags"
-        " FROM versions v JOIN documents d ON d.version_id = v.id"
+        "SELECT d.id, d.path, v.id, v.title, v.paged, p.number, p.text, p.label, p.heading,"
+        " p.flags, v.room FROM versions v JOIN documents d ON d.id = v.document_id"
         " JOIN sources s ON s.id = d.source_id JOIN pages p ON p.version_id = v.id"
-        f" WHERE v.state = 'current'{condition} ORDER BY d.path, s.root, p.number",
+        f" WHERE {seen}{condition} ORDER BY d.path, s.root, p.number",
         values,
     )
     return [
@@ -65,6 +72,7 @@ def whole_pages(
             page_label=row[7],
             paged=bool(row[4]),
             flags=flags_of(row[9]),
+            room=row[10],
         )
         for rank, row in enumerate((row for row in rows if row[6].strip()), start=1)
     ]

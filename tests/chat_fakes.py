@@ -23,10 +23,10 @@ from app.answers import (
     Turn,
 )
 from app.chat import ModelUnreachable
-from app.plans import Option, Plan
+from app.plans import Option, Plan, Unfit
 from app.resources import ModelAtHand, ScopeChoices
 from storage.errors import ServiceUnavailable
-from storage.records import EVERYTHING, Facets, Hit, LibraryCounts, Page, Scope
+from storage.records import EVERYTHING, Facets, Hit, LibraryCounts, Page, RoomContents, Scope
 
 HOSTILE = (
     '<img src=x onerror="window.hacked=1">![p](http://127.0.0.1:1/pixel.png)[l](http://e.example)'
@@ -127,7 +127,13 @@ class FakeCatalog:
             raise self.fault
         return self.counts_now
 
-    def page(self, document_id: int, number: int) -> Page | None:
+    def has_room(self, room: str) -> bool:
+        return False
+
+    def room(self, room: str) -> RoomContents:
+        return RoomContents((), ())
+
+    def page(self, document_id: int, number: int, *, room: str = "") -> Page | None:
         pages = PAGES.get(document_id, [])
         return pages[number - 1] if 1 <= number <= len(pages) else None
 
@@ -246,18 +252,18 @@ class Fakes:
             (
                 Option(
                     "documents",
-                    "2 whole documents",
+                    2,
                     tokens=41_200,
                     new_tokens=41_200,
                     seconds=38.0,
                     follow_s=2.0,
                 ),
-                Option("passages", "8 passages", tokens=3_100, new_tokens=3_100, seconds=3.0),
-                Option("read-all", "all 4 pages, in parts", why_not="not tried"),
-                Option("extractive", "quotations, without a model"),
+                Option("passages", 8, tokens=3_100, new_tokens=3_100, seconds=3.0),
+                Option("read-all", 4, unfit=Unfit("unmatched")),
+                Option("extractive"),
             ),
             "passages",
-            "no documents are chosen",
+            "unchosen",
         )
         self.choices = ScopeChoices(
             Facets({"pdf": 1, "md": 1}, {"en": 2}, {}, "", ""),

@@ -68,6 +68,7 @@ class OllamaDouble:
         vram_gib: float = 0.0,
         memory_gib: float | None = None,
         context_length: int | None = None,
+        serves_at_most: int | None = None,
         load_s: float = 0.01,
         prefill_tokens_per_s: float = 1_000_000.0,
         tokens_per_s: float | None = None,
@@ -94,6 +95,8 @@ class OllamaDouble:
             vram_gib: memory of the GPU; decides the default window, and what /api/ps spills.
             memory_gib: memory for all loaded models; None is as much as it takes.
             context_length: OLLAMA_CONTEXT_LENGTH.
+            serves_at_most: a window that larger ones are cut to without a word, whatever
+                `/api/show` says; only `/api/ps` tells.
             load_s: seconds to load a model.
             prefill_tokens_per_s: speed of reading a prompt.
             tokens_per_s: speed of writing; None is at once.
@@ -115,6 +118,7 @@ class OllamaDouble:
         self.vram_gib = vram_gib
         self.memory_gib = memory_gib
         self.context_length = context_length
+        self.serves_at_most = serves_at_most
         self.load_s = load_s
         self.prefill_tokens_per_s = prefill_tokens_per_s
         self.tokens_per_s = tokens_per_s

@@ -59,6 +59,8 @@ class DoubleModel:
     modified_at: str = "2026-08-20T09:30:00.123456789Z"
     file: str = ""
     """Where its weights lie, as the FROM line of `/api/show` says; empty: a bare digest."""
+    revision: str = ""
+    """Made anew under the same name, a model has another digest."""
     file_digest: str = ""
     """SHA-256 of a file that was uploaded or lies in a store; empty: one made up."""
 
@@ -72,7 +74,7 @@ class DoubleModel:
     @property
     def digest(self) -> str:
         """Digest of the manifest, as `/api/tags` gives it."""
-        return hashlib.sha256(f"manifest {self.name}".encode()).hexdigest()
+        return hashlib.sha256(f"manifest {self.name}{self.revision}".encode()).hexdigest()
 
     @property
     def rendered(self) -> bool:

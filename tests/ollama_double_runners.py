@@ -146,6 +146,7 @@ class Scheduler:
         double = self.double
         default = double.behaviour.default_window(double.vram_gib)
         num_ctx, asked = asked_window(model, options, double.context_length, default)
+        num_ctx = min(num_ctx, double.serves_at_most or num_ctx)
         key = runner_key(options, num_ctx, shift if double.behaviour.halves else True)
         begun = time.perf_counter_ns()
         with self._lock:

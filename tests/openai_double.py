@@ -25,7 +25,9 @@ from storage.vocabulary import build_tokenizer
 from tests.toy_gguf import toy_vocabulary
 
 LLAMA_CPP, VLLM = "llama.cpp", "vLLM"
-_BLOCK = {LLAMA_CPP: 1, VLLM: 16}
+OTHER = "another"
+"""Any other server: it tells its window only when it refuses, and counts no tokens."""
+_BLOCK = {LLAMA_CPP: 1, VLLM: 16, OTHER: 1}
 
 LOADING = "loading"
 """llama.cpp: 503 to everything until the model is loaded."""
@@ -136,7 +138,7 @@ class OpenAIDouble:
         elif path == "/props" and self.dialect == LLAMA_CPP:
             generation = {"params": {}, "n_ctx": self.window}
             self._json(request, 200, {"default_generation_settings": generation, "total_slots": 1})
-        elif path == "/tokenize" and self.tokenizes:
+        elif path == "/tokenize" and self.tokenizes and self.dialect != OTHER:
             self._json(request, 200, self._tokenize(body))
         elif path == "/apply-template" and self.dialect == LLAMA_CPP and self.tokenizes:
             self._json(request, 200, {"prompt": self._rendered(body["messages"])})
@@ -148,8 +150,10 @@ class OpenAIDouble:
     def _models(self) -> list[dict[str, Any]]:
         if self.dialect == VLLM:
             own = {"owned_by": "vllm", "parent": None, "max_model_len": self.window}
-        else:
+        elif self.dialect == LLAMA_CPP:
             own = {"owned_by": "llamacpp", "meta": {"n_ctx_train": 32768}}
+        else:
+            own = {"owned_by": "somebody"}
         return [{"id": name, "object": "model", **own} for name in self.models] + list(self.extra)
 
     def _tokenize(self, body: Any) -> dict[str, Any]:
@@ -281,7 +285,7 @@ class OpenAIDouble:
             "total_tokens": prompt + answered,
             "prompt_tokens_details": {"cached_tokens": cached} if self.cache_details else None,
         }
-        if self.dialect == VLLM:
+        if self.dialect != LLAMA_CPP:
             return {"choices": [], "usage": usage}
         timings = {
             "cache_n": cached,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app import api_tokens
+from app.api_guard import Door, Guard
 from app.api_tokens import FILE, ApiTokens
+from app.people import Role, User
 from storage.errors import StorageError, UsageError
 
 
@@ -128,3 +132,68 @@ def test_the_history_stays(tmp_path: Path) -> None:
 
     lines = [json.loads(line) for line in (tmp_path / FILE).read_text().splitlines()]
     assert [(line["event"], line["at"]) for line in lines] == [("made", 100.0), ("revoked", 200.0)]
+
+
+def test_a_token_asks_on_behalf_of_its_owner(tmp_path: Path) -> None:
+    """Owner and role are kept with it; tokens of before there were owners are nobody's readers."""
+    tokens = ApiTokens(tmp_path)
+    plain = tokens.make("plain")
+    owned = tokens.make("owned", owner="Ann", role=Role.LIBRARIAN)
+
+    found = [ApiTokens(tmp_path).presented(token) for token in (plain, owned, "hay_x")]
+
+    assert [one and (one.owner, one.role) for one in found] == [
+        ("", Role.READER),
+        ("Ann", Role.LIBRARIAN),
+        None,
+    ]
+    assert '"owner"' not in (tmp_path / FILE).read_text().splitlines()[0]
+
+
+@pytest.mark.parametrize("line", ['"owner": 3', '"role": "emperor"', '"role": null'])
+def test_a_line_that_cannot_be_read_whole_gives_no_rights(tmp_path: Path, line: str) -> None:
+    """Neither somebody else's nor everybody's."""
+    tokens = ApiTokens(tmp_path)
+    token = tokens.make("odd")
+    path = tmp_path / FILE
+    path.write_text(path.read_text().rstrip().removesuffix("}") + f", {line}}}\n")
+
+    assert ApiTokens(tmp_path).presented(token) is None
+
+
+@pytest.mark.parametrize(
+    ("standing", "expected"),
+    [
+        (User("Ann", Role.ADMIN), (200, User("Ann", Role.LIBRARIAN))),
+        (User("Ann", Role.READER), (200, User("Ann", Role.READER))),
+        (None, (401, None)),
+    ],
+)
+def test_a_token_may_no_more_than_its_owner_may_now(
+    tmp_path: Path, standing: User | None, expected: tuple[int, User | None]
+) -> None:
+    """A demoted owner demotes it, a closed account closes it."""
+    tokens = ApiTokens(tmp_path)
+    token = tokens.make("owned", owner="Ann", role=Role.LIBRARIAN)
+    seen: list[Any] = []
+    sent: list[Any] = []
+
+    async def inside(scope: Any, _receive: Any, send: Any) -> None:
+        seen.append(scope["user"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: Any = {
+        "type": "http",
+        "method": "GET",
+        "path": "/v1/models",
+        "client": ("127.0.0.1", 1),
+        "headers": [(b"host", b"localhost"), (b"authorization", f"Bearer {token}".encode())],
+    }
+    guard = Guard(inside, tokens, Door("127.0.0.1"), lambda _name: standing)
+
+    asyncio.run(guard(scope, None, send))  # type: ignore[arg-type]
+
+    assert (sent[0]["status"], seen[0] if seen else None) == expected

@@ -17,7 +17,18 @@ from app.calibration import UNMEASURED
 from app.chat import Message, PromptMiscounted, PromptTooLong, TokenCount, Usage
 from app.ollama_chat import OllamaChat
 from app.page_costs import cost_of
-from app.plans import AUTO, DOCUMENTS, PASSAGES, Option, Plan, choose, duration
+from app.plans import (
+    AUTO,
+    DOCUMENTS,
+    EXTRACTIVE,
+    PASSAGES,
+    READ_ALL,
+    Option,
+    Plan,
+    Unfit,
+    choose,
+    duration,
+)
 from app.prompt import build, harmless, passage_text
 from app.settings import AppSettings
 from app.speeds import FILE, SpeedLog, Speeds
@@ -98,7 +109,7 @@ def test_a_server_that_reads_more_than_was_sent_is_an_error(tmp_path: Path) -> N
     vocabulary = toy_vocabulary()
     with OllamaDouble() as double:
         model = OllamaChat("qwen2:7b", app_settings(ollama_url=double.url))
-        model._counter = lambda card: ExactCounter(build_tokenizer(vocabulary))  # type: ignore[method-assign]
+        model._counter = lambda card, digest: ExactCounter(build_tokenizer(vocabulary))  # type: ignore[method-assign]
         double.tokenize = lambda text: [*TOY.ids(text), *range(40)]
 
         with pytest.raises(PromptMiscounted, match="template adds text"):
@@ -112,7 +123,7 @@ def test_every_version_says_what_was_read_and_reused(version: str) -> None:
     longer = [*messages, Message("assistant", "Yes."), Message("user", "Why?")]
     with OllamaDouble(version=version, tokenize=TOY.ids, reply="Yes.") as double:
         model = OllamaChat("qwen2:7b", app_settings(ollama_url=double.url))
-        model._counter = lambda card: TOY  # type: ignore[method-assign]
+        model._counter = lambda card, digest: TOY  # type: ignore[method-assign]
         *_, first = model.stream(messages, reserve=16)
         *_, second = model.stream(longer, reserve=16)
         one, two = double.chats()
@@ -316,20 +327,76 @@ def test_last_prompts_hold_no_text(tmp_path: Path) -> None:
 
 def option(mode=DOCUMENTS, **values: object) -> Option:
     given = {"tokens": 41_200, "new_tokens": 41_200, "seconds": 38.0, "follow_s": 2.0, **values}
-    return Option(mode, "whole report", **given)  # type: ignore[arg-type]
+    return Option(mode, 1, **given)  # type: ignore[arg-type]
 
 
 def test_the_choice_reads_as_a_line() -> None:
     """Tokens and seconds of each way, the chosen one first."""
-    small = Option(PASSAGES, "8 passages", tokens=3100, new_tokens=3100, seconds=3.2)
+    small = Option(PASSAGES, 8, tokens=3100, new_tokens=3100, seconds=3.2)
 
     line = Plan((small, option()), DOCUMENTS).words()
 
     assert line == (
-        "whole report: 41,200 tokens, 38 s now, 2 s for follow-ups · 8 passages: 3,100 tokens, 3 s"
+        "whole document: 41,200 tokens, 38 s now, 2 s for follow-ups · "
+        "8 passages: 3,100 tokens, 3 s"
     )
     assert "wait unknown" in option(seconds=None, follow_s=None).words()
     assert [duration(s) for s in (0.2, 98, 120, 7200)] == ["1 s", "98 s", "2 min", "2.0 h"]
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (Option(DOCUMENTS, unfit=Unfit("unchosen")), "whole documents: choose documents first"),
+        (
+            Option(DOCUMENTS, unfit=Unfit("tokens", 60_000, 31_743)),
+            "whole documents: they take up to 60,000 tokens, and 31,743 fit",
+        ),
+        (
+            Option(DOCUMENTS, unfit=Unfit("pages", 1116, 31_743)),
+            "whole documents: 1,116 pages do not fit 31,743 tokens",
+        ),
+        (Option(PASSAGES, 1, tokens=9, new_tokens=9, seconds=1.0), "1 passage: 9 tokens, 1 s"),
+        (
+            Option(PASSAGES, 0, tokens=900, new_tokens=40, seconds=1.0),
+            "no new passages: 900 tokens, 40 of them new, 1 s",
+        ),
+        (
+            Option(READ_ALL, 412, 300_000, 300_000, exact=False, parts=37),
+            "all 412 pages, in parts: about 300,000 tokens, wait unknown",
+        ),
+        (
+            Option(READ_ALL, 412, 300_000, 212_000, False, 2400.0, parts=37, done=120),
+            "all 412 pages, in parts: 120 pages are read already, about 212,000 tokens to go, "
+            "40 min",
+        ),
+        (
+            Option(READ_ALL, 1, tokens=300, new_tokens=300, exact=False, seconds=4.0),
+            "the only page: about 300 tokens, 4 s",
+        ),
+        (
+            Option(READ_ALL, 12, tokens=5230, new_tokens=5230, seconds=10.0, answering=True),
+            "the answer, from 12 passages: 5,230 tokens, 10 s",
+        ),
+        (Option(EXTRACTIVE), "quotations, without a model"),
+    ],
+)
+def test_every_way_reads_as_a_phrase(one: Option, words: str) -> None:
+    """In each state that it can be in."""
+    assert one.words() == words
+
+
+def test_the_reason_for_a_choice_names_the_documents() -> None:
+    """Also where they do not fit: the clause stands beside the passages that are taken."""
+    whole = Option(DOCUMENTS, unfit=Unfit("untrusted", 60_000, 31_743))
+    chosen, why = choose([whole], AUTO, named=True)
+
+    told = Plan((whole,), chosen, why).why_words()
+
+    assert told == (
+        "the chosen documents cannot be read whole: they take up to 60,000 tokens, and only "
+        "31,743 are trusted"
+    )
 
 
 @pytest.mark.parametrize(
@@ -340,7 +407,7 @@ def test_the_choice_reads_as_a_line() -> None:
         (option(seconds=400.0), True, PASSAGES),
         (option(seconds=None), True, PASSAGES),
         (option(seconds=None, new_tokens=2000), True, DOCUMENTS),
-        (option(why_not="too long"), True, PASSAGES),
+        (option(unfit=Unfit("tokens", 60_000, 31_743)), True, PASSAGES),
     ],
 )
 def test_whole_documents_are_taken_where_chosen_and_soon_read(

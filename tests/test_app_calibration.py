@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.calibration import RECORD, RENEW, RUNS, Calibration, calibrations, trusted_window
+from app.placement import DepthProfile, Third
 
 FOUND = Calibration(
     run="20261121-1",
@@ -137,11 +138,35 @@ def test_a_record_that_cannot_be_read_is_passed_over(tmp_path: Path, text: str) 
     assert trusted_window(tmp_path, "sha256:abc", 32768).tokens == 16384
 
 
-def test_a_placement_it_does_not_know_is_document_order(tmp_path: Path) -> None:
-    """The order of the passages follows the depth profile, where it is one of four."""
-    keep(tmp_path, replace(FOUND, placement="edges"))
-    assert trusted_window(tmp_path, "sha256:abc", 32768).placement == "edges"
+def test_depths_are_told_of_exactly_what_was_measured(tmp_path: Path) -> None:
+    """The thirds come back as they were kept; of another window nothing is told of depths."""
+    thirds = {"start": Third(40, 40, 0.91, 1.0), "middle": Third(20, 40, 0.35, 0.65)}
+    profile = DepthProfile(16384, thirds)
+    keep(tmp_path, replace(FOUND, profiles=(profile,)))
 
-    keep(tmp_path, replace(FOUND, placement="upside down"))
+    assert trusted_window(tmp_path, "sha256:abc", 32768).depths.profiles == (profile,)
+    assert trusted_window(tmp_path, "sha256:abc", 65536).depths.profiles == ()
+    assert trusted_window(tmp_path, "sha256:abc", 32768, override=4096).depths.profiles
 
-    assert trusted_window(tmp_path, "sha256:abc", 32768).placement == "document"
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        "edges",
+        [5],
+        [{"length": "8K", "thirds": {}}],
+        [{"length": 0, "thirds": {}}],
+        [{"length": 8192, "thirds": {"start": {"hits": 5, "n": 4, "low": 0, "high": 1}}}],
+        [{"length": 8192, "thirds": {"start": {"hits": 1, "n": 4, "low": 2, "high": 1}}}],
+        [{"length": 8192, "thirds": {"start": None}}],
+    ],
+)
+def test_depths_that_cannot_be_read_leave_the_window_measured(tmp_path: Path, told: object) -> None:
+    """The order of passages is then the documents'; how much is trusted stays."""
+    path = keep(tmp_path, FOUND)
+    path.write_text(json.dumps({**FOUND.to_json(), "profiles": told}), "utf-8")
+
+    found = trusted_window(tmp_path, "sha256:abc", 32768)
+
+    assert (found.tokens, found.depths.profiles) == (16384, ())

@@ -99,7 +99,7 @@ def test_the_first_page_says_what_is_there(page: AppTest) -> None:
 
 
 def test_an_empty_library_shows_the_command_that_fills_it(fakes: Fakes) -> None:
-    """Nothing can be asked, and the exact command names this very library."""
+    """A file can be dropped, nothing be asked, and the exact command names this very library."""
     fakes.library.catalog.counts_now = LibraryCounts(0, 0, 0, 2, None)
 
     page = AppTest.from_file(str(MAIN), default_timeout=20).run()
@@ -109,7 +109,10 @@ def test_an_empty_library_shows_the_command_that_fills_it(fakes: Fakes) -> None:
     data_dir = resources.storage_settings().data_dir
     assert f"hayloft --data-dir {data_dir} ingest FOLDER" in html
     assert "2 files could not be read" in html
-    assert page.chat_input[0].proto.disabled
+    assert not page.chat_input[0].proto.disabled
+    page.chat_input[0].set_value("What is the per diem?").run()
+    assert "There is nothing to ask yet" in shown(page)
+    assert not fakes.assistant.asked
 
 
 def test_the_default_library_needs_no_option(
@@ -444,6 +447,26 @@ def test_the_mode_is_chosen_above_the_composer_and_kept(page: AppTest, fakes: Fa
     assert "2 whole documents: 41,200 tokens, 38 s now, 2 s for follow-ups" in html
     assert fakes.assistant.modes == ["documents"]
     assert resources.store().mode(conversation_of(page)) == "documents"
+
+
+def test_a_stopped_reading_offers_to_go_on(
+    page: AppTest, fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With how far it came; a stopped answer of another mode is asked again, as ever."""
+    monkeypatch.setattr(resources, "read_so_far", lambda *_: (120, 412))
+    ask(page, "slow please")
+    wait_for_text(page, "word3")
+    stop = next(key for key in keys(page) if key and key.startswith("stop-"))
+    button(page, stop).click().run()  # type: ignore[attr-defined]
+    wait_for_text(page, "Stopped by you")
+    (turn,) = resources.store().turns(conversation_of(page))
+    label = button(page, f"again-{turn.turn_id}").label  # type: ignore[attr-defined]
+    resources.store().set_mode(turn.conversation_id, "read-all")
+    page.run()
+
+    assert label == "Ask again"
+    assert button(page, f"again-{turn.turn_id}").label == "Go on reading"  # type: ignore[attr-defined]
+    assert "120 of 412 pages are read, and what they held is kept." in shown(page)
 
 
 def test_receipt_says_what_was_reused_and_what_broke_the_prefix(

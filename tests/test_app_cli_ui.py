@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from pathlib import Path
 import pytest
 
 from app import cli_ui
+from app.accounts import Accounts
+from app.auth_settings import AuthSettings
+from app.passwords import Cost
 from storage.errors import UsageError
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +36,7 @@ def test_loopback_is_served_without_a_word(address: str) -> None:
 @pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
 def test_an_address_that_others_reach_is_refused(address: str) -> None:
     """Without a login, everyone could read everything; the sentence says what to do instead."""
-    with pytest.raises(UsageError, match=r"no login yet.*--share-without-login"):
+    with pytest.raises(UsageError, match=r"HAYLOFT_AUTH=accounts.*--share-without-login"):
         cli_ui.refuse_open_address(address, shared=False)
 
     cli_ui.refuse_open_address(address, shared=True)
@@ -72,6 +76,49 @@ def test_every_setting_that_matters_is_named() -> None:
     } <= set(command)
 
 
+def test_with_a_login_the_door_is_started_before_the_page() -> None:
+    """Another entry with the same settings; the provider's way back is a name of the page."""
+    auth = AuthSettings(auth="oidc", oidc_page_url="https://hay.example/sub")
+
+    with_login = cli_ui.command("127.0.0.1", 8501, login=True)
+
+    assert Path(with_login[4]) == ROOT / "app" / "page_server.py"
+    assert with_login[5:] == cli_ui.command("127.0.0.1", 8501)[5:]
+    assert cli_ui.host_names_of(["a"], auth) == ["a", "hay.example"]
+    assert cli_ui.host_names_of(["a"], AuthSettings()) == ["a"]
+
+
+def test_the_setup_code_is_told_until_there_is_an_account(data_dir: Path) -> None:
+    """A new one with every start; the door stands before the page, and with an account none."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+    found = Running(data_dir, "--port", port, "--json", HAYLOFT_AUTH="accounts")
+    try:
+        url = json.loads(found.line())["url"]
+        told = json.loads(found.line())
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{url}/_stcore/host-config", timeout=5)
+    finally:
+        found.process.send_signal(signal.SIGTERM)
+        found.process.communicate(timeout=20)
+
+    assert told["event"] == "setup"
+    accounts = Accounts(data_dir, cost=Cost(8, 8, 1))
+    assert accounts.set_up(told["code"], "Root", "tree-lamp-orange", "x") == "Root"
+    assert accounts.new_setup_code() is None
+    accounts.close()
+
+
+def test_a_login_that_cannot_work_is_told_before_anything_is_served(data_dir: Path) -> None:
+    """A setting that is missing is named."""
+    found = Running(data_dir, HAYLOFT_AUTH="oidc")
+
+    _, told = found.process.communicate(timeout=20)
+
+    assert found.process.returncode == 2
+    assert "HAYLOFT_OIDC_ISSUER" in told
+
+
 def test_streamlit_knows_every_setting() -> None:
     """A setting that Streamlit dropped would end the server at its start."""
     from streamlit.config import get_config_options
@@ -88,14 +135,19 @@ def test_streamlit_knows_every_setting() -> None:
 class Running:
     """`hayloft ui` in a process of its own."""
 
-    def __init__(self, data_dir: Path, *words: str) -> None:
+    def __init__(self, data_dir: Path, *words: str, **environment: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "hayloft.py"), "ui", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             cwd=data_dir,
-            env={**os.environ, "HAYLOFT_DATA_DIR": str(data_dir), "HAYLOFT_MODEL": "extractive"},
+            env={
+                **os.environ,
+                "HAYLOFT_DATA_DIR": str(data_dir),
+                "HAYLOFT_MODEL": "extractive",
+                **environment,
+            },
         )
 
     def line(self) -> str:
@@ -200,5 +252,5 @@ def test_an_open_address_ends_with_a_usage_error(data_dir: Path) -> None:
     _, complaint = running.process.communicate(timeout=20)
 
     assert running.process.returncode == 2
-    assert complaint.startswith("hayloft: Hayloft has no login yet")
+    assert complaint.startswith("hayloft: Without a login everyone")
     assert "Traceback" not in complaint

@@ -296,8 +296,11 @@ def test_what_a_follow_up_was_searched_as_is_kept(store: Conversations) -> None:
 
 
 def as_version_four(connection: sqlite3.Connection) -> None:
-    """Take out of a file what came with version 5."""
+    """Take out of a file what came with version 5 and later."""
     for statement in (
+        "ALTER TABLE conversations DROP COLUMN owner",
+        "ALTER TABLE turns DROP COLUMN scope",
+        "DROP TABLE notes",
         "DROP TABLE turn_words",
         "DROP TABLE feedback",
         "DROP INDEX turns_by_parent",

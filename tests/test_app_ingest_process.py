@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from app.ingest_process import IngestRuns, Run, at_work, heard
+from app.ingest_process import IngestRuns, Run, heard
 from storage.locks import FileLock
+from storage.run_history import run_at_work
 
 # Stands for `hayloft`: says what a run says, and does what its last word tells.
 SCRIPT = """
@@ -201,11 +202,11 @@ def test_a_command_that_cannot_be_started_is_said(tmp_path: Path) -> None:
 
 def test_whether_a_run_is_at_work(tmp_path: Path) -> None:
     """The lock tells it, whoever holds it; looking does not disturb."""
-    assert not at_work(tmp_path)
+    assert not run_at_work(tmp_path)
     with FileLock(tmp_path / "ingest.lock") as lock:
         assert lock.acquire()
-        assert at_work(tmp_path)
-    assert not at_work(tmp_path)
+        assert run_at_work(tmp_path)
+    assert not run_at_work(tmp_path)
 
 
 def test_unknown_and_broken_events_are_passed_over() -> None:

@@ -19,9 +19,9 @@ from app.ingest_process import IngestRuns
 from app.library_view import key_of
 from app.uploads import keep, uploads_folder
 from storage.catalog import Catalog
-from storage.catalog_writer import CatalogWriter
 from storage.listing import Wanted
 from storage.locks import FileLock
+from storage.run_history import RunHistory
 from tests.chat_fakes import HOSTILE
 from tests.listing_rows import add_document, add_failure, add_source
 from tests.test_app_ingest_process import SCRIPT
@@ -257,18 +257,20 @@ def test_a_run_at_work_is_shown_and_can_be_stopped(page: AppTest, catalog: Catal
 
 
 def test_the_nightly_run_is_shown(page: AppTest, catalog: Catalog) -> None:
-    """A run of another process is told from the lock and the catalog."""
-    CatalogWriter(catalog).begin_run("ingest")
+    """A run of another process, and how far it is; once nobody carries it out, that it ended."""
+    history = RunHistory(catalog.database)
+    counts = {"added": 2, "failed": 1}
+    history.freshen(history.begin("ingest"), counts, seconds=4.0, to_do=40, done=3)
     with FileLock(catalog.path.parent / "ingest.lock") as lock:
         assert lock.acquire()
         page.run()
         html = shown(page)
 
     assert "Another program is bringing the library in line" in html
-    assert "0 documents read so far" in html
+    assert "3 of 40 files so far: 2 added, 1 set aside." in html
     page.run()
     assert "Another program" not in shown(page)
-    assert "killed; the next run goes on" in shown(page)
+    assert "It ended without a word after 3 of 40 files" in shown(page)
 
 
 def test_an_upload_is_deleted_into_the_trash_and_comes_back(

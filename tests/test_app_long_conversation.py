@@ -18,6 +18,7 @@ from app.conversations import DONE, STOPPED, Conversations
 from app.find import Finder
 from app.live_answers import LiveAnswers
 from app.ollama_chat import OllamaChat
+from app.rendering import answer_html, proofs
 from app.settings import AppSettings
 from storage.library import Library
 from storage.records import Scope
@@ -217,6 +218,28 @@ def test_passages_are_sent_once_and_keep_their_numbers(library: Library, tmp_pat
     assert {c.n for c in turns[1].citations} == {1}
     assert {c.document for c in turns[1].citations} == {first[1].document}
     assert talk.store.passage(talk.id, 1) == first[1]
+
+
+def test_a_passage_beyond_the_thousandth_is_cited_like_any_other(tmp_path: Path) -> None:
+    """Its mark finds its page, its proof and its place in the reader; a year stays a year."""
+    pages = [f"Entry {n}: the seal of box {n} is {words(str(n), 2)}." for n in range(1, 1101)]
+    said = f"It says “{pages[1049]}” [1050]. That was in [2018]."
+    with open_library(tmp_path / "data") as library, OllamaDouble(reply=said) as double:
+        ingest(library, write_files(tmp_path / "docs", {"boxes.txt": "\f".join(pages)}))
+        talk = Talk(library, double, tmp_path / "c.db", window=131072, trusted_window=131072)
+        chosen = settings(double, window=131072, trusted_window=131072)
+        long = OllamaChat("qwen2:7b-128k", chosen)
+        talk.assistant = Assistant(library, Finder(library), long, chosen)
+        talk.ask("What is on box 1050?", mode="documents")
+        (turn,) = talk.store.turns(talk.id)
+        shown = answer_html(
+            turn.text, 1, turn.numbers, proofs(turn.citations), turn.citations
+        )
+
+    (citation,) = turn.citations
+    assert (citation.n, citation.page, citation.verified) == (1050, 1050, True)
+    assert ">1050" in shown and "[1050]" not in shown
+    assert "[2018]" in shown
 
 
 def test_a_full_window_drops_the_oldest_turns_in_one_large_step(

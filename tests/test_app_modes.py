@@ -122,7 +122,7 @@ def test_a_plan_asks_the_model_nothing(library: Library) -> None:
         "documents", "passages", "read-all", "extractive",
     }  # fmt: skip
     assert plan.chosen == "passages"
-    assert plan.option("documents").new_tokens or plan.option("documents").why_not
+    assert plan.option("documents").new_tokens or plan.option("documents").unfit
 
 
 def test_the_long_copy_is_taken_only_where_the_documents_need_it(library: Library) -> None:
@@ -148,7 +148,7 @@ def test_an_unmeasured_long_copy_is_not_taken(library: Library) -> None:
         option = asking.plan("What is said?", scope=LONG).option("documents")
 
     assert not option.possible
-    assert "fit" in option.why_not or "trusted" in option.why_not
+    assert "fit" in option.unfit.words() or "trusted" in option.unfit.words()
 
 
 def test_pinned_documents_stand_before_every_conversation(library: Library) -> None:

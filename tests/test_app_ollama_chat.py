@@ -18,6 +18,7 @@ from app.chat import (
     ModelCrashed,
     ModelMissing,
     ModelUnreachable,
+    PromptMiscounted,
     PromptTooLong,
     PromptTruncated,
     Usage,
@@ -303,6 +304,35 @@ def test_server_that_reads_less_is_caught() -> None:
         double.tokenize = lambda text: small_ids(text)[::2]
 
         with pytest.raises(PromptTruncated, match="cannot be trusted"):
+            list(model.stream(MESSAGES, reserve=100))
+
+
+@pytest.mark.parametrize("version", ["0.1.48", "0.12.5", "0.30.0", "0.33.0", "newer"])
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+def test_every_version_is_caught_reading_half(version: str, warm: bool) -> None:
+    """Whatever it counts; where it leaves out what is cached, as long as nothing can be."""
+    with exact_double(version=version) as double:
+        model = OllamaChat("qwen2:small", settings(double.url))
+        if warm:
+            answer(model, MESSAGES)
+        double.tokenize = lambda text: small_ids(text)[::2]
+
+        if warm and version in ("0.1.48", "0.30.0"):
+            assert answer(model, MESSAGES)[1].prompt_tokens is None  # and is not called proved
+        else:
+            with pytest.raises(PromptTruncated, match="cannot be trusted"):
+                list(model.stream(MESSAGES, reserve=100))
+
+
+@pytest.mark.parametrize("version", ["0.1.48", "0.12.5", "0.30.0", "0.33.0", "newer"])
+def test_every_version_is_caught_reading_more(version: str) -> None:
+    """A template that adds text makes the count worthless, also where only some is counted."""
+    with exact_double(version=version) as double:
+        model = OllamaChat("qwen2:small", settings(double.url))
+        model.count(MESSAGES)
+        double.tokenize = lambda text: [*small_ids(text), *range(60)]
+
+        with pytest.raises(PromptMiscounted, match="template adds text"):
             list(model.stream(MESSAGES, reserve=100))
 
 

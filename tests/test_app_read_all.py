@@ -488,8 +488,32 @@ def test_reading_goes_on_where_it_was_stopped(haystack: Library) -> None:
     total = haystack.catalog.counts().pages
     assert 100 < so_far[0] < total == so_far[1]
     assert isinstance(first, ReadingProgress) and first.pages_read == so_far[0]
+    assert first.read_before == so_far[0]
     read_twice = len(before) + len(after) - total
     assert 0 <= read_twice <= 10  # the part that was in flight when it was stopped
+
+
+def test_a_plan_tells_what_is_read_already(small: Library) -> None:
+    """And counts only what is left; the line reads as a sentence before, between and after."""
+    asked, settings = f"Tell me: {QUESTION}", AppSettings(read_part_tokens=300, reserve=200)
+    model = StubModel()
+    assistant = Assistant(small, Finder(small), model, settings)
+    fresh = assistant.plan(asked, mode="read-all").option("read-all")
+    events = assistant.ask(asked, mode="read-all")
+    for event in events:
+        if isinstance(event, ReadingProgress) and 0 < event.pages_read < 12:
+            break
+    events.close()
+    between = assistant.plan(asked, mode="read-all").option("read-all")
+    *_, last = assistant.ask(asked, mode="read-all")
+
+    assert fresh.words().startswith("all 12 pages, in parts: about ")
+    assert between.done > 0 and between.new_tokens < fresh.new_tokens
+    already = f"{between.done} page{'s are' if between.done > 1 else ' is'} read already"
+    assert f"in parts: {already}, about {between.new_tokens:,} tokens to go" in between.words()
+    assert isinstance(last, AnswerReady) and last.answer.plan is not None
+    told = last.answer.plan.option("read-all").words()
+    assert told.startswith("the answer, from ") and "in parts" not in told
 
 
 def test_same_question_again_reads_nothing(small: Library) -> None:

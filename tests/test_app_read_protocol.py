@@ -10,9 +10,8 @@ from app.read_protocol import (
     Section,
     marker_of,
     part_messages,
-    proved,
-    questions_in,
 )
+from app.read_replies import proved, questions_in
 from storage.records import Flag
 from tests.read_fakes import pages_of, section
 

@@ -25,8 +25,8 @@ from app.status_view import (
 )
 from ingest.settings import IngestSettings
 from storage.catalog import Catalog
-from storage.catalog_writer import CatalogWriter
 from storage.records import RunSummary
+from storage.run_history import RunHistory
 from storage.settings import StorageSettings
 from tests.canned_server import free_port
 
@@ -234,10 +234,10 @@ def test_the_page_tells_services_runs_and_settings(
     monkeypatch.setenv("HAYLOFT_OLLAMA_URL", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("HAYLOFT_CHROMA_TOKEN", SECRET)
     catalog = Catalog(tmp_path / "catalog.db")
-    writer = CatalogWriter(catalog)
-    run = writer.begin_run("verify")
+    history = RunHistory(catalog.database)
+    run = history.begin("verify")
     counts = dict.fromkeys("added updated unchanged deleted failed pages chunks".split(), 0)
-    writer.end_run(run, "failed-files", counts | {"failed": 2}, seconds=75, reasons={"damaged": 2})
+    history.end(run, "failed-files", counts | {"failed": 2}, seconds=75, reasons={"damaged": 2})
     catalog.close()
 
     page = AppTest.from_function(draw, default_timeout=30).run()

@@ -195,13 +195,14 @@ def test_hayloft_waits_for_a_healthy_chroma(name: str) -> None:
 
 def test_every_variable_that_is_set_is_a_setting() -> None:
     """No HAYLOFT_ variable of the two services is misspelt."""
+    from app.auth_settings import AuthSettings
     from app.settings import AppSettings
     from ingest.settings import IngestSettings
     from storage.settings import StorageSettings
 
     known = {
         f"HAYLOFT_{name.upper()}"
-        for settings in (AppSettings, IngestSettings, StorageSettings)
+        for settings in (AppSettings, AuthSettings, IngestSettings, StorageSettings)
         for name in settings.model_fields
     }
     used = {

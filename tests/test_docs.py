@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic_settings import BaseSettings
 
 import hayloft
+from app.auth_settings import AuthSettings
 from app.health import known_settings
 from app.settings import AppSettings
 from ingest.settings import IngestSettings
@@ -15,7 +16,12 @@ from storage.settings import StorageSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SETTINGS: tuple[type[BaseSettings], ...] = (StorageSettings, AppSettings, IngestSettings)
+SETTINGS: tuple[type[BaseSettings], ...] = (
+    StorageSettings,
+    AppSettings,
+    AuthSettings,
+    IngestSettings,
+)
 
 
 def names() -> set[str]:

@@ -269,3 +269,29 @@ def _given(row):
     from evaluation.answers import Given
 
     return Given.from_json(row)
+
+
+def test_the_long_copy_reads_what_the_usual_window_does_not_hold(tmp_path, monkeypatch, capsys):
+    """As on the page: an evaluation of whole documents is answered by the model that has room."""
+    import hayloft
+    from tests.library_fixtures import command_line_place, words, write_files
+    from tests.ollama_double import OllamaDouble
+
+    command_line_place(tmp_path, monkeypatch)
+    text = "\n\n".join(f"# Part {n}\n\n{words(str(n), 900)}" for n in range(12))
+    docs = write_files(tmp_path / "docs", {"long.md": text})
+    questions = tmp_path / "q.jsonl"
+    questions.write_text('{"id": "q", "question": "What is said?", "answer": "zebra"}\n')
+    with OllamaDouble(reply="It says “zebra” [1].") as double:
+        for name, value in {
+            "OLLAMA_URL": double.url, "MODEL": "ollama:qwen2:7b", "WINDOW": "16384",
+            "TRUSTED_WINDOW": "131072",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(f"HAYLOFT_{name}", value)
+        assert hayloft.main(["ingest", str(docs)]) == 0
+        command = ["eval", "answers", "--questions", str(questions), "--mode", "documents"]
+        assert hayloft.main([*command, "--json"]) == 0
+        (sent,) = double.chats()
+
+    assert sent.body["model"] == "qwen2:7b-128k"
+    assert '"model": "ollama qwen2:7b"' in capsys.readouterr().out

@@ -78,3 +78,32 @@ def test_the_kind_of_the_kv_cache_is_kept() -> None:
 
     assert record is not None
     assert record.kv_type == "q8_0"
+
+
+def test_a_run_tells_how_each_length_reads_its_depths(tmp_path: Path) -> None:
+    """Blind in the middle at 16K only: there the best passages go to both ends, nowhere else."""
+    rows = run(
+        lambda length, depth, trial: length < 16384 or not 0.35 < depth < 0.65 or trial == 0,
+        lengths=(4096, 16384),
+    )
+    folder = tmp_path / RUNS / "r1"
+    folder.mkdir(parents=True)
+    record = calibrate(rows, "r1", "2026-11-21")
+    assert record is not None
+    write(record, folder)
+
+    depths = trusted_window(tmp_path, "sha256:abc", 32768, override=16384).depths
+
+    assert depths.placement(15_000, 300).order == "edges"
+    assert depths.placement(4000, 300).order == "document"
+    assert "(run r1)" in depths.placement(15_000, 300).reason
+
+
+def test_a_run_that_mixes_kinds_of_cache_does_not_count() -> None:
+    """Half of the rows of an f16 cache, half of q8_0, in one file."""
+    rows = [*run(), *run(options={"kv_type": "q8_0"})]
+
+    record = calibrate(rows, "r", "t")
+
+    assert record is not None
+    assert "KV caches" in record.reason

@@ -72,6 +72,9 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         ("budget: {minutes: -1}", "above 0"),
         ("- 1", "holds no settings"),
         ("a: [", "is not YAML"),
+        ("trials: 3\nseed: 1\ntrials: 4", "the key trials stands there twice"),
+        ("budget: {minutes: 1, minutes: 2}", "the key minutes stands there twice"),
+        ("[a]: 1", "is not YAML"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, text: str, told: str) -> None:

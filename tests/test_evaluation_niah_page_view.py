@@ -380,3 +380,17 @@ def test_the_stamp_changes_with_the_rows(tmp_path: Path) -> None:
     with RowFile(folder / "rows.jsonl") as file:
         file.append(row())
     assert stamp_of(folder) != before
+
+
+def test_what_has_no_valid_answer_is_not_told_as_lost() -> None:
+    """Three of eleven of the valid ones; of a length beyond the window nothing."""
+    rows = run(lambda length, depth, trial: depth > 0.25, lengths=(4096,), trials=1)
+    rows += finished(
+        [row("long", 65536, 0.5, n, status="window_clamped", answer="") for n in range(4)]
+    )
+    panel = summarise(rows).panels[0]
+
+    html = page_view.stages_html(panel)
+
+    assert "<small>3 of 11 lost</small>" in html
+    assert "<small>no valid answer</small>" in html

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -16,8 +17,8 @@ import pytest
 
 import hayloft
 from app.chat import BadReply, Message, ModelUnreachable, PromptTooLong, PromptTruncated, Usage
-from evaluation.niah import session
-from evaluation.niah.config import Budget, Config
+from evaluation.niah.config import Budget, Config, quick
+from evaluation.niah.fitting import fitting, left_out, smaller_grids
 from evaluation.niah.probe import Speed, speed_of
 from evaluation.niah.records import Row
 from evaluation.niah.rows import read_rows
@@ -396,29 +397,87 @@ def test_alone_it_tells_the_time_of_the_whole_grid(double: OllamaDouble, capsys)
 
     told = capsys.readouterr().out
     assert "1K, 2K, 4K × 5 depths × 5 trials" in told
-    assert "The full grid (1K, 2K, 4K × 11 depths × 10 trials) would take about" in told
+    assert "The full grid (1K to 128K, 11 depths, 10 trials; not sent beyond 4,096 tokens)" in told
+
+
+def test_the_time_of_the_whole_grid_is_that_of_its_own_plan(double: OllamaDouble, capsys) -> None:
+    """What is told beside the first look is what `--full` will then ask."""
+    words = ("--window", "4K", "--arms", "oracle,rag", "--json")
+    assert command("plan", *words) == 0
+    beside = json.loads(capsys.readouterr().out)["full_seconds"]
+
+    assert command("plan", "--full", *words) == 0
+    told = json.loads(capsys.readouterr().out)
+
+    assert told["seconds"] == pytest.approx(beside, rel=0.2)
+    assert told["full_seconds"] is None
+
+
+def test_the_kind_of_the_kv_cache_that_is_set_is_measured(
+    double: OllamaDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows tell it, and a run that was begun with another one is not gone on with."""
+    monkeypatch.setenv("HAYLOFT_KV_TYPE", "q8_0")
+    assert command("run", *GRID, "--run", "one") == 0
+    rows = read_rows(tmp_path / "data" / "evaluations" / "niah" / "one" / "rows.jsonl")
+    monkeypatch.setenv("HAYLOFT_KV_TYPE", "q4_0")
+
+    assert command("run", *GRID, "--run", "one") == 2
+    assert {row.options["kv_type"] for row in rows} == {"q8_0"}
 
 
 @pytest.mark.parametrize(
-    ("tokens_a_second", "lengths", "trials"),
+    ("tokens_a_second", "lengths", "trials", "depths"),
     [
-        (100_000, (1024, 2048, 4096), 5),
-        (60, (1024, 2048, 4096), 1),
-        (15, (1024, 2048), 1),
-        (6, (1024,), 1),
+        (100_000, (1024, 2048, 4096, 8192), 5, 5),
+        (500, (1024, 2048, 4096, 8192), 5, 5),
+        (300, (1024, 8192), 5, 5),
+        (220, (1024, 2048, 4096), 5, 5),
+        (170, (1024, 4096), 5, 5),
+        (120, (1024, 2048), 5, 5),
+        (65, (1024,), 5, 5),
+        (30, (1024,), 4, 3),
+        (0.1, (1024,), 1, 3),
     ],
 )
-def test_a_slow_model_gets_a_smaller_grid(
-    tokens_a_second: float, lengths: tuple[int, ...], trials: int
+def test_a_slow_model_gets_fewer_lengths_before_fewer_trials(
+    tokens_a_second: float, lengths: tuple[int, ...], trials: int, depths: int
 ) -> None:
-    """Fewer repetitions first, then no long prompts, until ten minutes suffice."""
-    config = Config(lengths=(1024, 2048, 4096), arms=("oracle", "long"), oracle_length=1024)
+    """25 trials a length as long as there are two lengths: fewer could show nothing to hold."""
+    config = Config(lengths=(1024, 2048, 4096, 8192), arms=("oracle", "long"), oracle_length=1024)
     speed = Speed(1 / tokens_a_second, per_answer_token=0.001)
 
-    fitting, steps = session._fitting(bench(config), speed)
+    found = fitting(bench(config), speed)
 
-    assert (fitting.config.lengths, fitting.config.trials) == (lengths, trials)
-    assert speed.seconds(steps) <= 600
+    chosen = found.bench.config
+    assert (chosen.lengths, chosen.trials, len(chosen.depths)) == (lengths, trials, depths)
+    assert tokens_a_second < 1 or speed.seconds(found.steps) <= 600
+    assert bool(found.left_out) == (tokens_a_second < 500)
+
+
+def test_what_is_left_out_is_told_with_what_it_would_take() -> None:
+    """Lengths and arms by name, and the minutes that all of it needs."""
+    whole = quick(Config(), 32768)
+    part = dataclasses.replace(whole, lengths=(4096, 32768), arms=("oracle", "long"), trials=3)
+
+    assert left_out(whole, part) == (
+        "lengths 1K, 2K, 8K, 16K",
+        "the closed arm",
+        "the rag arm",
+        "2 of 5 trials",
+    )
+    assert left_out(whole, whole) == ()
+
+
+def test_smaller_grids_reach_down_to_one_question() -> None:
+    """Every part is smaller in cost, none is empty, and the last one is the least there can be."""
+    grids = list(smaller_grids(quick(Config(), 32768)))
+
+    assert grids[0] == quick(Config(), 32768)
+    assert all(grid.lengths and grid.arms and grid.depths for grid in grids)
+    assert grids[-1].lengths == (1024,)
+    assert (grids[-1].trials, grids[-1].depths) == (1, (0.0, 0.5, 1.0))
+    assert all(grid.trials == 5 for grid in grids if len(grid.lengths) > 1)
 
 
 def test_killed_and_resumed_is_the_run_undisturbed(tmp_path: Path, double: OllamaDouble) -> None:

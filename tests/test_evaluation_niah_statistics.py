@@ -1,4 +1,4 @@
-"""Figures of a run: intervals, effective length, bands, stages, cells."""
+"""Figures of a run: intervals, effective length, thirds, stages, cells."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import random
 
 import pytest
 
+from evaluation.niah import report_tables
 from evaluation.niah.statistics import (
-    bands,
     cluster_interval,
+    depth_profile,
     effective_length,
     least_trials,
-    placement,
     rate,
+    thirds,
 )
 from evaluation.niah.summary import NO_ANSWER, RIGHT, Planned, summarise
 from tests.niah_rows import DEPTHS, LENGTHS, finished, row, run
@@ -119,12 +120,15 @@ def test_placement_follows_only_sure_differences(rates: tuple[int, ...], wanted:
         for n in range(40)
     ]
 
-    assert placement(bands(values)) == wanted
+    assert depth_profile(8192, thirds(values)).order == wanted
 
 
-def test_placement_needs_all_thirds() -> None:
+def test_placement_needs_more_than_one_third() -> None:
     """A run at one depth says nothing about depths."""
-    assert placement(bands([(0.5, 1.0)] * 50)) == "document"
+    profile = depth_profile(8192, thirds([(0.5, 1.0)] * 50))
+
+    assert profile.order == "document"
+    assert set(profile.thirds) == {"middle"}
 
 
 def test_a_panel_tells_cells_lengths_and_effective_length() -> None:
@@ -230,3 +234,16 @@ def test_the_first_check_that_failed_is_the_cause() -> None:
     assert finished([lost])[0].failure_stage == "RETRIEVE_RECALL"
     cut = row("rag", stage_trace=trace, status="invalid_truncated", answer="")
     assert finished([cut])[0].failure_stage == "SERVER_TRUNCATED"
+
+
+def test_a_panel_tells_the_depths_of_each_length() -> None:
+    """Blind in the middle at 16K alone: the lengths are not mixed."""
+    rows = run(
+        lambda length, depth, trial: length < 16384 or not 0.35 < depth < 0.65,
+        lengths=(4096, 16384),
+    )
+    panel = summarise(rows).panels[0]
+
+    assert {one.length: one.order for one in panel.profiles} == {4096: "document", 16384: "edges"}
+    assert "Read best: at 16K at both ends." in report_tables.thirds_sentence(panel)
+    assert (panel.thirds["middle"].hits, panel.thirds["middle"].n) == (9, 18)

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 import hayloft
+from ingest.cli_runs import run_line
 from storage.locks import FileLock
+from storage.run_history import lately
 from tests.library_fixtures import (
     catalog_of,
     command_line_place,
@@ -394,9 +396,53 @@ def start_slow(docs: Path, data: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_a_scheduler_that_closes_the_streams_changes_nothing(docs, tmp_path, closed):
+    """No traceback, no database in the place of standard output: the run is carried out."""
+    command = shlex.join([sys.executable, "-c", RUNNER, "ingest", str(docs)])
+    done = subprocess.run(
+        f"{command} {closed}",
+        shell=True,
+        cwd=Path(__file__).resolve().parent.parent,
+        env={**os.environ, "HAYLOFT_DATA_DIR": str(tmp_path / "data"), "FAULTS_GRACE_S": "0"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert catalog_of(tmp_path / "data").counts().documents == 3
+
+
+def test_a_run_at_work_and_a_killed_one_are_shown_as_what_they_are(docs, tmp_path, monkeypatch):
+    """`hayloft runs` in another process: how far it is; after `kill -9`, how far it was."""
+    write_files(docs, {f"more/{i}.txt": f"text number {i}" for i in range(60)})
+    monkeypatch.setenv("FAULTS_WINDOW", "4")
+    data = tmp_path / "data"
+    process = start_slow(docs, data)
+    assert process.stdout is not None
+
+    wait_until(lambda: data.exists() and 0 < done_of(data) < 63, 60, "a run that is on its way")
+    process.kill()
+    process.communicate()
+
+    (line,) = lately(catalog_of(data))
+    assert (line.outcome, line.to_do, line.added) == ("killed", 63, line.done)
+    assert f"after {line.done} of 63 files" in run_line(line)
+    assert hayloft.main(["--data-dir", str(data), "ingest", "--quiet", str(docs)]) == 0
+    assert [run.outcome for run in catalog_of(data).runs()] == ["complete", "killed"]
+
+
+def done_of(data: Path) -> int:
+    """How many files the run at work has dealt with."""
+    return next((run.done for run in lately(catalog_of(data)) if run.outcome == "running"), 0)
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_run_ends_tidily(docs, tmp_path, stop):
-    """A scheduler's stop and Ctrl-C: exit 130, one sentence, the run closed as interrupted."""
+    """A scheduler's stop and Ctrl-C: exit 130, one sentence, the run closed as interrupted.
+
+    Whatever the moment: in the middle of importing Chroma's client, too.
+    """
     write_files(docs, {f"more/{i}.txt": f"text number {i}" for i in range(300)})
     process = start_slow(docs, tmp_path / "data")
     assert process.stdout is not None

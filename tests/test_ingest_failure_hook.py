@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ingest import failure_hook
-from ingest.failure_hook import tell_failure, told_of
+from ingest.failure_hook import Alarm, tell_failure, told_of
 from ingest.report import DocumentDone, Report
 
 
@@ -110,3 +110,26 @@ def test_a_command_that_hangs_is_killed(told, caplog, monkeypatch):
 
     assert time.monotonic() - started < 10
     assert "timed out" in caplog.text
+
+
+def test_a_watcher_tells_of_the_same_trouble_once_in_a_while(hook, monkeypatch):
+    """It tries again each minute while a disk is full; a good run in between begins anew."""
+    alarm = Alarm(url(hook), Path("/data"))
+    full = Report(outcome="error", message="The disk is full.")
+
+    for report in (full, full, Report(outcome="complete"), full, full):
+        alarm.sound(report, 74)
+    assert len(hook.bodies) == 2
+    monkeypatch.setattr(failure_hook, "AGAIN_S", 0.0)
+    alarm.sound(full, 74)
+    assert len(hook.bodies) == 3
+
+
+def test_what_was_missing_before_is_no_news(hook):
+    """A run tells of files it set aside just now, not of a folder that has long been missing."""
+    alarm = Alarm(url(hook), Path("/data"))
+
+    alarm.sound(Report(outcome="source-missing", failed=1), 1)
+    assert hook.bodies == []
+    alarm.sound(Report(outcome="failed-files", failed=2, news=1), 1)
+    assert hook.bodies[0][2]["failed"] == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from awkward_files import docx_bytes
+from instruction_sentences import TO_MODELS, TO_READERS
 
 from ingest.loaders.hidden_text import concealed, guarded, instructions, visible
 from ingest.parse_worker import load_by_suffix
@@ -152,6 +153,15 @@ def test_what_speaks_to_a_reader_is_not(text):
     assert instructions(text) == []
 
 
+def test_orders_to_readers_are_told_from_orders_to_models():
+    """None of the ordinary sentences is flagged, and of the attacks hardly one is missed."""
+    wrongly = [sentence for sentence in TO_READERS if instructions(sentence)]
+    missed = [sentence for sentence in TO_MODELS if not instructions(sentence)]
+
+    assert wrongly == []
+    assert len(missed) <= 0.03 * len(TO_MODELS), missed
+
+
 def test_document_of_invisible_characters_alone_holds_no_text():
     """A reader sees an empty page, and so does the library."""
     with pytest.raises(DocumentUnreadable) as caught:
@@ -186,6 +196,9 @@ def test_titles_and_headings_show_no_marks():
         ("background-color:#fff", None),
         ("color:#fff;background:#000", None),
         ("font-size:12px", None),
+        ("color:#000; background:#000", "hidden"),
+        ("background-color:rgb(9, 9, 9);color:black", "hidden"),
+        ("color:#000;background:#000 url(a.png)", None),
         ("opacity:0.5", None),
     ],
 )
@@ -210,6 +223,9 @@ def test_html_that_hides_by_style_is_flagged(tmp_path, style, kind):
         ("@media print { .x { display: none } .z { color: red } }", None),
         (".x .b { display: none }", None),
         (".x { color: #fff }", None),
+        (".x { color: #fff; background: #123 }", None),
+        (".x { color: #fff; background: white }", "hidden"),
+        (".x { opacity: 0 }", None),
     ],
 )
 def test_html_that_hides_by_its_stylesheet_is_flagged(tmp_path, rule, kind):

@@ -279,3 +279,96 @@ def test_rich_text_of_bottomless_groups_is_refused(read):
     """No program nests a hundred thousand of them."""
     with pytest.raises(DocumentUnreadable, match="nests its groups too deeply"):
         read("d.rtf", "{\\rtf1 good " + "{" * 100_000)
+
+
+def _property(number, kind, value):
+    """A MAPI property of variable length."""
+    filled = value + b"\0" * (-len(value) % 4)
+    return struct.pack("<HHII", kind, number, 1, len(value)) + filled
+
+
+def _tnef(*attributes):
+    """A winmail.dat of (level, identifier, content)."""
+    told = b"".join(
+        struct.pack("<BII", level, identifier, len(value))
+        + value
+        + struct.pack("<H", sum(value) & 0xFFFF)
+        for level, identifier, value in attributes
+    )
+    return struct.pack("<IH", 0x223E9F78, 1) + told
+
+
+def _winmail(text="From Outlook.", more=()):
+    names = struct.pack("<I", 1) + _property(0x3707, 0x001F, "Über Dach.md".encode("utf-16-le"))
+    return _tnef(
+        (1, 0x00069007, struct.pack("<II", 1252, 0)),
+        (1, 0x0002800C, text.encode("cp1252") + b"\0"),
+        (2, 0x00069002, b"\0" * 14),
+        (2, 0x00018010, b"BERDAC~1.MD\0"),
+        (2, 0x0006800F, b"# Roof\n\nTiles in May."),
+        (2, 0x00069005, names),
+        *more,
+    )
+
+
+def _with_winmail(content, body="Hello."):
+    mail = email.message.EmailMessage()
+    mail["From"], mail["Subject"] = "a@example.com", "Roof"
+    if body:
+        mail.set_content(body)
+    mail.add_attachment(content, maintype="application", subtype="ms-tnef", filename="winmail.dat")
+    return mail.as_bytes()
+
+
+def test_files_in_a_winmail_dat_are_attachments(read):
+    """Under their long names; its text is told where the mail itself has none."""
+    document = read("m.eml", _with_winmail(_winmail()))
+    bare = read("m.eml", _with_winmail(_winmail(), body=""))
+
+    assert [page.heading for page in document.pages] == ["", "Über Dach.md › Roof"]
+    assert document.pages[1].text == "Roof\n\nTiles in May."
+    assert "From Outlook." not in document.pages[0].text
+    assert bare.pages[0].text.endswith("From Outlook.")
+    assert document.warnings == ()
+
+
+def test_mail_inside_a_winmail_dat_is_read_with_its_files(read):
+    """A forwarded mail is TNEF within TNEF, marked by its interface."""
+    inner = _tnef(
+        (1, 0x00069003, struct.pack("<I", 1) + _property(0x0037, 0x001E, b"Offer\0")),
+        (1, 0x0002800C, b"We offer tiles."),
+        (2, 0x00069002, b""),
+        (2, 0x00018010, b"list.txt\0"),
+        (2, 0x0006800F, b"Red tiles"),
+    )
+    mark = bytes.fromhex("0703020000000000c000000000000046")
+    attached = struct.pack("<I", 1) + _property(0x3701, 0x000D, mark + inner)
+    forward = [(2, 0x00069002, b""), (2, 0x00018010, b"FW Offer\0"), (2, 0x00069005, attached)]
+    outer = _winmail(more=forward)
+
+    document = read("m.eml", _with_winmail(outer))
+
+    assert [(page.label, page.text) for page in document.pages[2:]] == [
+        ("attachment FW Offer.eml, message", "Subject: Offer\n\nWe offer tiles."),
+        ("attachment FW Offer.eml, attachment list.txt, line 1", "Red tiles"),
+    ]
+
+
+def test_broken_winmail_dat_costs_what_is_behind_the_break(read):
+    """Cut anywhere, or with any byte turned, the mail is still read."""
+    content = _winmail()
+    for at in range(0, len(content), 3):
+        turned = content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
+        for broken in (content[:at], turned):
+            assert "Hello." in read("m.eml", _with_winmail(broken)).pages[0].text
+
+
+def test_rich_text_made_of_html_tells_no_tags(read):
+    """Exchange keeps the HTML's own tags beside the text, in groups that readers pass over."""
+    rich = (
+        rb"{\rtf1\ansi\fromhtml1 {\*\htmltag19 <html>}{\*\htmltag64 <p>}\htmlrtf {\htmlrtf0 "
+        rb"Pay by May.{\*\htmltag84 &nbsp;}\htmlrtf \'a0\htmlrtf0 {\*\htmltag72 </p>}\htmlrtf"
+        rb" \par}\htmlrtf0 }"
+    )
+
+    assert read("a.rtf", rich).pages[0].text == "Pay by May."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from datetime import datetime
 from itertools import pairwise
 
 import pytest
@@ -25,8 +26,8 @@ from office_files import (
     xlsx_bytes,
 )
 
-from ingest.loaders import xlsx
 from ingest.loaders.registry import loader_for
+from ingest.loaders.xlsx_numbers import shown_number
 from storage.errors import DocumentUnreadable
 
 
@@ -100,7 +101,7 @@ def test_merged_cell_is_told_in_each_of_its_rows(read):
 )
 def test_number_is_told_as_its_cell_shows_it(value, code, shown):
     """Hours that passed are no date, and halves are rounded up as in Excel."""
-    assert xlsx._Book._number(None, value, code) == shown
+    assert shown_number(value, code, datetime(1899, 12, 30)) == shown
 
 
 def test_comments_on_cells_follow_the_sheet(read):

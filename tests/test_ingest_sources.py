@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from ingest.scan import Scan, ScanProblem
 from ingest.sources import Scope, scopes_of
 from storage.catalog import Catalog
 from storage.catalog_writer import CatalogWriter, FileState
-from storage.errors import UsageError
+from storage.errors import StorageError, UsageError
 from storage.records import Page, ParsedDocument
 from tests.library_fixtures import write_files
 
@@ -189,3 +191,54 @@ def test_a_source_that_is_gone_is_a_problem_and_deletes_nothing(shelf):
 
     assert [problem.path for problem in scope.problems] == ["."]
     assert not scope.covers("lease.md")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(errno.EACCES, "permission"), (errno.EIO, "damaged"), (116, "damaged")]
+)
+def test_a_known_folder_that_cannot_be_looked_at_is_a_problem_of_its_own(
+    shelf, tmp_path, monkeypatch, error, kind
+):
+    """A stale share or a forbidden parent: the other sources are still scanned, nothing is gone."""
+    other = write_files(tmp_path / "other", {"o.md": "o"})
+    shelf.scopes(shelf.docs, other)
+    real = Path.stat
+
+    def stat(self: Path, **kwargs: object) -> os.stat_result:
+        if self == shelf.docs:
+            raise OSError(error, os.strerror(error), str(self))
+        return real(self, **kwargs)
+
+    monkeypatch.setattr(Path, "stat", stat)
+
+    lost, fine = shelf.scopes()
+
+    assert names([fine]) == ["o.md"]
+    (problem,) = lost.problems
+    assert (problem.path, problem.kind) == (".", kind)
+    assert "cannot be listed" in problem.reason
+    assert not lost.covers("a.md")
+
+
+def test_a_known_folder_that_is_a_file_now_is_said_to_be_one(shelf):
+    """Nothing of it counts as deleted."""
+    shelf.scopes(shelf.docs)
+    shelf.docs.rename(shelf.docs.with_name("away"))
+    shelf.docs.write_text("a file")
+
+    (scope,) = shelf.scopes()
+
+    assert "is a file now" in scope.problems[0].reason
+    assert not scope.covers("a.md")
+
+
+def test_a_named_path_that_may_not_be_looked_at_is_a_sentence(shelf, monkeypatch):
+    """Not a traceback, and not that it does not exist."""
+
+    def refused(self: Path, **kwargs: object) -> os.stat_result:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "stat", refused)
+
+    with pytest.raises(StorageError, match="cannot be looked at"):
+        shelf.scopes(shelf.docs)

@@ -409,18 +409,3 @@ def test_a_stored_version_reads_back_as_it_was_parsed(catalog, writer):
     writer.publish(new.version_id, state("a.txt", ""), document, [], [])
 
     assert writer.parsed_before(new.version_id) == document
-
-
-def test_a_run_that_was_killed_is_closed_by_the_next(catalog, writer):
-    """The history shows it as interrupted, without an end; the next run is at work."""
-    first = writer.begin_run()
-    second = writer.begin_run()
-    counts = dict.fromkeys(
-        ["added", "updated", "unchanged", "deleted", "failed", "pages", "chunks"], 2
-    )
-    writer.end_run(second, "complete", counts, "")
-
-    newest, oldest = catalog.runs()
-    assert (oldest.run_id, oldest.outcome, oldest.finished_at) == (first, "interrupted", None)
-    assert (newest.outcome, newest.added, newest.chunks) == ("complete", 2, 2)
-    assert catalog.counts().last_ingested_at == newest.finished_at

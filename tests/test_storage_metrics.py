@@ -7,8 +7,8 @@ import re
 import pytest
 
 from storage.catalog import Catalog
-from storage.catalog_writer import CatalogWriter
 from storage.metrics import metrics_text, write_metrics
+from storage.run_history import RunHistory
 
 LINE = re.compile(r'[a-z_]+(\{[a-z_]+="(\\.|[^"\\])*"\})? -?\d+(\.\d+)?')
 
@@ -31,13 +31,13 @@ def catalog(tmp_path):
 
 def test_the_last_run_is_told(catalog):
     """Outcome, counts, duration and kinds of failure, each with its type."""
-    writer = CatalogWriter(catalog)
-    run_id = writer.begin_run()
+    history = RunHistory(catalog.database)
+    run_id = history.begin()
     counts = dict.fromkeys(
         "added updated unchanged deleted failed pages chunks moved embedded waiting".split(), 0
     )
     counts |= {"added": 3, "failed": 2}
-    writer.end_run(run_id, "failed-files", counts, seconds=1.5, reasons={"damaged": 2})
+    history.end(run_id, "failed-files", counts, seconds=1.5, reasons={"damaged": 2})
 
     text = metrics_text(catalog)
 

@@ -190,7 +190,7 @@ def test_a_search_among_20_000_documents_finds_its_scope_at_once(tmp_path):
     """Filters are looked up in indexes: all of them together take less than 0.2 s here."""
     catalog = Catalog(tmp_path / "catalog.db")
     with catalog.database.writing() as connection:
-        connection.execute("INSERT INTO sources VALUES (1, '/docs', 1)")
+        connection.execute("INSERT INTO sources (id, root, whole) VALUES (1, '/docs', 1)")
         for table, rows in {
             "documents (source_id, path, version_id)": (
                 (1, f"folder{i % 40}/{i}.md", i) for i in range(1, 20_001)

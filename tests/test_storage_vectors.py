@@ -125,7 +125,7 @@ def test_a_lost_collection_is_a_sentence(store):
     """Vectors that somebody deleted are named with the command that makes them anew."""
     store.drop(COLLECTION)
 
-    with pytest.raises(StorageError, match="--rebuild"):
+    with pytest.raises(StorageError, match="ingest --verify"):
         store.nearest(COLLECTION, vectors(1)[0], 5)
 
 

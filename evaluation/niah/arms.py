@@ -41,7 +41,7 @@ from evaluation.niah.lengths import (
 )
 from evaluation.niah.order import Step
 from evaluation.niah.prompts import FRAMES, Frame
-from evaluation.niah.records import Row, Trial, row_key
+from evaluation.niah.records import KV_TYPE, Row, Trial, row_key
 from evaluation.niah.trials import placements, stream_offset
 
 
@@ -317,6 +317,11 @@ def served_by(model: ChatModel) -> Served:
         digest=str(getattr(model, "digest", "")),
         options=cast(Mapping[str, Any], getattr(model, "options", {})),
     )
+
+
+def with_kv_type(served: Served, kv_type: str) -> Served:
+    """With the kind of its KV cache, which no server tells: rows of one are not the other's."""
+    return replace(served, options={**served.options, KV_TYPE: kv_type})
 
 
 def _served_by_ollama(model: Any, name: str) -> Served:

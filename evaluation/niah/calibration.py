@@ -13,14 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.calibration import RECORD, Calibration
-from evaluation.niah.records import Row
+from evaluation.niah.records import Row, kv_type_of
 from evaluation.niah.report_tables import effective_sentence
 from evaluation.niah.statistics import least_trials
 from evaluation.niah.summary import Panel, Summary, summarise
 from storage.errors import StorageError
-
-KV_TYPES = ("kv_type", "kv_cache_type", "cache_type_k")
-"""Names that options may have for the type of the KV cache."""
 
 _ABSTAINING = "absent"
 
@@ -47,12 +44,12 @@ def calibrate(rows: Sequence[Row], run: str, made_at: str) -> Calibration | None
         model=summary.model,
         digest=summary.digest or summary.model,
         window=summary.window,
-        kv_type=_kv_type(reading),
+        kv_type=next((kv_type_of(row.options) for row in reading), kv_type_of({})),
         effective=found.tokens,
         longest=max(measured, default=0),
         shortest=min(measured, default=0),
         complete=_complete(panel),
-        placement=panel.placement,
+        profiles=panel.profiles,
     )
 
 
@@ -72,9 +69,13 @@ def write(record: Calibration, folder: Path) -> Path:
 
 def why_invalid(summary: Summary, panel: Panel, rows: Sequence[Row]) -> str:
     """Why a run cannot calibrate anything; empty where it can."""
-    told = {(row.model, row.digest, row.window) for row in rows if row.status == "ok"}
+    told = {
+        (row.model, row.digest, row.window, kv_type_of(row.options))
+        for row in rows
+        if row.status == "ok"
+    }
     if len(told) > 1:
-        return "The run mixes models or windows, so it speaks for none of them."
+        return "The run mixes models, windows or KV caches, so it speaks for none of them."
     if not panel.effective.oracle_measured:
         return "The run has no oracle arm, so a miss may be the task's fault; add `oracle` to arms."
     if panel.effective.oracle == 0:
@@ -101,11 +102,3 @@ def _complete(panel: Panel) -> bool:
     if end is None:
         return True
     return not any(row.rate.n for row in panel.rows if row.length >= end)
-
-
-def _kv_type(rows: Sequence[Row]) -> str:
-    for row in rows:
-        for name in KV_TYPES:
-            if row.options.get(name):
-                return str(row.options[name])
-    return "f16"

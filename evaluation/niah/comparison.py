@@ -123,13 +123,13 @@ def text(found: NiahComparison, name_a: str, name_b: str) -> str:
     lines += [f"{name}: {a} → {b}" for name, (a, b) in found.changed.items()]
     lines += [
         "",
-        f"{'':>18}{'A':>8}{'B':>8}{'change':>20}{'fixed':>7}{'broken':>7}{'p':>8}{'n':>7}",
+        f"{'':>18}{'A':>8}{'B':>8}{'change':>23}{'fixed':>7}{'broken':>7}{'p':>8}{'n':>7}",
     ]
     for group in found.groups:
         one = group.difference
         change = f"{one.change:+.3f} [{one.low:+.2f}, {one.high:+.2f}]"
         lines.append(
-            f"{group.name:>18}{one.a:>8.3f}{one.b:>8.3f}{change:>20}{one.fixed:>7}{one.broken:>7}"
+            f"{group.name:>18}{one.a:>8.3f}{one.b:>8.3f}{change:>23}{one.fixed:>7}{one.broken:>7}"
             f"{one.p if one.p is not None else 1.0:>8.3f}{one.n:>7}"
         )
     lines += ["", *(sentence(group) for group in found.groups if not group.length)]

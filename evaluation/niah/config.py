@@ -124,7 +124,7 @@ def read_config(path: Path) -> Config:
     if len(text) > _MOST_BYTES // 4:
         raise UsageError(f"{path} is too long for a configuration.")
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, Loader=_strict_loader())
     except (yaml.YAMLError, RecursionError) as exc:
         where = " ".join(str(exc).split())
         raise UsageError(f"{path} is not YAML: {where}.") from exc
@@ -133,6 +133,25 @@ def read_config(path: Path) -> Config:
     if not isinstance(data, Mapping):
         raise UsageError(f"{path} holds no settings: write lines such as `trials: 3`.")
     return config_from(data, str(path))
+
+
+def _strict_loader() -> Any:
+    """YAML's safe loader, for which a key that stands twice is a fault: the last would win."""
+    import yaml
+
+    class Strict(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            seen = set()
+            for key, _ in node.value:
+                name = key.value
+                if key.tag != "tag:yaml.org,2002:merge" and str(name) in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {name} stands there twice", key.start_mark
+                    )
+                seen.add(str(name))
+            return dict(super().construct_mapping(node, deep=deep))
+
+    return Strict
 
 
 def config_from(data: Mapping[Any, Any], where: str) -> Config:

@@ -145,7 +145,8 @@ def draw_map(
     canvas.text(
         _LEFT + map_w / 2,
         strip + _STRIP_H + 31,
-        "length: tokens of prompt and answer together",
+        "length: tokens of prompt and answer together"
+        + ("" if all(row.exact for row in panel.rows) else "; ~ estimated from above"),
         size=10,
         fill=_GREY,
     )

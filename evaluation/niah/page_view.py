@@ -14,8 +14,10 @@ from html import escape
 
 from app.calibration import Calibration, TrustedWindow
 from app.model_catalogue import CATALOGUE
+from app.placement import EDGES, END, START
 from app.plans import duration
 from app.rendering import count_of, notice_html, sentence_html, text_html
+from app.wording import t
 from evaluation.niah.comparison import NiahComparison, sentence
 from evaluation.niah.heatmap import window_marks
 from evaluation.niah.palette import (
@@ -33,7 +35,16 @@ from evaluation.niah.report_tables import effective_sentence, rate_text
 from evaluation.niah.run_list import RunEntry, Standing
 from evaluation.niah.show import Shown
 from evaluation.niah.statistics import Rate
-from evaluation.niah.summary import RIGHT, STAGES, Cell, LengthRow, Panel, Summary, is_hit
+from evaluation.niah.summary import (
+    NO_ANSWER,
+    RIGHT,
+    STAGES,
+    Cell,
+    LengthRow,
+    Panel,
+    Summary,
+    is_hit,
+)
 
 LONGEST = 2_000
 """Characters of an answer or a needle on a card; the rest is in the row's own view."""
@@ -415,8 +426,7 @@ def stages_html(panel: Panel) -> str:
             for stage in STAGES
             if row.stages.get(stage)
         )
-        lost = total - row.stages.get(RIGHT, 0)
-        told = f"{lost} of {total} lost" if total else "not run"
+        told = _lost(row, total)
         lines.append(
             f'<div class="nd-stage"><span>{length_name(row.length)}</span>'
             f'<span class="nd-bar">{parts}</span><small>{told}</small></div>'
@@ -429,6 +439,15 @@ def stages_html(panel: Panel) -> str:
     return f'<div class="nd-stages">{"".join(lines)}</div><ul class="nd-legend">{legend}</ul>'
 
 
+def _lost(row: LengthRow, total: int) -> str:
+    """`9 of 22 lost`; what has no valid answer is neither lost nor found."""
+    valid = total - row.stages.get(NO_ANSWER, 0)
+    if not valid:
+        return escape(t("no valid answer") if total else t("not run"))
+    lost = valid - row.stages.get(RIGHT, 0)
+    return escape(t("{lost} of {n} lost", lost=lost, n=valid))
+
+
 def _colour(stage: str) -> str:
     return css(STAGE_COLOURS[stage]) if stage in STAGE_COLOURS else "var(--hl-green)"
 
@@ -439,14 +458,36 @@ def _lost_html(row: LengthRow) -> str:
 
 
 def thirds_sentence(panel: Panel) -> str:
-    """Which third of the text is read best."""
-    told = ", ".join(f"{band.name} {rate_text(band.rate)}" for band in panel.thirds)
-    best = {
-        "edges": "read best at both ends, so Hayloft puts the best passages there",
-        "start": "read best at the start, so Hayloft puts the best passages there",
-        "end": "read best at the end, so Hayloft puts the best passages there",
-    }.get(panel.placement, "no third differs for sure, so passages stay in their order")
-    return f"By depth: {told}: {best}."
+    """Which third of the text is read best, and what follows for passages."""
+    names = {"start": t("start"), "middle": t("middle"), "end": t("end")}
+    told = ", ".join(f"{names[name]} {rate_text(rate)}" for name, rate in panel.thirds.items())
+    begun = t("By depth: {thirds}.", thirds=told)
+    differ = []
+    for order in (EDGES, START, END):
+        names_of = [length_name(one.length) for one in panel.profiles if one.order == order]
+        if names_of:
+            differ.append(_read_best(order, ", ".join(names_of)))
+    if not differ:
+        return f"{begun} {t('At no length does a third differ for sure: reading order stays.')}"
+    return " ".join([begun, *differ])
+
+
+def _read_best(order: str, lengths: str) -> str:
+    """Where prompts of some lengths are read best."""
+    if order == EDGES:
+        return t(
+            "Prompts of {lengths} are read best at both ends: the best passages stand there.",
+            lengths=lengths,
+        )
+    if order == START:
+        return t(
+            "Prompts of {lengths} are read best at the start: the best passages stand there.",
+            lengths=lengths,
+        )
+    return t(
+        "Prompts of {lengths} are read best at the end: the best passages stand there.",
+        lengths=lengths,
+    )
 
 
 # --- a cell's rows ------------------------------------------------------------------------------

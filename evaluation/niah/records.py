@@ -40,6 +40,10 @@ ARMS: tuple[Arm, ...] = ("closed", "oracle", "long", "rag")
 ValueType = Literal["number", "uuid", "sentence"]
 VALUE_TYPES: tuple[ValueType, ...] = ("number", "uuid", "sentence")
 
+KV_TYPE = "kv_type"
+"""Among a row's options: the type of the server's KV cache, as HAYLOFT_KV_TYPE tells it."""
+_KV_TYPES = (KV_TYPE, "kv_cache_type", "cache_type_k")
+
 Status = Literal["ok", "error", "invalid_truncated", "window_clamped", "skipped_budget"]
 """`ok` alone is scored. `error` is tried again by the next run; the others are no answer at all."""
 
@@ -321,3 +325,9 @@ def _known(cls: type, data: Mapping[str, Any]) -> dict[str, Any]:
         raise TypeError("not an object")
     names = {one.name for one in fields(cls)}
     return {name: value for name, value in data.items() if name in names}
+
+
+def kv_type_of(options: Mapping[str, Any] | None) -> str:
+    """The type of the KV cache that options name; f16 where they name none."""
+    named = (str(options[name]) for name in _KV_TYPES if options and options.get(name))
+    return next(named, "f16")

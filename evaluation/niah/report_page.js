@@ -120,8 +120,10 @@ function stages(panel) {
       part.title = `${stage.words}: ${count} of ${total}`;
       bar.append(part);
     }
-    const lost = total - (row.stages.RIGHT || 0);
-    column.append(el("small", "", total ? `${lost}/${total}` : "not run"), bar, el("span", "", name(row.length)));
+    // What has no valid answer is neither lost nor found.
+    const valid = total - (row.stages.NO_ANSWER || 0);
+    const lost = valid - (row.stages.RIGHT || 0);
+    column.append(el("small", "", valid ? `${lost}/${valid}` : total ? "invalid" : "not run"), bar, el("span", "", name(row.length)));
     figure.append(column);
   }
   const legend = el("ul", "legend");
@@ -191,7 +193,11 @@ function show() {
   const main = $("figures");
   main.replaceChildren();
   if (!panel) { main.append(el("p", "quiet", "No row has been written yet.")); return; }
-  main.append(el("p", "sentence", panel.effective_sentence), map(panel), el("h2", "", "Where needles are lost"), stages(panel));
+  main.append(el("p", "sentence", panel.effective_sentence), map(panel));
+  if (panel.rows.some((row) => !row.exact)) {
+    main.append(el("p", "quiet", "~: tokens are estimated from above; no vocabulary of the model was at hand."));
+  }
+  main.append(el("h2", "", "Where needles are lost"), stages(panel));
   details(panel);
 }
 

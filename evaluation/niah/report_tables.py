@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from app.placement import DOCUMENT, EDGES, END, START
 from evaluation.niah.palette import STAGE_WORDS, length_name
 from evaluation.niah.records import Row
 from evaluation.niah.statistics import KEPT, Rate, least_trials
@@ -61,8 +62,8 @@ def panel_json(panel: Panel) -> dict[str, Any]:
         "depths": list(panel.depths),
         "effective": asdict(panel.effective),
         "effective_sentence": effective_sentence(panel),
-        "thirds": {band.name: asdict(band.rate) for band in panel.thirds},
-        "placement": panel.placement,
+        "thirds": {name: asdict(rate) for name, rate in panel.thirds.items()},
+        "profiles": [{**profile.to_json(), "order": profile.order} for profile in panel.profiles],
         "rows": [_length_json(row) for row in panel.rows],
         "cells": [_cell_json(cell) for cell in panel.cells.values()],
     }
@@ -160,7 +161,7 @@ def _lines(summary: Summary, run: str) -> Iterator[str]:
         for row in panel.rows:
             yield _length_line(row)
         yield effective_sentence(panel)
-        yield f"Depth: {_thirds(panel)}"
+        yield f"Depth: {thirds_sentence(panel)}"
 
 
 def _length_line(row: LengthRow) -> str:
@@ -177,14 +178,22 @@ def _length_line(row: LengthRow) -> str:
     )
 
 
-def _thirds(panel: Panel) -> str:
-    told = ", ".join(f"{band.name} {rate_text(band.rate)}" for band in panel.thirds)
-    best = {
-        "edges": "read best at both ends",
-        "start": "read best at the start",
-        "end": "read best at the end",
-    }.get(panel.placement, "no third differs for sure")
-    return f"{told}: {best}"
+def thirds_sentence(panel: Panel) -> str:
+    """How well each third of the depths was read, and what the packer makes of it."""
+    told = ", ".join(f"{name} {rate_text(rate)}" for name, rate in panel.thirds.items())
+    lengths: dict[str, list[str]] = {}
+    for profile in panel.profiles:
+        lengths.setdefault(profile.order, []).append(length_name(profile.length))
+    lengths.pop(DOCUMENT, None)
+    if not lengths:
+        return f"{told}. At no length does a third differ for sure."
+    differ = "; ".join(
+        f"at {', '.join(names)} {_READ_BEST[order]}" for order, names in lengths.items()
+    )
+    return f"{told}. Read best: {differ}."
+
+
+_READ_BEST = {START: "at the start", END: "at the end", EDGES: "at both ends"}
 
 
 def _length_json(row: LengthRow) -> dict[str, Any]:

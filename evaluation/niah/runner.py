@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from app.chat import Message, ModelUnreachable, PromptTruncated
-from evaluation.niah.arms import Bench, Reply, answered, now, prompt_sha256, sha256
+from evaluation.niah.arms import Bench, Reply, Served, answered, now, prompt_sha256, sha256
 from evaluation.niah.haystacks import Haystack
 from evaluation.niah.order import Step, cost, in_order
 from evaluation.niah.probe import Speed
 from evaluation.niah.product import Product, Watched
-from evaluation.niah.records import ARMS, FailureStage, Row, Status
+from evaluation.niah.records import ARMS, FailureStage, Row, Status, kv_type_of
 from evaluation.niah.rows import DONE, ROWS, RowFile, read_rows
 from evaluation.niah.trials import trials
 from storage.errors import HayloftError, LockHeld, StorageError, UsageError
@@ -403,19 +403,26 @@ def refuse_other(folder: Path, bench: Bench) -> None:
             f"The run {folder.name} was made with another configuration. Leave out --run to "
             "start a new one."
         )
-    served = read_plan(folder).get("served", {})
-    now_served = bench.served
-    for name, what in (
-        ("model", "model"),
-        ("digest", "version of the model"),
-        ("window", "window"),
-    ):
-        then, is_now = served.get(name), getattr(now_served, name)
-        if then != is_now:
-            raise UsageError(
-                f"The run {folder.name} was made with another {what} ({then}, now {is_now}). "
-                "Leave out --run to start a new one."
-            )
+    other = other_server(read_plan(folder).get("served", {}), bench.served)
+    if other:
+        raise UsageError(
+            f"The run {folder.name} was made with another {other}. Leave out --run to start a "
+            "new one."
+        )
+
+
+def other_server(then: Mapping[str, Any], now_served: Served) -> str | None:
+    """What of the model or its server is not what a run's plan tells of it; None for nothing."""
+    told = (
+        ("model", then.get("model"), now_served.model),
+        ("version of the model", then.get("digest"), now_served.digest),
+        ("window", then.get("window"), now_served.window),
+        ("kind of KV cache", kv_type_of(then.get("options")), kv_type_of(now_served.options)),
+    )
+    for what, before, is_now in told:
+        if before != is_now:
+            return f"{what} ({before}, now {is_now})"
+    return None
 
 
 def read_plan(folder: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from app.chat import ChatModel
+from app.kv_cache import cache_doubt
 from app.model_choice import NO_MODEL, choose_model
 from app.settings import AppSettings
 from evaluation import provenance
-from evaluation.niah.arms import Bench, served_by
+from evaluation.niah.arms import Bench, Served, served_by, with_kv_type
 from evaluation.niah.config import (
     FULL_LENGTHS,
     Budget,
     Config,
     config_from,
-    quick,
     read_config,
 )
+from evaluation.niah.fitting import SHARE_OF_BUDGET, fitting
 from evaluation.niah.haystacks import (
     GENERATED,
     LIBRARY,
@@ -41,6 +43,7 @@ from evaluation.niah.runner import (
     CONFIG,
     Progress,
     open_run,
+    other_server,
     plan,
     read_haystack,
     read_plan,
@@ -52,14 +55,17 @@ from storage.settings import StorageSettings
 
 RUNS = Path("evaluations") / "niah"
 
+_NOTHING_BESIDE: Mapping[str, Any] = {
+    "full_seconds": None,
+    "first_look_seconds": None,
+    "left_out": [],
+}
+
 _LEAST_LIBRARY = 20_000
 """Characters of prose from which on a library is a haystack."""
 
 _CHARACTERS_A_TOKEN = {"en": 5.6, "es": 4.6, "zh": 1.9}
 """Of prose, at most: so much text fills so many tokens."""
-
-_SHARE_OF_BUDGET = 0.9
-"""Of the time that a quick run may take is planned with: predictions err."""
 
 
 class Session:
@@ -74,7 +80,7 @@ class Session:
         bench: Bench,
         steps: list[Step],
         speed: Speed,
-        full_seconds: float | None,
+        beside: Mapping[str, Any],
         folder: Path | None,
         going_on: bool,
         note: Callable[[str], None],
@@ -85,8 +91,9 @@ class Session:
         self.bench = bench
         self.steps = steps
         self.speed = speed
-        self.full_seconds = full_seconds
-        """What the grid that was asked for would take; None where it is the one that runs."""
+        self.beside = beside
+        """What was not chosen: `full_seconds`, `first_look_seconds`, `left_out`; where the grid
+        that was asked for is the one that runs, None, None and nothing."""
         self._folder = folder
         self._going_on = going_on
         self._note = note
@@ -95,7 +102,7 @@ class Session:
         """What a run will ask and cost, ready for JSON."""
         return {
             **plan(self.bench, self.steps, self.speed),
-            "full_seconds": self.full_seconds,
+            **self.beside,
             "config": self.bench.config.to_json(),
         }
 
@@ -129,7 +136,7 @@ class Session:
             "complete": outcome.complete,
             "seconds": round(outcome.seconds, 2),
             "harness_seconds": round(outcome.harness_seconds, 3),
-            "full_seconds": self.full_seconds,
+            **self.beside,
         }
 
     def _new_folder(self) -> Path:
@@ -175,29 +182,35 @@ def opened(args: argparse.Namespace, note: Callable[[str], None]) -> Iterator[Se
     language = asked.language if asked.language in FRAMES else "en"
     speed = probe(model, FRAMES[language], language)
     # Now that it is loaded, the server tells the window that it really has.
-    served = served_by(model)
+    served = with_kv_type(served_by(model), settings.kv_type)
+    if (doubt := cache_doubt(model, settings.kv_type)) and not going_on:
+        note(doubt)
     if folder is None and hasattr(args, "run") and not args.new:
-        folder = _unfinished(storage.data_dir, asked, served.model, served.digest, served.window)
+        folder = _unfinished(storage.data_dir, asked, served)
         going_on = folder is not None
-    full_seconds: float | None = None
+    beside: dict[str, Any] = dict(_NOTHING_BESIDE)
     if going_on and folder is not None:
         _refuse_other_request(folder, asked)
         config = replace(read_config(folder / CONFIG), budget=_budget_of(folder, asked))
         haystack = read_haystack(folder)
         bench = Bench(config, haystack, model, served)
         steps = steps_of(bench)
-        full_seconds = read_plan(folder).get("full_seconds")
+        begun_with = read_plan(folder)
+        beside = {name: begun_with.get(name, none) for name, none in beside.items()}
     else:
         haystack = _haystack(asked, storage, _longest(asked, served.window, _wants_quick(args)))
         bench = Bench(asked, haystack, model, served)
         if _wants_quick(args):
-            # The grid that `--full` runs is told beside the one that fits some minutes.
-            reachable = replace(
-                asked, lengths=tuple(one for one in asked.lengths if one <= served.window)
-            )
-            full = Bench(reachable, haystack, model, served)
-            full_seconds = round(speed.seconds(steps_of(full)), 1) if reachable.lengths else None
-            bench, steps = _fitting(bench, speed)
+            # What `--full` would run is told beside the grid that fits some minutes.
+            whole = _haystack(asked, storage, _longest(asked, served.window, quick_run=False))
+            full = speed.seconds(steps_of(Bench(asked, whole, model, served)))
+            fitted = fitting(bench, speed)
+            bench, steps = fitted.bench, fitted.steps
+            beside = {
+                "full_seconds": round(full, 1),
+                "first_look_seconds": round(fitted.whole_seconds, 1),
+                "left_out": list(fitted.left_out),
+            }
         else:
             steps = steps_of(bench)
     yield Session(
@@ -207,7 +220,7 @@ def opened(args: argparse.Namespace, note: Callable[[str], None]) -> Iterator[Se
         bench=bench,
         steps=steps,
         speed=speed,
-        full_seconds=full_seconds,
+        beside=beside,
         folder=folder,
         going_on=going_on,
         note=note,
@@ -328,46 +341,15 @@ def _library_haystack(config: Config, storage: StorageSettings) -> Haystack | No
         library.close()
 
 
-def _fitting(bench: Bench, speed: Speed) -> tuple[Bench, list[Step]]:
-    """The largest quick grid that fits its minutes.
-
-    First fewer trials, then no long lengths, at last fewer arms and depths.
-    """
-    config = quick(bench.config, bench.served.window)
-    minutes = config.budget.minutes or 0.0
-    while True:
-        smaller = Bench(config, bench.haystack, bench.model, bench.served)
-        steps = steps_of(smaller)
-        if speed.seconds(steps) <= _SHARE_OF_BUDGET * minutes * 60:
-            return smaller, steps
-        if config.trials > 1:
-            config = replace(config, trials=config.trials - 1)
-        elif len(config.lengths) > 2:
-            config = replace(config, lengths=config.lengths[:-1])
-        elif "rag" in config.arms and len(config.arms) > 1:
-            config = replace(config, arms=tuple(arm for arm in config.arms if arm != "rag"))
-        elif len(config.depths) > 3:
-            config = replace(config, depths=(0.0, 0.5, 1.0))
-        elif len(config.lengths) > 1:
-            config = replace(config, lengths=config.lengths[:-1])
-        else:
-            return smaller, steps
-
-
-def _unfinished(data_dir: Path, asked: Config, model: str, digest: str, window: int) -> Path | None:
+def _unfinished(data_dir: Path, asked: Config, served: Served) -> Path | None:
     """The newest run of the same request that is not complete."""
     for path in sorted((data_dir / RUNS).glob(f"*/{CONFIG}"), reverse=True):
         try:
             told = read_plan(path.parent)
         except UsageError:
             continue
-        served = told.get("served", {})
-        same = (served.get("model"), served.get("digest"), served.get("window"))
-        if _request(told.get("asked", {})) == _request(asked.to_json()) and same == (
-            model,
-            digest,
-            window,
-        ):
+        same = other_server(told.get("served", {}), served) is None
+        if _request(told.get("asked", {})) == _request(asked.to_json()) and same:
             return path.parent if told.get("state") != "complete" else None
     return None
 
@@ -423,11 +405,22 @@ def plan_text(result: Mapping[str, Any]) -> str:
         if once is not None and once < config["trials"]:
             lines.append(f"The rag arm ingests a document each time: {count(once, 'trial')} of it.")
         lines.append("The time of the rag arm is a guess until its first documents are ingested.")
-    if result.get("full_seconds"):
-        full = ", ".join(_short(one) for one in FULL_LENGTHS if one <= served["window"])
+    if result.get("left_out"):
+        whole = result["first_look_seconds"]
         lines.append(
-            f"The full grid ({full} × 11 depths × 10 trials) would take about "
-            f"{_time(result['full_seconds'])}: `hayloft eval niah run --full`."
+            f"Left out to fit {count(config['budget']['minutes'], 'minute')}: "
+            f"{'; '.join(result['left_out'])}. The whole first look would take about "
+            f"{_time(whole)}: `hayloft eval niah run --minutes {_minutes_for(whole)}`."
+        )
+    if result.get("full_seconds"):
+        window, longest = served["window"], FULL_LENGTHS[-1]
+        product = "rag" in config["arms"] or "the rag arm" in result["left_out"]
+        only = "only through the product" if product else "not sent"
+        beyond = f"; {only} beyond {window:,} tokens" if window < longest else ""
+        lines.append(
+            f"The full grid ({_short(FULL_LENGTHS[0])} to {_short(longest)}, 11 depths, "
+            f"10 trials{beyond}) would take about {_time(result['full_seconds'])}: "
+            "`hayloft eval niah run --full`."
         )
     return "\n".join(line.rstrip() for line in lines)
 
@@ -442,6 +435,11 @@ def run_text(result: Mapping[str, Any]) -> str:
         lines.append("Errors are tried again by the same command; they count neither way.")
     lines.append(f"`hayloft eval niah report {result['run']}` draws the maps.")
     return "\n".join(lines)
+
+
+def _minutes_for(seconds: float) -> int:
+    """The budget that a grid of so many seconds fits."""
+    return math.ceil(seconds / 60 / SHARE_OF_BUDGET)
 
 
 def _short(length: int) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluation.niah.heatmap import Canvas
 from evaluation.niah.palette import STAGE_COLOURS, STAGE_WORDS, Colour, length_name
-from evaluation.niah.summary import RIGHT, STAGES, Panel
+from evaluation.niah.summary import NO_ANSWER, RIGHT, STAGES, LengthRow, Panel
 
 _GREY: Colour = (0x6B, 0x6B, 0x6B)
 _BLACK: Colour = (0x1A, 0x1A, 0x1A)
@@ -40,14 +40,13 @@ def draw_stages(panel: Panel, path: Path, *, title: str, subtitle: str = "") -> 
             share = row.stages.get(stage, 0) / total if total else 0.0
             canvas.box(x, y - share * _HEIGHT, _BAR_W, share * _HEIGHT, STAGE_COLOURS[stage])
             y -= share * _HEIGHT
-        lost = total - row.stages.get(RIGHT, 0)
-        canvas.text(x + _BAR_W / 2, y - 9, f"{lost}/{total}" if total else "not run", size=10)
+        canvas.text(x + _BAR_W / 2, y - 9, _lost(row, total), size=10)
         canvas.text(x + _BAR_W / 2, _TOP + _HEIGHT + 15, length_name(row.length))
     canvas.line(_LEFT, _TOP + _HEIGHT, _LEFT + plot_w, _TOP + _HEIGHT, _BLACK)
     canvas.text(
         _LEFT + plot_w / 2,
         _TOP + _HEIGHT + 35,
-        "length: tokens; above each bar the trials lost, of all",
+        "length: tokens; above each bar the trials lost, of those with a valid answer",
         size=10,
         fill=_GREY,
     )
@@ -59,3 +58,11 @@ def draw_stages(panel: Panel, path: Path, *, title: str, subtitle: str = "") -> 
         canvas.box(x, y - 6, 12, 12, STAGE_COLOURS[stage])
         canvas.text(x + 20, y, STAGE_WORDS[stage], size=11, anchor="lm")
     canvas.save(path)
+
+
+def _lost(row: LengthRow, total: int) -> str:
+    """`9/22`; what has no valid answer is neither lost nor found."""
+    valid = total - row.stages.get(NO_ANSWER, 0)
+    if not valid:
+        return "invalid" if total else "not run"
+    return f"{valid - row.stages.get(RIGHT, 0)}/{valid}"

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from app.placement import THIRDS, DepthProfile, Third
 from evaluation.metrics import wilson
 
 Z = 1.96
@@ -130,37 +131,18 @@ def cluster_interval(
     return float(low), float(high)
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
-    """A third of the depths: `start`, `middle` or `end`."""
-
-    name: str
-    rate: Rate
-
-
-def bands(values: Iterable[tuple[float, float]]) -> tuple[Band, ...]:
-    """The rates of (depth, score) in the first, the middle and the last third."""
-    thirds: dict[str, list[float]] = {"start": [], "middle": [], "end": []}
+def thirds(values: Iterable[tuple[float, float]]) -> dict[str, Rate]:
+    """The rates of (depth, score) in the first, the middle and the last third; of no depth: 0."""
+    scores: dict[str, list[float]] = {name: [] for name in THIRDS}
     for depth, score in values:
-        name = "start" if depth < 1 / 3 else "end" if depth > 2 / 3 else "middle"
-        thirds[name].append(score)
-    return tuple(Band(name, rate(scores)) for name, scores in thirds.items())
+        first, middle, last = THIRDS
+        scores[first if depth < 1 / 3 else last if depth > 2 / 3 else middle].append(score)
+    return {name: rate(found) for name, found in scores.items()}
 
 
-def placement(found: Sequence[Band]) -> str:
-    """Where the best passages are read best: `start`, `end`, `edges`, or `document` order.
-
-    Anything but document order needs thirds whose intervals lie apart: then
-    the order costs more than reading out of order does.
-    """
-    by_name = {band.name: band.rate for band in found}
-    start, middle, end = (by_name.get(name) for name in ("start", "middle", "end"))
-    if not (start and middle and end) or not (start.n and middle.n and end.n):
-        return "document"
-    if start.low > middle.high and end.low > middle.high:
-        return "edges"
-    if end.low > start.high:
-        return "end"
-    if start.low > end.high:
-        return "start"
-    return "document"
+def depth_profile(length: int, found: Mapping[str, Rate]) -> DepthProfile:
+    """The thirds of one length, as the packer places passages by them."""
+    return DepthProfile(
+        length,
+        {name: Third(one.hits, one.n, one.low, one.high) for name, one in found.items() if one.n},
+    )

@@ -11,16 +11,16 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.placement import DepthProfile
 from evaluation.niah.records import ARMS, FAILURE_STAGES, TASKS, Arm, Row
 from evaluation.niah.statistics import (
-    Band,
     EffectiveLength,
     Rate,
-    bands,
     cluster_interval,
+    depth_profile,
     effective_length,
-    placement,
     rate,
+    thirds,
 )
 
 MAPPED: tuple[Arm, ...] = ("long", "rag")
@@ -104,8 +104,10 @@ class Panel:
     cells: Mapping[CellKey, Cell]
     rows: tuple[LengthRow, ...]
     effective: EffectiveLength
-    thirds: tuple[Band, ...]
-    placement: str
+    thirds: Mapping[str, Rate]
+    """Of all lengths together, by `start`, `middle` and `end`."""
+    profiles: tuple[DepthProfile, ...]
+    """The same for each length that has valid answers."""
 
     @property
     def name(self) -> str:
@@ -255,11 +257,7 @@ def _panel(
         _length_row(length, [row for row in rows if row.length == length], known)
         for length in lengths
     )
-    thirds = bands(
-        (row.depth_target if row.depth_actual is None else row.depth_actual, _read_score(row))
-        for row in rows
-        if counts(row) and trial_id(row) not in known
-    )
+    read = [row for row in rows if counts(row) and trial_id(row) not in known]
     return Panel(
         arm=arm,
         task=task,
@@ -268,9 +266,18 @@ def _panel(
         cells=cells,
         rows=length_rows,
         effective=effective_length({row.length: row.rate for row in length_rows}, oracle),
-        thirds=thirds,
-        placement=placement(thirds),
+        thirds=thirds(map(_at_depth, read)),
+        profiles=tuple(
+            depth_profile(length, thirds(_at_depth(row) for row in read if row.length == length))
+            for length in lengths
+            if any(row.length == length for row in read)
+        ),
     )
+
+
+def _at_depth(row: Row) -> tuple[float, float]:
+    depth = row.depth_target if row.depth_actual is None else row.depth_actual
+    return depth, _read_score(row)
 
 
 def _cell(key: CellKey, rows: Sequence[Row], planned: int, known: frozenset[TrialId]) -> Cell:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ingest.loaders.cleaning import title_or_name
-from ingest.loaders.hidden_markup import is_hidden_run
+from ingest.loaders.docx_numbers import Numbers
+from ingest.loaders.docx_sight import Sight
 from ingest.loaders.hidden_text import concealed
 from ingest.loaders.packages import Package, core_properties, reading
 from ingest.loaders.reading import damaged, without_text
@@ -22,7 +23,7 @@ from ingest.loaders.tables import LONGEST_LABEL
 from storage.records import ParsedDocument
 
 SUFFIXES = (".docx", ".docm", ".dotx")
-LOADER_VERSION = "docx-3"
+LOADER_VERSION = "docx-4"
 
 _WHAT = "Word document"
 
@@ -40,10 +41,18 @@ _SKIPPED = frozenset({f"{_W}txbxContent", f"{_W}del", f"{_W}moveFrom", _FALLBACK
 _WRAPPERS = frozenset(f"{_W}{name}" for name in ("sdt", "sdtContent", "customXml", "ins", "moveTo"))
 _LEAST_MARGIN = 15
 """Letters. Headers and footers with fewer are page numbers."""
+_MOST_BASES = 20
+"""Styles based on one another; a ring of them ends here."""
 _MOST_SPANNED = 63
 """Columns of a table in Word."""
 
 _FORMULA_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
+
+_LONGEST_HEADING = 200
+"""Characters. Where whole clauses are styled as headings, longer ones are text below the last."""
+_LONGEST_ITEM = 200
+"""Characters. A longer numbered paragraph is a clause, which stands by itself."""
+_WORD = re.compile(r"[^\W\d_]{3}")
 
 _HEADING_STYLE = re.compile(r"heading (\d)$", re.IGNORECASE)
 _NOTES = {"footnotes": "Footnotes", "endnotes": "Endnotes"}
@@ -93,6 +102,9 @@ class _Body:
         self._document = document
         self._levels: dict[str, int] = {}
         self._lists: set[str] = set()
+        styles = document.styles.element
+        self._numbers = Numbers(next(_parts(document, "numbering"), None), styles)
+        self._sight = Sight(document.element.body, styles, list(_parts(document, "header")))
         for style in document.styles:
             name = style.name or ""
             found = _HEADING_STYLE.match(name)
@@ -102,10 +114,10 @@ class _Body:
                 self._levels[style.style_id] = 1
             elif name.startswith("List"):
                 self._lists.add(style.style_id)
-            else:
-                level = style.element.find(f"{_W}pPr/{_W}outlineLvl")
-                if level is not None and int(level.get(f"{_W}val", "9")) < 9:
-                    self._levels[style.style_id] = int(level.get(f"{_W}val")) + 1
+        elements = {style.style_id: style.element for style in document.styles}
+        for name in elements:
+            if name not in self._levels and (level := _outline(name, elements, self._levels)):
+                self._levels[name] = level
 
     def blocks(self) -> Iterator[Block]:
         """Body, then notes, comments and what heads and foots the paper, under own headings."""
@@ -113,31 +125,39 @@ class _Body:
         yield from self._notes()
         yield from self._margins()
 
-    def _content(self, parent: Any) -> Iterator[tuple[Block, bool]]:
+    def _content(self, parent: Any, *, in_cell: bool = False) -> Iterator[tuple[Block, bool]]:
         """(block, is a list item) of each paragraph and table."""
         for child in parent:
             if child.tag == f"{_W}p":
-                yield self._paragraph(child)
+                yield self._paragraph(child, in_cell=in_cell)
                 for box in _boxes(child):
                     yield from self._content(box)
             elif child.tag == f"{_W}tbl":
                 yield table(self._rows(child)), False
             elif child.tag in _WRAPPERS:
-                yield from self._content(child)
+                yield from self._content(child, in_cell=in_cell)
 
-    def _paragraph(self, paragraph: Any) -> tuple[Block, bool]:
-        text = _text(paragraph).strip()
-        style = paragraph.find(f"{_W}pPr/{_W}pStyle")
-        name = style.get(f"{_W}val") if style is not None else ""
-        own_level = paragraph.find(f"{_W}pPr/{_W}outlineLvl")
-        if own_level is not None and int(own_level.get(f"{_W}val", "9")) < 9:
-            return Block(text, int(own_level.get(f"{_W}val")) + 1), False
-        if name in self._levels:
-            return Block(text, self._levels[name]), False
-        numbered = paragraph.find(f"{_W}pPr/{_W}numPr") is not None
-        if text and (numbered or name in self._lists):
+    def _paragraph(self, paragraph: Any, *, in_cell: bool = False) -> tuple[Block, bool]:
+        text = _text(paragraph, self._sight).strip()
+        number = self._numbers.before(paragraph)
+        if number and (text or in_cell or _WORD.search(number)):
+            # A column of numbers has no text but these, and "Article IV" may be a whole line.
+            text = f"{number} {text}".strip()
+        style = _style(paragraph)
+        level = self._level(paragraph, style)
+        if level:
+            return Block(text, level if len(text) <= _LONGEST_HEADING else 0), False
+        if text and number:
+            return Block(text), len(text) <= _LONGEST_ITEM
+        listed = number is not None or _is_listed(paragraph) or style in self._lists
+        if text and listed:
             return Block(f"- {text}"), True
         return Block(text), False
+
+    def _level(self, paragraph: Any, style: str) -> int:
+        """The heading level of a paragraph, by itself or by its style; 0 for text."""
+        own = paragraph.find(f"{_W}pPr/{_W}outlineLvl")
+        return _stated_level(own) if own is not None else self._levels.get(style, 0)
 
     def _rows(self, element: Any) -> Iterator[list[str]]:
         """The cells of each row.
@@ -147,6 +167,8 @@ class _Body:
         """
         above: dict[int, str] = {}
         for row in _of(element, "tr"):
+            if row.find(f"{_W}trPr/{_W}del") is not None:
+                continue
             cells: list[str] = []
             for cell in _of(row, "tc"):
                 merged = cell.find(f"{_W}tcPr/{_W}vMerge")
@@ -160,50 +182,85 @@ class _Body:
             yield cells
 
     def _cell(self, cell: Any) -> str:
-        return " ".join(block.text for block, _ in self._content(cell))
+        texts = (block.text for block, _ in self._content(cell, in_cell=True))
+        return " ".join(filter(None, texts))
 
     def _notes(self) -> Iterator[Block]:
-        for relation in self._document.part.rels.values():
-            kind = relation.reltype.rsplit("/", 1)[-1]
-            if kind not in _NOTES or relation.is_external:
-                continue
-            from docx.oxml import parse_xml
-
-            notes = parse_xml(relation.target_part.blob)
-            texts = [
-                " ".join(_text(paragraph).strip() for paragraph in note.iter(f"{_W}p"))
-                for note in notes
-                if note.get(f"{_W}type") not in _NOTE_SEPARATORS
-            ]
-            if any(texts):
-                yield Block(_NOTES[kind], 1)
-                yield Block("\n".join(f"{n}. {text}" for n, text in enumerate(texts, 1) if text))
+        for kind, heading in _NOTES.items():
+            for notes in _parts(self._document, kind):
+                texts = [
+                    " ".join(
+                        _text(paragraph, self._sight).strip() for paragraph in note.iter(f"{_W}p")
+                    )
+                    for note in notes
+                    if note.get(f"{_W}type") not in _NOTE_SEPARATORS
+                ]
+                if any(texts):
+                    yield Block(heading, 1)
+                    yield Block(
+                        "\n".join(f"{n}. {text}" for n, text in enumerate(texts, 1) if text)
+                    )
 
     def _margins(self) -> Iterator[Block]:
         """Comments, and headers and footers that say more than a page number, each once."""
         comments: dict[str, None] = {}
-        margins: dict[str, None] = {}
-        for relation in self._document.part.rels.values():
-            kind = relation.reltype.rsplit("/", 1)[-1]
-            if kind not in ("comments", "header", "footer") or relation.is_external:
-                continue
-            from docx.oxml import parse_xml
-
-            root = parse_xml(relation.target_part.blob)
-            if kind == "comments":
-                for comment in root.iter(f"{_W}comment"):
-                    text = " ".join(block.text for block, _ in self._content(comment)).strip()
-                    who = comment.get(f"{_W}author", "")
-                    comments[f"{who}: {text}" if who and text else text] = None
-                continue
-            for block, _ in self._content(root):
-                if sum(map(str.isalpha, block.text)) >= _LEAST_MARGIN:
-                    margins[block.text] = None
+        for root in _parts(self._document, "comments"):
+            for comment in root.iter(f"{_W}comment"):
+                text = " ".join(block.text for block, _ in self._content(comment)).strip()
+                who = comment.get(f"{_W}author", "")
+                comments[f"{who}: {text}" if who and text else text] = None
+        margins = {
+            block.text: None
+            for kind in ("header", "footer")
+            for root in _parts(self._document, kind)
+            for block, _ in self._content(root)
+            if sum(map(str.isalpha, block.text)) >= _LEAST_MARGIN
+        }
         for heading, texts in (("Comments", comments), ("Headers and footers", margins)):
             told = [text for text in texts if text]
             if told:
                 yield Block(heading, 1)
                 yield Block("\n".join(told))
+
+
+def _parts(document: Any, kind: str) -> Iterator[Any]:
+    """The roots of the document's parts of a kind."""
+    from docx.oxml import parse_xml
+
+    for relation in document.part.rels.values():
+        if relation.reltype.endswith(f"/{kind}") and not relation.is_external:
+            yield parse_xml(relation.target_part.blob)
+
+
+def _outline(name: str, styles: dict[str, Any], levels: dict[str, int]) -> int:
+    """The heading level of a style, or of one that it is based on; 0 for text."""
+    for _ in range(_MOST_BASES):
+        if name in levels:
+            return levels[name]
+        if name not in styles:
+            break
+        own = styles[name].find(f"{_W}pPr/{_W}outlineLvl")
+        if own is not None:
+            return _stated_level(own)
+        based = styles[name].find(f"{_W}basedOn")
+        name = based.get(f"{_W}val", "") if based is not None else ""
+    return 0
+
+
+def _stated_level(element: Any) -> int:
+    stated = element.get(f"{_W}val", "9")
+    return int(stated) + 1 if stated.isdecimal() and int(stated) < 9 else 0
+
+
+def _style(paragraph: Any) -> str:
+    style = paragraph.find(f"{_W}pPr/{_W}pStyle")
+    return str(style.get(f"{_W}val", "")) if style is not None else ""
+
+
+def _is_listed(paragraph: Any) -> bool:
+    """Whether a paragraph says itself that it is of a list."""
+    own = paragraph.find(f"{_W}pPr/{_W}numPr/{_W}numId")
+    return own is not None and own.get(f"{_W}val", "0") != "0"
 
 
 def _joined_lists(content: Iterator[tuple[Block, bool]]) -> Iterator[Block]:
@@ -230,7 +287,7 @@ def _of(parent: Any, name: str) -> Iterator[Any]:
             yield from _of(child, name)
 
 
-def _text(element: Any) -> str:
+def _text(element: Any, sight: Sight) -> str:
     """The text of a paragraph, without its text boxes and what change tracking deleted."""
     parts: list[str] = []
     for child in element:
@@ -241,10 +298,10 @@ def _text(element: Any) -> str:
             parts.append(child.text or "")
         elif name in _CHARACTERS and child.tag.startswith(_W):
             parts.append(_CHARACTERS[name])
-        elif name == "r" and (kind := is_hidden_run(child)):
-            parts.append(concealed(_text(child), kind))
+        elif name == "r" and (kind := sight.kind(child)):
+            parts.append(concealed(_text(child, sight), kind))
         elif name != "pPr":
-            parts.append(_text(child))
+            parts.append(_text(child, sight))
     return "".join(parts)
 
 

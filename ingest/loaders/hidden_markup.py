@@ -1,10 +1,11 @@
-"""Text that HTML and Word documents hide by their own means, as far as one element tells."""
+"""Text that HTML hides by its own means, as far as one element and its stylesheet tell."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ingest.loaders.colours import BLACK, WHITE, Colour, alike, from_hex
 from ingest.loaders.hidden_text import concealed
 from storage.flags import HIDDEN, OFF_PAGE, TINY
 
@@ -21,6 +22,13 @@ _SEE_THROUGH = re.compile(r"(?<![-\w])opacity\s*:\s*(?:0(?:\.0+)?%?)\s*(?:;|!|$)
 _AWAY = re.compile(
     r"(?:text-indent|left|top|margin-left|margin-top|right)\s*:\s*-\d{3,}", re.IGNORECASE
 )
+_LETTERS = re.compile(r"(?<![-\w])color\s*:\s*([#\w]+(?:\([^)]{0,40}\))?)", re.IGNORECASE)
+_PAINTED = re.compile(
+    r"background(?:-color)?\s*:\s*([#\w]+(?:\([^)]{0,40}\))?)\s*(?:!important\s*)?(?:;|$)",
+    re.IGNORECASE,
+)
+_RGB = re.compile(r"rgb\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)")
+_NAMED = {"white": WHITE, "black": BLACK, "red": (255, 0, 0), "yellow": (255, 255, 0)}
 _GROUND = re.compile(r"background", re.IGNORECASE)
 _POINTS = {"px": 0.75, "pt": 1.0, "em": 12.0, "rem": 12.0, "%": 0.12, "": 0.75}
 _LEAST_POINTS = 2.0
@@ -29,9 +37,6 @@ _LONGEST_SHEET = 500_000
 _CONDITIONAL = re.compile(r"@[^@{};]*(?:;|\{(?:[^{}]*\{[^{}]*\})*[^{}]*\})")
 _SELECTOR = re.compile(r"[a-z]*([.#][\w-]+)", re.IGNORECASE)
 _NOT_DISPLAYED = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_OFF = frozenset({"0", "false", "off"})
 
 
 def mark_concealed(soup: BeautifulSoup) -> None:
@@ -60,26 +65,6 @@ def mark_concealed(soup: BeautifulSoup) -> None:
                 text.replace_with(NavigableString(concealed(str(text), kind)))
 
 
-def is_hidden_run(run: Any) -> str:
-    """The kind of flag for a run of a Word document (`w:r`) that nobody sees; '' for others."""
-    properties = run.find(f"{_W}rPr")
-    if properties is None:
-        return ""
-    for name in ("vanish", "webHidden"):
-        mark = properties.find(f"{_W}{name}")
-        if mark is not None and mark.get(f"{_W}val", "1") not in _OFF:
-            return HIDDEN
-    size = properties.find(f"{_W}sz")
-    value = size.get(f"{_W}val", "") if size is not None else ""
-    # Word counts half points.
-    if value.isdecimal() and int(value) < 2 * _LEAST_POINTS:
-        return TINY
-    colour = properties.find(f"{_W}color")
-    if colour is None or colour.get(f"{_W}val", "").upper() not in ("FFFFFF", "FEFEFE"):
-        return ""
-    return "" if _has_ground(run, properties) else HIDDEN
-
-
 def _hiding_rules(sheet: str) -> dict[str, str]:
     """The kind of flag for each class (`.x`) and id (`#x`) that a stylesheet hides by itself.
 
@@ -100,6 +85,8 @@ def _hiding_rules(sheet: str) -> dict[str, str]:
             kind = TINY
         elif _AWAY.search(style) and ("position" in style or "text-indent" in style):
             kind = OFF_PAGE
+        elif _matches_own_ground(style):
+            kind = HIDDEN
         else:
             continue
         for selector in selectors.split(","):
@@ -128,6 +115,8 @@ def _concealment(tag: Tag) -> str:
         return HIDDEN
     if _AWAY.search(style) and ("position" in style or "text-indent" in style):
         return OFF_PAGE
+    if _matches_own_ground(style):
+        return HIDDEN
     if _WHITE.search(style):
         around = [tag, *tag.parents]
         grounds = any(
@@ -140,13 +129,18 @@ def _concealment(tag: Tag) -> str:
     return ""
 
 
-def _has_ground(run: Any, properties: Any) -> bool:
-    """Whether white letters may stand on a colour: shaded, highlighted, in a table or a shape."""
-    if any(properties.find(f"{_W}{name}") is not None for name in ("shd", "highlight")):
-        return True
-    for element in run.iterancestors():
-        if element.tag in (f"{_W}tc", f"{_W}txbxContent"):
-            return True
-        if element.tag == f"{_W}p" and element.find(f"{_W}pPr/{_W}shd") is not None:
-            return True
-    return False
+def _matches_own_ground(style: str) -> bool:
+    """Whether letters have the colour that the same style paints behind them."""
+    letters, ground = _LETTERS.findall(style), _PAINTED.findall(style)
+    if not letters or not ground:
+        return False
+    colours = [_colour(letters[-1]), _colour(ground[-1])]
+    return colours[0] is not None and colours[1] is not None and alike(colours[0], colours[1])
+
+
+def _colour(stated: str) -> Colour | None:
+    told = stated.strip().lower()
+    if found := _RGB.fullmatch(told):
+        red, green, blue = (min(int(part), 255) for part in found.groups())
+        return (red, green, blue)
+    return _NAMED.get(told) or (from_hex(told) if told.startswith("#") else None)

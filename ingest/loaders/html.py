@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
 
 SUFFIXES = (".html", ".htm", ".xhtml")
-LOADER_VERSION = "html-4"
+LOADER_VERSION = "html-5"
 
 _DROPPED = frozenset(
     "script style nav noscript template head svg canvas iframe object audio video"

@@ -23,7 +23,7 @@ from storage.errors import DocumentUnreadable
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".eml",)
-LOADER_VERSION = "mail-2"
+LOADER_VERSION = "mail-3"
 
 IS_CONTAINER = True
 
@@ -44,6 +44,7 @@ _ENDINGS = {
 }
 _OF_EVENTS = frozenset("SUMMARY DESCRIPTION LOCATION DTSTART DTEND ORGANIZER ATTENDEE".split())
 _ESCAPED = {"n": "\n", "N": "\n"}
+_TNEF = frozenset(["application/ms-tnef", "application/vnd.ms-tnef"])
 _SIGNATURES = frozenset(
     [
         "application/pkcs7-signature",
@@ -179,7 +180,42 @@ def _sorted(mail: Message, parts: list[Message]) -> tuple[str, Iterator[Member]]
     texts = (
         body_of("\n\n".join(plain), "\n".join(marked_up)) for plain, marked_up in told.values()
     )
-    return "\n\n".join(filter(None, texts)), map(_member, attached)
+    outlook = [part for part in attached if _is_tnef(part)]
+    members = [_member(part) for part in attached if part not in outlook]
+    words = "\n\n".join(filter(None, texts))
+    for part in outlook:
+        inner_text, inner_members = _of_outlook(part)
+        # Mostly the mail's own text once more, as Outlook sees it.
+        words = words if words.strip() else inner_text
+        members += inner_members
+    return words, iter(members)
+
+
+def _is_tnef(part: Message) -> bool:
+    return part.get_content_type() in _TNEF or _file_name(part).lower() == "winmail.dat"
+
+
+def _of_outlook(part: Message) -> tuple[str, list[Member]]:
+    """(text, attachments) of a `winmail.dat`; itself as an attachment where it is none."""
+    from ingest.loaders.tnef import opened
+
+    try:
+        letter = opened(_payload(part))
+    except DocumentUnreadable:
+        return "", [_member(part)]
+    return letter.body, [
+        Member(
+            one_line(re.split(r"[/\\]", attachment.name)[-1]) or "part",
+            partial(_hand_over, attachment.content),
+            _NOUN,
+        )
+        for attachment in letter.attached
+        if attachment.content
+    ]
+
+
+def _hand_over(content: bytes, writer: Writer) -> None:
+    writer.write(content)
 
 
 def _invitation(calendar: str) -> str:

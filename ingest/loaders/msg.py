@@ -25,7 +25,7 @@ from storage.errors import DocumentUnreadable
 from storage.records import ParsedDocument
 
 SUFFIXES = (".msg",)
-LOADER_VERSION = "msg-2"
+LOADER_VERSION = "msg-3"
 
 IS_CONTAINER = True
 

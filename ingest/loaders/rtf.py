@@ -17,7 +17,7 @@ from ingest.loaders.sections import Block, sections, table
 from storage.records import ParsedDocument
 
 SUFFIXES = (".rtf",)
-LOADER_VERSION = "rtf-2"
+LOADER_VERSION = "rtf-3"
 
 _DEEPEST = 10_000
 """Groups. Real documents come to some twenty."""
@@ -37,7 +37,7 @@ _SKIPPED = frozenset(
 )
 """Groups whose text nobody reads."""
 
-_KEPT = frozenset(b"shppict shptxt fldrslt footnote pntext listtext mhtmltag htmltag".split())
+_KEPT = frozenset(b"shppict shptxt fldrslt footnote pntext listtext".split())
 """Groups marked as skippable whose text is read all the same."""
 
 _STATED = {

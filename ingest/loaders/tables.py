@@ -2,7 +2,8 @@
 
 A row is told as `Item: Falcon chair | Price: 240 | Stock: 3`, so that it is
 found, and understood, wherever it stands. Rows of one or two columns, and
-those below no header, keep their bars only.
+those below no header, keep their bars only. What a spreadsheet has folded away says
+so: `Cost (hidden): 110`, `(hidden row)`.
 """
 
 from __future__ import annotations
@@ -26,11 +27,17 @@ LONGEST_CELL = 32_767
 LONGEST_LABEL = 80
 """Characters. A cell merged over several rows is told in each of them, if it is no longer."""
 
+_HIDDEN = "(hidden)"
+_HIDDEN_ROW = "(hidden row)"
 _SAMPLE = 12
 _LONGEST_NAME = 80
 _LEAST_COLUMNS = 3
 _FIGURE = re.compile(
     r"[-+(]?[€$£¥]?\s*\d[\d\s.,:/%'’-]*(?:[Ee][-+]?\d+)?\s*[€$£¥%)]?(?:T[\d:.+Z-]+)?"
+)
+_RANGE = re.compile(
+    r"(?<![A-Za-z0-9])\$?([A-Z]{1,3})\$?(\d{1,7})(?![\w.'])"
+    r"(?::(?:[^\s:]{0,100}\.)?\$?([A-Z]{1,3})\$?(\d{1,7}))?"
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
@@ -42,14 +49,56 @@ class Row(NamedTuple):
     """As the spreadsheet counts it, from 1."""
     cells: Sequence[str]
     """On one line each; empty where the cell is."""
+    is_hidden: bool = False
+    """Folded away, or left out by a filter."""
+    hidden_columns: frozenset[int] = frozenset()
+    """Those folded away, counted from 0."""
 
 
-def row_of(number: int, cells: Iterable[str]) -> Row:
+def row_of(
+    number: int,
+    cells: Iterable[str],
+    *,
+    is_hidden: bool = False,
+    hidden_columns: frozenset[int] = frozenset(),
+) -> Row:
     """A row out of raw texts, each put on one line."""
     lines = [" ".join(clean(cell).split()) for cell in cells]
     while lines and not lines[-1]:
         lines.pop()
-    return Row(number, lines)
+    return Row(number, lines, is_hidden, hidden_columns)
+
+
+class CellRange(NamedTuple):
+    """A rectangle of cells: rows count from 1, columns from 0."""
+
+    first_column: int
+    first_row: int
+    last_column: int
+    last_row: int
+
+    def holds(self, row: int, column: int) -> bool:
+        """Whether a cell lies in it."""
+        return (
+            self.first_row <= row <= self.last_row
+            and self.first_column <= column <= self.last_column
+        )
+
+
+def ranges(stated: str) -> Iterator[CellRange]:
+    """The ranges in `A1:B7 D4`, or as OpenDocument writes them, `Prices.A1:Prices.B7`."""
+    for found in _RANGE.finditer(stated):
+        first, last = found[1], found[3] or found[1]
+        row, last_row = int(found[2]), int(found[4] or found[2])
+        yield CellRange(column_of(first), row, column_of(last), last_row)
+
+
+def column_of(letters: str) -> int:
+    """0 for A, 25 for Z, 26 for AA."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number - 1
 
 
 class Lines(NamedTuple):
@@ -91,6 +140,11 @@ def rows_words(first: int, last: int, noun: str = "row") -> str:
     return f"{noun} {first}" if first == last else f"{noun}s {first}–{last}"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 row`, `12 rows`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def table_pages(rows: Iterable[Row], *, sheet: str = "", start: int = 1) -> Iterator[Page]:
     """The pages of a sheet, numbered from `start`."""
     for number, (first, last, text) in enumerate(table_lines(rows), start=start):
@@ -118,14 +172,15 @@ def _in_words(rows: Iterable[Row]) -> Iterator[tuple[int, str, str]]:
             found = upper + 1
             header = _combined(sample[upper].cells, sample[found].cells)
         narrow = sum(map(bool, header)) < _LEAST_COLUMNS
-        bars = _bars(header) if narrow else ""
+        names = _marked(header, sample[0].hidden_columns) if sample else header
+        bars = _bars(names) if narrow else ""
         for at, row in enumerate(chain(sample, stream)):
-            if found is not None and at < found:
-                yield row.number, _bars(row.cells), ""
-            elif at == found or narrow:
-                yield row.number, _bars(row.cells), bars
+            end = f" | {_HIDDEN_ROW}" if row.is_hidden else ""
+            if narrow or (found is not None and at <= found):
+                told = _bars(_marked(row.cells, row.hidden_columns))
+                yield row.number, told + end, bars if found is None or at >= found else ""
             else:
-                yield row.number, _named(row.cells, header), ""
+                yield row.number, _named(row, names) + end, ""
 
 
 def _tables(rows: Iterable[Row]) -> Iterator[Iterator[Row]]:
@@ -231,12 +286,26 @@ def _bars(cells: Sequence[str]) -> str:
     return " | ".join(cell for cell in cells if cell)
 
 
-def _named(cells: Sequence[str], header: Sequence[str]) -> str:
-    told = [(column, cell) for column, cell in enumerate(cells) if cell]
+def _marked(cells: Sequence[str], hidden: frozenset[int]) -> Sequence[str]:
+    """The cells, those of hidden columns with a word of it."""
+    if not hidden:
+        return cells
+    return [
+        f"{cell} {_HIDDEN}" if cell and column in hidden else cell
+        for column, cell in enumerate(cells)
+    ]
+
+
+def _named(row: Row, header: Sequence[str]) -> str:
+    told = [(column, cell) for column, cell in enumerate(row.cells) if cell]
     if len(told) == 1 and told[0][0] == 0:
         # A subhead among the rows.
         return told[0][1]
     return " | ".join(
-        f"{header[column]}: {cell}" if column < len(header) and header[column] else cell
+        f"{header[column]}: {cell}"
+        if column < len(header) and header[column]
+        else f"{cell} {_HIDDEN}"
+        if column in row.hidden_columns
+        else cell
         for column, cell in told
     )

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ingest.loaders.cleaning import one_line, title_or_name
+from ingest.loaders.cleaning import clean, one_line, title_or_name
+from ingest.loaders.colours import WHITE, Colour, alike, theme_colours
+from ingest.loaders.drawing import chart_text, paragraphs_text
+from ingest.loaders.hidden_text import concealed
 from ingest.loaders.packages import (
     Package,
     attribute,
@@ -26,24 +28,40 @@ from ingest.loaders.packages import (
 )
 from ingest.loaders.reading import Room, without_text
 from ingest.loaders.sections import LONGEST_SECTION, pieces
-from ingest.loaders.tables import LONGEST_CELL, LONGEST_LABEL, Row, row_of, table_pages
+from ingest.loaders.tables import (
+    LONGEST_CELL,
+    LONGEST_LABEL,
+    CellRange,
+    Row,
+    column_of,
+    counted,
+    ranges,
+    row_of,
+    table_pages,
+)
+from ingest.loaders.xlsx_numbers import shown_number
+from ingest.loaders.xlsx_styles import CellStyle, cell_styles, run_colour
+from storage.flags import HIDDEN
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".xlsx", ".xlsm", ".xltx")
-LOADER_VERSION = "xlsx-2"
+LOADER_VERSION = "xlsx-3"
 
 _WHAT = "Excel workbook"
 _X = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _STRICT = "{http://purl.oclc.org/ooxml/spreadsheetml/main}"
 _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?(\d+)")
-_DATE_FORMATS = frozenset([*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)])
-_BUILT_IN = {46: "[h]:mm:ss", 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%"}
-_NOT_SHOWN = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.')
-_ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
 _MERGED = re.compile(
     rb'<(?:\w{1,20}:)?mergeCell\s[^<>]{0,200}?ref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"'
 )
 _MOST_MERGED = 20_000
+_COLOURED = re.compile(
+    rb'<(?:\w{1,20}:)?conditionalFormatting\s[^<>]{0,200}?sqref="([^"<>]{1,4000})"'
+)
+_MOST_COLOURED = 500
+_LEAST_HEIGHT = 0.5
+"""Points. A lower row, or a narrower column, shows nothing of its cells."""
+
 _BLOCK = 1 << 20
 _MOST_COLUMN = 16_384
 _BOOLEANS = {"1": "TRUE", "0": "FALSE"}
@@ -56,13 +74,14 @@ def load(path: Path) -> ParsedDocument:
         room = Room(path)
         pages: list[Page] = []
         for name, part in book.sheets:
-            for page in table_pages(book.rows(part), sheet=name, start=len(pages) + 1):
+            for page in table_pages(book.rows(part, name), sheet=name, start=len(pages) + 1):
                 room.take(len(page.text))
                 pages.append(page)
-            for piece in pieces(book.comments(part), LONGEST_SECTION):
-                room.take(len(piece))
-                label = f"sheet {name}, comments"
-                pages.append(Page(len(pages) + 1, piece, label=label, heading=name))
+            for what, text in (("comments", book.comments(part)), ("drawings", book.drawn(part))):
+                for piece in pieces(text, LONGEST_SECTION):
+                    room.take(len(piece))
+                    label = f"sheet {name}, {what}"
+                    pages.append(Page(len(pages) + 1, piece, label=label, heading=name))
         stated = core_properties(package)
     if not pages:
         raise without_text(path)
@@ -76,20 +95,32 @@ def load(path: Path) -> ParsedDocument:
     )
 
 
+_PLAIN = CellStyle("")
+
+
 class _Book:
     """A workbook: its sheets, shared strings and number formats."""
 
     def __init__(self, package: Package) -> None:
         self._package = package
         self._strings: list[str] = []
-        self._formats: list[str] = []
+        self._pale: dict[int, str] = {}
+        """By number, strings with white words, as they are on a white ground."""
+        self._styles: list[CellStyle] = []
+        self._folded: dict[str, tuple[int, int]] = {}
         self._epoch = datetime(1899, 12, 30)
         self._hidden: list[str] = []
         self._without_result = 0
         self.sheets = tuple(self._read())
 
     def warnings(self) -> Iterator[str]:
-        """What of the book was not read."""
+        """What of the book was not read, or is not seen at once."""
+        if self._folded:
+            told = ", ".join(
+                f"{name} ({counted(rows, 'row')}, {counted(columns, 'column')})"
+                for name, (rows, columns) in list(self._folded.items())[:10]
+            )
+            yield f"Hidden rows and columns are read, and marked as such: {told}."
         if self._hidden:
             yield f"Hidden sheets were not read: {', '.join(self._hidden[:10])}."
         if self._without_result:
@@ -98,17 +129,26 @@ class _Book:
                 "open the file in a spreadsheet program and save it."
             )
 
-    def rows(self, part: str) -> Iterator[Row]:
+    def rows(self, part: str, name: str = "") -> Iterator[Row]:
         """The rows of a sheet that are not empty."""
         number = 0
-        merged = self._merged(part)
+        merged, coloured = self._behind(part)
+        hidden: set[int] = set()
+        filled: set[int] = set()
+        columns: frozenset[int] = frozenset()
+        hidden_rows = 0
         # By column: the last row that a cell reaches down to, and its text.
         reaching: dict[int, tuple[int, str]] = {}
+        tags = [f"{space}{tag}" for space in (_X, _STRICT) for tag in ("row", "col")]
         with self._package.open(part) as stream:
-            for row in stream_xml(stream, f"{_X}row", f"{_STRICT}row"):
+            for row in stream_xml(stream, *tags):
+                if local(row) == "col":
+                    hidden.update(_hidden_columns(row))
+                    columns = frozenset(hidden)
+                    continue
                 stated = row.get("r", "")
                 number = int(stated) if stated.isdecimal() else number + 1
-                cells = self._cells(row)
+                cells = self._cells(row, number, coloured)
                 if not any(cells):
                     continue
                 for column, (last, text) in list(reaching.items()):
@@ -121,7 +161,18 @@ class _Book:
                     text = cells[column] if column < len(cells) else ""
                     if 0 < len(text) <= LONGEST_LABEL:
                         reaching[column] = (last, text)
-                yield row_of(number, cells)
+                is_hidden = _is_folded(row, "ht")
+                hidden_rows += is_hidden
+                if hidden:
+                    filled.update(hidden.intersection(n for n, cell in enumerate(cells) if cell))
+                yield row_of(
+                    number,
+                    cells,
+                    is_hidden=is_hidden,
+                    hidden_columns=columns,
+                )
+        if filled or hidden_rows:
+            self._folded[name] = (hidden_rows, len(filled))
 
     def comments(self, part: str) -> str:
         """What people noted on the cells of a sheet, a line each: `B7: checked by Ann`."""
@@ -140,26 +191,58 @@ class _Book:
         told = [f"{place}: {' '.join(text.split())}" for place, text in lines if text.strip()]
         return "\n".join(["Comments", *told]) if told else ""
 
-    def _merged(self, part: str) -> dict[int, list[tuple[int, int]]]:
-        """(column, last row) of the cells that begin in a row and reach over several.
+    def drawn(self, part: str) -> str:
+        """What the text boxes and charts laid over a sheet say."""
+        texts: list[str] = []
+        for kind, drawing in self._package.relations(part).values():
+            if kind != "drawing":
+                continue
+            relations = self._package.relations(drawing)
+            for element in self._package.tree(drawing).iter("{*}txBody", "{*}chart"):
+                if local(element) == "txBody":
+                    texts.append(clean(paragraphs_text(element)))
+                    continue
+                kind, chart = relations.get(attribute(element, "id"), ("", ""))
+                if kind == "chart":
+                    texts.append(chart_text(self._package.tree(chart)))
+        return "\n\n".join(filter(None, texts))
 
-        They are stated behind the rows, so the part is looked through before it is read.
+    def _behind(self, part: str) -> tuple[dict[int, list[tuple[int, int]]], list[CellRange]]:
+        """What is stated behind the rows, so the part is looked through before it is read.
+
+        (column, last row) of the cells that begin in a row and reach over several; and the
+        ranges whose colours are not those of their cells' styles.
         """
         found: dict[int, list[tuple[int, int]]] = {}
+        coloured = list(self._tables(part))
         count, rest = 0, b""
         with self._package.open(part) as stream:
             while (block := stream.read(_BLOCK)) and count < _MOST_MERGED:
                 block = rest + block
                 end = 0
-                for match in _MERGED.finditer(block):
+                for match in _MERGED.finditer(block) if b"mergeCell" in block else ():
                     end = match.end()
                     first, last = int(match[2]), int(match[3])
                     if last > first:
                         count += 1
-                        column = min(_column(match[1].decode()), _MOST_COLUMN)
+                        column = min(column_of(match[1].decode()), _MOST_COLUMN)
                         found.setdefault(first, []).append((column, last))
-                rest = block[max(end, len(block) - 200) :]
-        return found
+                for match in _COLOURED.finditer(block) if b"sqref" in block else ():
+                    end = max(end, match.end())
+                    if len(coloured) < _MOST_COLOURED:
+                        coloured += ranges(match[1].decode(errors="replace"))
+                rest = block[max(end, len(block) - 4_000) :]
+        return found, coloured
+
+    def _tables(self, part: str) -> Iterator[CellRange]:
+        """The header rows of a sheet's tables, whose style paints them, and all of dark ones."""
+        for kind, target in self._package.relations(part).values():
+            if kind != "table":
+                continue
+            root = self._package.tree(target)
+            style = next((e.get("name", "") for e in root.iter("{*}tableStyleInfo")), "")
+            for place in ranges(root.get("ref", "")):
+                yield place if "Dark" in style else place._replace(last_row=place.first_row)
 
     def _read(self) -> Iterator[tuple[str, str]]:
         """Reads what all sheets share; (name, part) of each sheet that is shown."""
@@ -173,11 +256,15 @@ class _Book:
         )
         book = self._package.tree(main)
         relations = self._package.relations(main)
+        theme: dict[str, Colour] = {}
+        for kind, part in relations.values():
+            if kind == "theme":
+                theme = theme_colours(self._package.tree(part))
         for kind, part in relations.values():
             if kind == "sharedStrings":
                 self._strings = list(self._read_strings(part))
             elif kind == "styles":
-                self._formats = list(self._read_formats(part))
+                self._styles = list(cell_styles(self._package.tree(part), theme))
         for element in book.iter():
             if not isinstance(element.tag, str):
                 continue
@@ -194,42 +281,33 @@ class _Book:
 
     def _read_strings(self, part: str) -> Iterator[str]:
         with self._package.open(part) as stream:
-            for item in stream_xml(stream, f"{_X}si", f"{_STRICT}si"):
-                yield _text(item)
+            for number, item in enumerate(stream_xml(stream, f"{_X}si", f"{_STRICT}si")):
+                text = _text(item)
+                if (marked := _text(item, mark=True)) != text:
+                    self._pale[number] = marked
+                yield text
 
-    def _read_formats(self, part: str) -> Iterator[str]:
-        """The number format of each cell style, in order."""
-        root = self._package.tree(part)
-        own = {
-            element.get("numFmtId", ""): element.get("formatCode", "")
-            for element in root.iter()
-            if isinstance(element.tag, str) and local(element) == "numFmt"
-        }
-        for styles in elements(root):
-            if local(styles) != "cellXfs":
-                continue
-            for style in elements(styles):
-                number = style.get("numFmtId", "0")
-                known = int(number) if number.isdecimal() else 0
-                built_in = "yyyy-mm-dd" if known in _DATE_FORMATS else _BUILT_IN.get(known, "")
-                yield own.get(number, built_in)
-
-    def _cells(self, row: Any) -> list[str]:
+    def _cells(self, row: Any, number: int, coloured: list[CellRange]) -> list[str]:
         cells: list[str] = []
         for cell in elements(row):
             if local(cell) != "c":
                 continue
             found = _REFERENCE.fullmatch(cell.get("r", ""))
-            column = min(_column(found[1]), _MOST_COLUMN) if found else len(cells)
-            text = self._shown(cell)
+            column = min(column_of(found[1]), _MOST_COLUMN) if found else len(cells)
+            style = cell.get("s", "0")
+            index = int(style) if style.isdecimal() and len(style) < 7 else 0
+            looks = self._styles[index] if index < len(self._styles) else _PLAIN
+            text = self._shown(cell, looks)
             if text:
+                if looks.unseen and not any(place.holds(number, column) for place in coloured):
+                    text = concealed(text, looks.unseen)
                 cells.extend([""] * (column + 1 - len(cells)))
                 cells[column] = text
             elif not found:
                 cells.append("")
         return cells
 
-    def _shown(self, cell: Any) -> str:
+    def _shown(self, cell: Any, looks: CellStyle) -> str:
         kind = cell.get("t", "n")
         value: str | None = None
         has_formula = False
@@ -240,88 +318,55 @@ class _Book:
             elif name == "f":
                 has_formula = True
             elif name == "is":
-                return _text(child)
+                return _text(child, mark=looks.pale)
         if value is None:
             self._without_result += has_formula
             return ""
         if kind == "s":
             index = int(value) if value.strip().isdecimal() else -1
+            if looks.pale and index in self._pale:
+                return self._pale[index]
             return self._strings[index] if 0 <= index < len(self._strings) else ""
         if kind == "b":
             return _BOOLEANS.get(value, value)
         if kind in ("str", "e", "d"):
             return value[:LONGEST_CELL]
-        style = cell.get("s", "0")
-        index = int(style) if style.isdecimal() else 0
-        return self._number(value, self._formats[index] if index < len(self._formats) else "")
-
-    def _number(self, value: str, shown_as: str) -> str:
-        try:
-            number = float(value)
-        except ValueError:
-            return value[:LONGEST_CELL]
-        if elapsed := _ELAPSED.search(shown_as):
-            return _duration(number, elapsed[1][0].lower(), shown_as.lower())
-        bare = _NOT_SHOWN.sub("", shown_as.split(";")[0]).lower()
-        if any(mark in bare for mark in "ymdhs") and "general" not in bare:
-            return self._moment(number) or value
-        decimals = len(re.match(r"[0#?]*", bare.partition(".")[2])[0])  # type: ignore[index]
-        if "%" in bare:
-            return f"{_rounded(number, decimals, shift=2)}%"
-        if "e" in bare and "general" not in bare:
-            return f"{number:.{min(decimals, 15)}e}"
-        if "." in bare and decimals:
-            return _rounded(number, decimals)
-        return f"{number:.15g}" if abs(number) < 1e15 else value
-
-    def _moment(self, days: float) -> str:
-        """A date, a time, or both; empty for no date that there is."""
-        try:
-            moment = self._epoch + timedelta(seconds=round(days * 86_400))
-        except (OverflowError, ValueError):
-            return ""
-        if 0 <= days < 1:
-            return moment.strftime("%H:%M:%S").removesuffix(":00")
-        if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
-            return date(moment.year, moment.month, moment.day).isoformat()
-        return moment.isoformat(" ").removesuffix(":00")
+        return shown_number(value, looks.shown_as, self._epoch)
 
 
-def _rounded(number: float, decimals: int, shift: int = 0) -> str:
-    """A number as Excel shows it: fifteen digits of it, rounded half up."""
-    if not abs(number) < 1e15:
-        return f"{number:g}"
-    exact = Decimal(f"{number:.15g}").scaleb(shift)
-    return f"{exact.quantize(Decimal(1).scaleb(-min(decimals, 6)), ROUND_HALF_UP):f}"
+def _text(item: Any, *, mark: bool = False) -> str:
+    """A rich text, without the pronunciation of East Asian words; cut to a cell's length.
 
-
-def _duration(days: float, unit: str, shown_as: str) -> str:
-    """A time that passed, as hours (`36:00`), minutes or seconds."""
-    if not abs(days) < 1e9:
-        return f"{days:g}"
-    sign, seconds = "-" if days < 0 else "", round(abs(days) * 86_400)
-    if unit == "s":
-        return f"{sign}{seconds}"
-    minutes, rest = divmod(seconds, 60)
-    told = f":{rest:02d}" if "s" in shown_as.replace("[s", "") else ""
-    if unit == "m":
-        return f"{sign}{minutes}{told}"
-    return f"{sign}{minutes // 60}:{minutes % 60:02d}{told}"
-
-
-def _text(item: Any) -> str:
-    """A rich text, without the pronunciation of East Asian words; cut to a cell's length."""
-    texts = (
-        element.text or ""
-        for element in item.iter(f"{_X}t", f"{_STRICT}t")
-        if local(element.getparent()) != "rPh"
-    )
+    With `mark`, words that are white by themselves are marked as hidden.
+    """
+    texts = []
+    for element in item.iter(f"{_X}t", f"{_STRICT}t"):
+        parent = element.getparent()
+        if local(parent) == "rPh":
+            continue
+        text = element.text or ""
+        if mark and text and local(parent) == "r":
+            colour = run_colour(parent)
+            text = concealed(text, HIDDEN) if colour and alike(colour, WHITE) else text
+        texts.append(text)
     return "".join(texts)[:LONGEST_CELL]
 
 
-def _column(letters: str) -> int:
-    """0 for A, 25 for Z, 26 for AA."""
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - 64
-    return number - 1
+def _hidden_columns(element: Any) -> range:
+    """The columns, counted from 0, that a `col` element says are not shown."""
+    if not _is_folded(element, "width"):
+        return range(0)
+    ends = [element.get(name, "") for name in ("min", "max")]
+    if not all(end.isdecimal() and len(end) < 7 for end in ends):
+        return range(0)
+    return range(max(0, int(ends[0]) - 1), min(int(ends[1]), _MOST_COLUMN))
+
+
+def _is_folded(element: Any, size: str) -> bool:
+    """Whether a row or column is hidden, or too low or narrow to show anything."""
+    if element.get("hidden", "0") in ("1", "true"):
+        return True
+    try:
+        return float(element.get(size, "10")) < _LEAST_HEIGHT
+    except ValueError:
+        return False

@@ -1,0 +1,97 @@
+"""`memory.db` of the data directory: saved answers and preferences, for their owners' eyes only.
+
+Answers and choices outlive the conversations they came from, and cannot be made again: a file of
+an older version is changed in place, one of a newer version is left alone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from storage.errors import StorageError
+from storage.private_file import PrivateFile
+
+FILE = "memory.db"
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE saved (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- Who saved it. Empty where nobody signs in.
+    owner TEXT NOT NULL,
+    conversation_id TEXT NOT NULL,
+    turn_id INTEGER NOT NULL,
+    saved_at REAL NOT NULL,
+    -- The answer with all that goes with it.
+    told TEXT NOT NULL,
+    -- What came of asking again, until it is kept or not.
+    again TEXT,
+    -- Question and answer as a search sees them.
+    folded TEXT NOT NULL,
+    UNIQUE (owner, turn_id)
+);
+CREATE TABLE preferences (
+    owner TEXT PRIMARY KEY,
+    kept_at REAL NOT NULL,
+    told TEXT NOT NULL
+);
+"""
+
+
+class MemoryFile(PrivateFile):
+    """The file. Every method of what derives from it raises StorageError where it fails."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(data_dir / FILE)
+
+    def adopt(self, owner: str) -> None:
+        """Hand what was kept before there was a login over to somebody."""
+        with self._writing() as connection:
+            for table in ("saved", "preferences"):
+                connection.execute(
+                    f"UPDATE OR IGNORE {table} SET owner = ? WHERE owner = ''", (owner,)
+                )
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        # What is deleted is overwritten, not only unlinked.
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if version == 0:
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        if version > VERSION:
+            raise StorageError(
+                f"What is kept in {self.path} was written by a newer Hayloft (schema {version}). "
+                "Use that one, or move the file away to begin anew."
+            )
+
+    @contextmanager
+    def _foreseen(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as exc:
+            raise StorageError(
+                f"Saved answers and preferences in {self.path} cannot be read or written ({exc}). "
+                "See to its disk and permissions; a damaged file can be restored from a backup, or "
+                "moved away to begin anew."
+            ) from exc
+        except OSError as exc:
+            raise StorageError(
+                f"Saved answers and preferences cannot be kept in {self.path.parent} "
+                f"({exc.strerror}). Mend its permissions or set HAYLOFT_DATA_DIR to another folder."
+            ) from exc
+
+
+def writable(text: str) -> str:
+    """The text as UTF-8 can hold it: PDFs give half surrogates, which SQLite refuses."""
+    return text.encode("utf-8", "replace").decode("utf-8")
