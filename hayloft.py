@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fill_closed_streams() -> None:
-    """What a scheduler started us without (`>&-`) goes nowhere, and no file of ours takes its place.
+    """What we were started without (`>&-`) goes nowhere, and no file of ours takes its place.
 
     The lowest free number is given to the next file that is opened: a database would become
     standard output.

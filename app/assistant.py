@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from app import answer_frames as frames
 from app import prompt
 from app.answers import (
     NO_PROMPT,
@@ -35,12 +36,6 @@ from storage.library import Library
 from storage.records import EVERYTHING, Hit, Scope
 
 log = logging.getLogger(__name__)
-
-NOTHING_FOUND = "The documents do not seem to say anything about this."
-NOTHING_IN_SCOPE = "The chosen documents do not seem to say anything about this."
-EMPTY_SCOPE = "No document meets all the filters. Take one of them away, then ask again."
-NO_CLEAR_ANSWER = "No sentence answers this clearly; these come closest."
-EMPTY_LIBRARY = "The library is empty. Fill it with `hayloft ingest FOLDER`, then ask again."
 
 EXTRACTIVE = "extractive"
 
@@ -319,13 +314,13 @@ class Assistant:
             yield from self._nothing(follow, asked.scope, found_s)
 
     def _nothing(self, asked: FollowUp, scope: Scope, found_s: float) -> Iterator[AnswerEvent]:
-        text = NOTHING_FOUND
+        text = frames.nothing_found()
         if self._library.catalog.counts().documents == 0 and not scope.room:
-            text = EMPTY_LIBRARY
+            text = frames.empty_library()
         elif not scope.is_everything:
             with self._library.catalog.snapshot() as snapshot:
                 within = snapshot.within(scope)
-            text = NOTHING_IN_SCOPE if within and within.versions else EMPTY_SCOPE
+            text = frames.nothing_in_scope() if within and within.versions else frames.empty_scope()
         yield SourcesFound((), "none", self.model_name)
         yield TextDelta(text)
         yield AnswerReady(
@@ -361,7 +356,7 @@ class Assistant:
             self._still_in_context(replace(item, hit=used.index(item.hit)), hits[item.hit])
             for item in extracts
         ]
-        nothing = NOTHING_FOUND if scope.is_everything else NOTHING_IN_SCOPE
+        nothing = frames.nothing_found() if scope.is_everything else frames.nothing_in_scope()
         text = compose(renumbered, sources) if extracts else nothing
         yield TextDelta(text)
         citations = tuple(self._extract_citation(item, sources[item.hit]) for item in renumbered)
@@ -377,7 +372,7 @@ class Assistant:
                 receipt=NO_PROMPT,
                 timings={"find": found_s, "first_token": total_s, "total": total_s},
                 hits=sources,
-                notice=NO_CLEAR_ANSWER if _only_close(extracts) else "",
+                notice=frames.no_clear_answer() if _only_close(extracts) else "",
             )
         )
 

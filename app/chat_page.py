@@ -62,8 +62,8 @@ def show() -> None:
     try:
         _draw()
     except HayloftError as error:
-        st.html(rendering.notice_html("error", "Hayloft cannot go on", str(error)))
-        st.button("Try again", icon=":material/refresh:", key="try-again")
+        st.html(rendering.notice_html("error", t("Hayloft cannot go on"), str(error)))
+        st.button(t("Try again"), icon=":material/refresh:", key="try-again")
 
 
 def _draw() -> None:
@@ -71,7 +71,9 @@ def _draw() -> None:
     counts = resources.counts()
     with st.sidebar:
         sidebar_page.show(conversation_id, counts)
-    asked_again = turn_page.act(conversation_id, reader_page.watch_clicks(conversation_id))
+    # Before the conversation: who clicks on its first citation is heard.
+    reader_page.show(conversation_id)
+    asked_again = turn_page.act(conversation_id, reader_page.watch_acts())
     if asked_again is not None:
         _submit(conversation_id, *asked_again)
     if counts.documents:
@@ -97,12 +99,11 @@ def _draw() -> None:
         mode_page.show(conversation_id)
     sent = composer_page.composer(busy, own, counts.documents)
     if refused := st.session_state.pop("refused", ""):
-        st.html(rendering.notice_html("warn", "Not asked", refused))
+        st.html(rendering.notice_html("warn", t("Not asked"), refused))
     if sent is not None:
         _sent(conversation_id, sent, own, counts.documents)
     turn_page.show_dialog(conversation_id)
     note_page.show_dialog(conversation_id)
-    reader_page.show(conversation_id)
     turn_page.scroll()
 
 
@@ -111,9 +112,7 @@ def _draw() -> None:
 
 def _sent(conversation_id: str | None, sent: Any, own: composer_page.Own, documents: int) -> None:
     """What came from the composer: files to read first, a question, or both."""
-    question = composer_page.submit(
-        conversation_id, sent, own, begin=_begin, most=LONGEST_QUESTION
-    )
+    question = composer_page.submit(conversation_id, sent, own, begin=_begin, most=LONGEST_QUESTION)
     if question is None:
         st.rerun()
     if question.strip() and not (documents or own.read):
@@ -128,9 +127,7 @@ def _sent(conversation_id: str | None, sent: Any, own: composer_page.Own, docume
 def _begin(title: str) -> str:
     """Begin a conversation with what was chosen before it, and go to it."""
     store = resources.store()
-    conversation_id = store.create(
-        rendering.conversation_title(title), scope_page.scope_of(None)
-    )
+    conversation_id = store.create(rendering.conversation_title(title), scope_page.scope_of(None))
     store.set_mode(conversation_id, mode_page.mode_of(None) or "")
     scope_page.forget_draft()
     mode_page.forget_draft()
@@ -141,11 +138,13 @@ def _begin(title: str) -> str:
 def _submit(conversation_id: str | None, asked: str, instead_of: int | None = None) -> None:
     question = asked.strip()
     if not question:
-        st.session_state["refused"] = "The question is empty. Type what you want to know."
+        st.session_state["refused"] = t("The question is empty. Type what you want to know.")
     elif len(question) > LONGEST_QUESTION:
-        st.session_state["refused"] = (
-            f"The question is {len(question):,} characters long, and at most "
-            f"{LONGEST_QUESTION:,} are taken. Nothing was sent; shorten it and ask again."
+        st.session_state["refused"] = t(
+            "The question is {n} characters long, and at most {most} are taken. Nothing was sent; "
+            "shorten it and ask again.",
+            n=f"{len(question):,}",
+            most=f"{LONGEST_QUESTION:,}",
         )
     else:
         _ask(conversation_id, question, instead_of)
@@ -194,7 +193,12 @@ def _conversation(conversation_id: str | None, answer: LiveAnswer | None) -> Non
     shown = turns if st.session_state.get("all-turns") == conversation_id else turns[-TURNS_SHOWN:]
     if len(shown) < len(turns):
         hidden = rendering.count_of(len(turns) - len(shown), "earlier question")
-        if st.button(f"Show {hidden}", type="tertiary", icon=":material/history:"):
+        if st.button(
+            t("Show {what}", what=hidden),
+            key="show-hidden",
+            type="tertiary",
+            icon=":material/history:",
+        ):
             st.session_state["all-turns"] = conversation_id
             st.rerun()
     for turn in shown:
@@ -217,7 +221,7 @@ def _conversation(conversation_id: str | None, answer: LiveAnswer | None) -> Non
 def _question(question: str, searched: str = "") -> None:
     with st.chat_message("user", avatar=":material/person:"):
         st.html(
-            f'<div class="hl-question">{rendering.text_html(question)}</div>'
+            f'<div class="hl-question" dir="auto">{rendering.text_html(question)}</div>'
             f"{rendering.searched_html(searched)}"
         )
 
@@ -230,6 +234,8 @@ def _turn(turn: StoredTurn, told: turn_page.Told) -> None:
             return
         states = rendering.proofs(turn.citations)
         complete = turn.state == DONE
+        if complete and told.head == turn.turn_id:
+            reader_page.draw_ahead(turn)
         if turn.hits:
             proved = states if complete else None
             st.html(rendering.sources_html(turn.hits, turn.turn_id, proved, turn.numbers))
@@ -286,30 +292,36 @@ def _foot(turn: StoredTurn, read: int = 0, pages: int = 0) -> str:
     elif turn.state == STOPPED:
         parts.append(
             rendering.notice_html(
-                "warn", "Stopped by you", "The answer is incomplete; its quotes were not checked."
+                "warn",
+                t("Stopped by you"),
+                t("The answer is incomplete; its quotes were not checked."),
             )
         )
     elif turn.state == INTERRUPTED:
         parts.append(
             rendering.notice_html(
                 "warn",
-                "Interrupted",
-                "Hayloft ended while this answer was being written. What had arrived is kept.",
+                t("Interrupted"),
+                t("Hayloft ended while this answer was being written. What had arrived is kept."),
             )
         )
     elif turn.state == FAILED:
-        kept = " What had arrived is kept above." if turn.text else ""
-        parts.append(rendering.notice_html("error", "The answer broke off", f"{turn.error}{kept}"))
+        kept = f" {t('What had arrived is kept above.')}" if turn.text else ""
+        title = t("The answer broke off")
+        parts.append(rendering.notice_html("error", title, f"{turn.error}{kept}"))
     elif turn.stop_reason == "length" and not turn.notice:
         parts.append(
             rendering.notice_html(
                 "warn",
-                "Cut at its reserve",
-                "The answer used all the tokens that were kept for it. HAYLOFT_RESERVE sets more.",
+                t("Cut at its reserve"),
+                t(
+                    "The answer used all the tokens that were kept for it. HAYLOFT_RESERVE sets "
+                    "more."
+                ),
             )
         )
     if turn.notice:
-        parts.append(rendering.notice_html("info", "Note", turn.notice))
+        parts.append(rendering.notice_html("info", t("Note"), turn.notice))
     if turn.receipt is not None and turn.mode != "none":
         parts.append(receipt_bar.receipt_html(turn.receipt))
     facts = [turn.model, *_seconds(turn.timings)]
@@ -325,7 +337,8 @@ def _seconds(timings: dict[str, float]) -> list[str]:
     if "total" in timings:
         words.append(f"{timings['total']:.1f} s")
     if "first_token" in timings:
-        words.append(f"first words after {timings['first_token']:.1f} s")
+        seconds = f"{timings['first_token']:.1f}"
+        words.append(t("first words after {seconds} s", seconds=seconds))
     return words
 
 
@@ -333,10 +346,12 @@ def _no_hits(turn: StoredTurn) -> None:
     st.html(
         rendering.notice_html(
             "info",
-            "Nothing found",
+            t("Nothing found"),
             turn.text
-            or "No passage of your documents matches this question. Try other words, or add the "
-            "documents that would know.",
+            or t(
+                "No passage of your documents matches this question. Try other words, or add the "
+                "documents that would know."
+            ),
         )
     )
 
@@ -364,7 +379,7 @@ def _live(conversation_id: str) -> None:
                 f'<div class="hl-wait" role="status">{rendering.text_html(_waiting(now))}</div>'
             )
         st.button(
-            "Stopping…" if now.stopping else "Stop",
+            t("Stopping…") if now.stopping else t("Stop"),
             key=f"stop-{now.turn_id}",
             icon=":material/stop_circle:",
             on_click=answer.stop,
@@ -377,22 +392,30 @@ def _waiting(now: Snapshot) -> str:
     clock = f" {seconds} s" if seconds >= 2 else ""
     if now.hits is None:
         if now.progress is not None:
-            pages = f"{now.progress.pages_read:,} of {now.progress.pages:,} pages read"
-            left = now.progress.seconds_left
-            more = f", about {duration(left)} left" if left else ""
-            said = f"{pages}, {now.progress.found:,} had something{more}…{clock}"
+            said = t(
+                "{read} of {pages} pages read, {found} had something",
+                read=f"{now.progress.pages_read:,}",
+                pages=f"{now.progress.pages:,}",
+                found=f"{now.progress.found:,}",
+            )
+            if left := now.progress.seconds_left:
+                said += t(", about {time} left", time=duration(left))
+            said += f"…{clock}"
             if before := now.progress.read_before:
                 return t("Going on after {n} pages.", n=f"{before:,}") + f" {said}"
             return said
-        return f"Looking through your documents…{clock}"
+        return t("Looking through your documents…") + clock
     option = now.plan.option(now.mode) if now.plan else None
     what = rendering.count_of(len(now.hits), "passage")
     if option is not None and (not now.hits or option.seconds is not None):
-        kind = "new token" if option.new_tokens < option.tokens else "token"
-        what = rendering.count_of(option.new_tokens, kind)
+        what = (
+            rendering.count_of(option.new_tokens, "new token")
+            if option.new_tokens < option.tokens
+            else rendering.count_of(option.new_tokens, "token")
+        )
         if option.seconds is not None:
-            what += f", about {duration(option.seconds)} in all"
-    return f"{now.model or 'The model'} is reading {what}…{clock}"
+            what += t(", about {time} in all", time=duration(option.seconds))
+    return t("{model} is reading {what}…", model=now.model or t("The model"), what=what) + clock
 
 
 def _numbers(answer: StoredTurn | Snapshot) -> tuple[int, ...]:
@@ -406,9 +429,9 @@ def _elsewhere(turn_id: int) -> None:
     turn = resources.store().turn(turn_id)
     if turn is None or turn.state != STREAMING:
         st.rerun()
+    told = t("This answer is being written by another Hayloft that uses the same library…")
     st.html(
-        '<div class="hl-wait" role="status">This answer is being written by another Hayloft '
-        "that uses the same library…</div>"
+        f'<div class="hl-wait" role="status">{rendering.text_html(told)}</div>'
         f'<div class="hl-answer">{rendering.answer_html(turn.text, turn_id, _numbers(turn), {})}'
         "</div>"
     )
@@ -421,7 +444,7 @@ def _unsaved(answer: LiveAnswer) -> None:
         text = rendering.answer_html(now.text, now.turn_id, _numbers(now), {})
         st.html(
             f'<div class="hl-answer">{text}</div>'
-            + rendering.notice_html("error", "This answer is not kept", answer.unsaved)
+            + rendering.notice_html("error", t("This answer is not kept"), answer.unsaved)
         )
 
 
@@ -429,10 +452,12 @@ def _unsaved(answer: LiveAnswer) -> None:
 
 
 def _welcome(counts: LibraryCounts) -> None:
-    documents = rendering.count_of(counts.documents, "document")
+    told = t(
+        "Answers come from your {documents}, each with the page it rests on.",
+        documents=rendering.count_of(counts.documents, "document"),
+    )
     st.html(
-        '<div class="hl-welcome"><h1>What would you like to know?</h1><p>'
-        f"Answers come from your {documents}, each with the page it rests on.</p></div>"
+        f'<div class="hl-welcome"><h1>{t("What would you like to know?")}</h1><p>{told}</p></div>'
     )
 
 
@@ -441,17 +466,20 @@ def _empty_library(counts: LibraryCounts) -> None:
     now = resources.counts()
     if now.documents != counts.documents:
         st.rerun()
-    st.html('<div class="hl-welcome"><h1>The library is empty</h1></div>')
+    st.html(f'<div class="hl-welcome"><h1>{t("The library is empty")}</h1></div>')
     set_aside = (
-        f" {rendering.count_of(counts.failures, 'file')} could not be read; "
-        "`hayloft status` says why."
+        " "
+        + t(
+            "{files} could not be read; `hayloft status` says why.",
+            files=rendering.count_of(counts.failures, "file"),
+        )
         if counts.failures
         else ""
     )
     st.html(
         rendering.notice_html(
             "info",
-            "Add documents",
+            t("Add documents"),
             t(
                 "Drop a file into the field below and ask about it: only that conversation sees "
                 "it. For everybody, drop files on the page Library, or have a folder read, "

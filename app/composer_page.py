@@ -198,8 +198,10 @@ def _lines(own: Own) -> None:
         more = tn(len(news) - LINES_SHOWN, "and {n} more file", "and {n} more files")
         lines += f'<li class="hl-small">{rendering.text_html(more)}</li>'
     if own.waiting and own.is_pending:
-        waits = t("Asked when the files are read: “{question}”", question=own.waiting)
-        lines += f'<li class="hl-waits"><bdi>{rendering.text_html(waits)}</bdi></li>'
+        waits = rendering.t_html(
+            "Asked when the files are read: “{question}”", question=own.waiting
+        )
+        lines += f'<li class="hl-waits">{waits}</li>'
     if lines:
         st.html(f'<ul class="hl-dropped" role="status" aria-live="polite">{lines}</ul>')
 

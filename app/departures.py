@@ -7,6 +7,7 @@ from pathlib import Path
 from app.accounts import Accounts
 from app.conversations import Conversations
 from app.preferences import KeptPreferences
+from app.room_sweep import sweep_rooms
 from app.saved_answers import SavedAnswers
 
 
@@ -23,9 +24,12 @@ def leave(accounts: Accounts, data_dir: Path, name: str) -> int:
         return 0
     store = Conversations(path, owner=kept)
     try:
-        return store.wipe_all()
+        wiped = store.wipe_all()
     finally:
         store.close()
+    # The files that were dropped into these conversations; their chunks go with the next run.
+    sweep_rooms(data_dir)
+    return wiped
 
 
 def _forget_preferences(data_dir: Path, owner: str) -> None:

@@ -12,7 +12,9 @@ from app import page_text, rendering, resources
 from app.document_view import facts_html, flagged, flagged_html, notes_html, notes_of, strip_html
 from app.library_view import Entry, file_of, name_of
 from app.people import Role
+from app.place_words import unit_words
 from app.uploads import discard, is_upload, restore, uploads_folder
+from app.wording import t
 from storage.errors import HayloftError
 from storage.records import DocumentSummary
 
@@ -60,18 +62,18 @@ def show() -> None:
 def undo() -> None:
     """The way back for the file that was deleted last."""
     if refused := st.session_state.pop(_REFUSED, ""):
-        st.html(rendering.notice_html("warn", "Not done", refused))
+        st.html(rendering.notice_html("warn", t("Not done"), refused))
     deleted: dict[str, str] | None = st.session_state.get(_DELETED)
     if not deleted:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.html(
-            '<div class="hl-small" role="status">Deleted '
-            f"“{rendering.text_html(deleted['name'])}”; the file lies in the trash folder of the "
-            "data directory</div>"
+        told = rendering.t_html(
+            "Deleted “{name}”; the file lies in the trash folder of the data directory",
+            name=deleted["name"],
         )
-        st.button("Undo", key="undo-delete", icon=":material/undo:", on_click=_bring_back)
-        st.button("Close", key="close-undo", on_click=_forget_deleted)
+        st.html(f'<div class="hl-small" role="status">{told}</div>')
+        st.button(t("Undo"), key="undo-delete", icon=":material/undo:", on_click=_bring_back)
+        st.button(t("Close"), key="close-undo", on_click=_forget_deleted)
 
 
 def _show(entry: Entry) -> None:
@@ -95,21 +97,22 @@ def _flagged(document: DocumentSummary, marks: list[PageMark]) -> None:
     if not found:
         return
     catalog = resources.library().catalog
-    noun = "Page" if document.paged else "Section"
-    with st.expander("Text that is not what it seems", expanded=True):
+    with st.expander(t("Text that is not what it seems"), expanded=True):
         for number, spans in found:
             page = catalog.page(document.document_id, number)
             if page is not None:
-                st.html(flagged_html(f"{noun} {number}", page.text, spans))
+                name = t("Page {n}", n=number) if document.paged else t("Section {n}", n=number)
+                st.html(flagged_html(name, page.text, spans))
 
 
 def _pages(document: DocumentSummary) -> None:
     """The text as it was read, page by page: what is not in it cannot be found."""
     opened = st.session_state.get(_OPEN) or {}
-    noun = "page" if document.paged else "section"
-    with st.expander("What was read", expanded=bool(opened.get("reading"))):
+    noun = unit_words("page" if document.paged else "section")
+    all_of = f"{document.pages:,}"
+    with st.expander(t("What was read"), expanded=bool(opened.get("reading"))):
         number = st.number_input(
-            f"{noun.capitalize()} of {document.pages:,}",
+            t("Page of {n}", n=all_of) if document.paged else t("Section of {n}", n=all_of),
             min_value=1,
             max_value=max(1, document.pages),
             step=1,
@@ -117,15 +120,13 @@ def _pages(document: DocumentSummary) -> None:
         )
         page = resources.library().catalog.page(document.document_id, int(number))
         if page is None or not page.text.strip():
-            st.html(rendering.notice_html("warn", f"No text was read on this {noun}"))
+            st.html(rendering.notice_html("warn", t("No text was read on this {noun}", noun=noun)))
             return
         view = page_text.page_html(page.text, (), ())
         st.html(view.html)
         if view.left_out:
-            st.html(
-                f'<div class="hl-small">{view.left_out:,} more characters of this {noun} are not '
-                "shown.</div>"
-            )
+            more = t("{n} more characters of this page are not shown.", n=f"{view.left_out:,}")
+            st.html(f'<div class="hl-small">{more}</div>')
 
 
 # --- what can be done ---------------------------------------------------------------------------
@@ -138,20 +139,22 @@ def _actions(entry: Entry) -> None:
     uploaded = is_upload(resources.storage_settings().data_dir, path)
     with st.container(horizontal=True):
         st.button(
-            "Read again",
+            t("Read again"),
             key="read-again",
             icon=":material/refresh:",
-            help="Compare the file's content with what was read, and read it where it differs or "
-            "was never read",
+            help=t(
+                "Compare the file's content with what was read, and read it where it differs or "
+                "was never read"
+            ),
             on_click=_read_again,
             args=(str(path), name_of(entry)),
         )
         if uploaded and path.exists():
             st.button(
-                "Delete",
+                t("Delete"),
                 key="delete-document",
                 icon=":material/delete:",
-                help="Moves the file to the trash folder of the data directory",
+                help=t("Moves the file to the trash folder of the data directory"),
                 on_click=_delete,
                 args=(str(path), name_of(entry)),
             )
@@ -165,19 +168,24 @@ def _leave(entry: Entry) -> None:
     root = entry.source_root
     inside = sum(count for found, _, count in catalog.folders() if found == root)
     documents = rendering.count_of(inside, "document")
-    with st.expander("Delete it?"):
+    with st.expander(t("Delete it?")):
         st.html(
             rendering.notice_html(
                 "info",
-                "Its file is not Hayloft's to delete",
-                f"It lies in {root}, which is read with every run. Delete or move the file there, "
-                "and the next run takes it out of the library. Or take the whole folder out: its "
-                "files stay where they are.",
+                t("Its file is not Hayloft's to delete"),
+                t(
+                    "It lies in {folder}, which is read with every run. Delete or move the file "
+                    "there, and the next run takes it out of the library. Or take the whole folder "
+                    "out: its files stay where they are.",
+                    folder=root,
+                ),
             )
         )
-        sure = st.checkbox(f"Take {documents} out of the library", key="sure-to-leave")
+        sure = st.checkbox(
+            t("Take {documents} out of the library", documents=documents), key="sure-to-leave"
+        )
         st.button(
-            "Leave this folder",
+            t("Leave this folder"),
             key="leave-source",
             icon=":material/folder_off:",
             disabled=not sure,
@@ -189,11 +197,14 @@ def _leave(entry: Entry) -> None:
 def _read_again(path: str, name: str) -> None:
     close()
     if not Path(path).exists():
-        st.session_state[_REFUSED] = (
-            f"{path} is not there any more. The next run over its folder takes note of it."
+        st.session_state[_REFUSED] = t(
+            "{path} is not there any more. The next run over its folder takes note of it.",
+            path=path,
         )
         return
-    resources.ingest_runs().order(["--retry", "--verify", path], f"Reading {name} again")
+    resources.ingest_runs().order(
+        ["--retry", "--verify", path], t("Reading {name} again", name=name)
+    )
 
 
 def _delete(path: str, name: str) -> None:
@@ -206,7 +217,7 @@ def _delete(path: str, name: str) -> None:
         st.session_state[_REFUSED] = str(error)
         return
     st.session_state[_DELETED] = {"token": token, "name": name}
-    _take_uploads_in(f"Taking {name} out", deletes=True)
+    _take_uploads_in(t("Taking {name} out", name=name), deletes=True)
 
 
 def _bring_back() -> None:
@@ -219,7 +230,7 @@ def _bring_back() -> None:
     except HayloftError as error:
         st.session_state[_REFUSED] = str(error)
         return
-    _take_uploads_in(f"Reading {path.name}", deletes=False)
+    _take_uploads_in(t("Reading {name}", name=path.name), deletes=False)
 
 
 def _take_uploads_in(what: str, *, deletes: bool) -> None:
@@ -231,7 +242,7 @@ def _take_uploads_in(what: str, *, deletes: bool) -> None:
 
 def _forget(root: str) -> None:
     close()
-    resources.ingest_runs().order(["--forget", root], f"Leaving {root}")
+    resources.ingest_runs().order(["--forget", root], t("Leaving {name}", name=root))
 
 
 def _forget_deleted() -> None:

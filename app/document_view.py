@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.language_names import language_name
+from app.language_words import language_words
 from app.library_view import Entry, moment, ocr_words, size_words, yield_words
 from app.rendering import age, count_of, sentence_html, text_html
+from app.wording import t
 from storage.flags import SUSPECT
 from storage.listing import PageMark
 from storage.records import DocumentSummary, Failure
@@ -33,18 +34,18 @@ class Note:
 def notes_of(entry: Entry, now: float) -> list[Note]:
     """What is wrong with it and how to mend it; the worst first."""
     if isinstance(entry, Failure):
-        return [Note("error", "Not in the library", f"{entry.reason} {_attempts(entry, now)}")]
+        return [Note("error", t("Not in the library"), f"{entry.reason} {_attempts(entry, now)}")]
     notes = []
     if entry.fault:
-        since = age(max(0.0, now - entry.fault_since)) if entry.fault_since else ""
-        notes.append(
-            Note(
-                "error",
-                "Its file cannot be read now" + (f", since {since}" if since else ""),
-                f"{entry.fault} Until then its last good version, read "
-                f"{moment(entry.ingested_at)}, is searched and cited.",
-            )
+        title = t("Its file cannot be read now")
+        if entry.fault_since:
+            since = age(max(0.0, now - entry.fault_since))
+            title = t("Its file cannot be read now, since {when}", when=since)
+        until = t(
+            "Until then its last good version, read {moment}, is searched and cited.",
+            moment=moment(entry.ingested_at),
         )
+        notes.append(Note("error", title, f"{entry.fault} {until}"))
     serious = entry.unsearchable_pages or entry.flagged_pages
     notes += [Note("warn" if serious else "info", "", warning) for warning in entry.warnings]
     if entry.flagged_pages:
@@ -52,18 +53,24 @@ def notes_of(entry: Entry, now: float) -> list[Note]:
             Note(
                 "info",
                 "",
-                "Flagged text reaches a model only between marks that say a reader cannot see it "
-                "or that it is no instruction. If somebody hid it, ask them why.",
+                t(
+                    "Flagged text reaches a model only between marks that say a reader cannot see "
+                    "it or that it is no instruction. If somebody hid it, ask them why."
+                ),
             )
         )
     return notes
 
 
 def _attempts(failure: Failure, now: float) -> str:
-    tried = f"Tried {count_of(failure.attempts, 'time')}, last {moment(failure.last_seen)}"
+    told = {"times": count_of(failure.attempts, "time"), "last": moment(failure.last_seen)}
     if failure.next_try > now:
-        return f"{tried}; a run after {moment(failure.next_try)} tries it again."
-    return f"{tried}; the next run tries it again."
+        return t(
+            "Tried {times}, last {last}; a run after {next} tries it again.",
+            **told,
+            next=moment(failure.next_try),
+        )
+    return t("Tried {times}, last {last}; the next run tries it again.", **told)
 
 
 def notes_html(notes: Sequence[Note]) -> str:
@@ -78,22 +85,30 @@ def notes_html(notes: Sequence[Note]) -> str:
 
 def facts_html(document: DocumentSummary) -> str:
     """What is known of a document, as a list of terms."""
-    by = " (its file's date)" if document.dated_by == "file" else ""
+    dated = document.dated
+    if dated and document.dated_by == "file":
+        dated = t("{date} (its file's date)", date=dated)
+    text = {"n": f"{document.characters:,}", "mean": yield_words(document)}
     facts = {
-        "Title": document.title,
-        "File": document.document,
-        "Folder": document.source_root,
-        "Pages" if document.paged else "Sections": f"{document.pages:,}",
-        "Chunks": f"{document.chunks:,}",
-        "Text": f"{document.characters:,} characters, {yield_words(document)} "
-        f"a {'page' if document.paged else 'section'}",
-        "Text recognition": ocr_words(document),
-        "Language": language_name(document.language) if document.language else "not sure",
-        "Date": f"{document.dated}{by}" if document.dated else "",
-        "Tags": ", ".join(document.tags),
-        "Size": size_words(document.size),
-        "Read": f"{moment(document.ingested_at)}, by {document.parser or 'an earlier Hayloft'}",
-        "File changed": moment(document.modified_at) if document.modified_at else "",
+        t("Title"): document.title,
+        t("File"): document.document,
+        t("Folder"): document.source_root,
+        t("Pages") if document.paged else t("Sections"): f"{document.pages:,}",
+        t("Chunks"): f"{document.chunks:,}",
+        t("Text"): t("{n} characters, {mean} a page", **text)
+        if document.paged
+        else t("{n} characters, {mean} a section", **text),
+        t("Text recognition"): ocr_words(document),
+        t("Language"): language_words(document.language) if document.language else t("not sure"),
+        t("Date"): dated,
+        t("Tags"): ", ".join(document.tags),
+        t("Size"): size_words(document.size),
+        t("Read"): t(
+            "{moment}, by {parser}",
+            moment=moment(document.ingested_at),
+            parser=document.parser or t("an earlier Hayloft"),
+        ),
+        t("File changed"): moment(document.modified_at) if document.modified_at else "",
     }
     rows = "".join(
         f"<dt>{name}</dt><dd><bdi>{text_html(fact)}</bdi></dd>"
@@ -107,7 +122,6 @@ def strip_html(marks: Sequence[PageMark], *, paged: bool) -> str:
     """How much text each page gave, as a strip of bars; pages without are named below."""
     if len(marks) < 2:
         return ""
-    noun = "page" if paged else "section"
     bars = _bars(marks)
     most = max((height for height, _, _ in bars), default=0) or 1
     drawn = "".join(
@@ -116,15 +130,22 @@ def strip_html(marks: Sequence[PageMark], *, paged: bool) -> str:
         for height, state, title in bars
     )
     little = [mark for mark in marks if mark.characters < LITTLE_TEXT]
-    said = (
-        f"{count_of(len(little), noun)} with less than {LITTLE_TEXT} characters: "
-        f"{_numbers([mark.number for mark in little])}"
-        if little
-        else f"Every {noun} holds text"
+    if little:
+        pages = count_of(len(little), "page") if paged else count_of(len(little), "section")
+        said = t(
+            "{pages} with less than {n} characters: {numbers}",
+            pages=pages,
+            n=LITTLE_TEXT,
+            numbers=_numbers([mark.number for mark in little]),
+        )
+    else:
+        said = t("Every page holds text") if paged else t("Every section holds text")
+    words = text_html(
+        t("Text by page. {said}.", said=said) if paged else t("Text by section. {said}.", said=said)
     )
     return (
-        f'<div class="hl-strip" role="img" aria-label="Text by {noun}. {said}.">{drawn}</div>'
-        f'<div class="hl-small">Text by {noun}. {text_html(said)}.</div>'
+        f'<div class="hl-strip" role="img" aria-label="{words}">{drawn}</div>'
+        f'<div class="hl-small">{words}</div>'
     )
 
 
@@ -140,8 +161,12 @@ def _bars(marks: Sequence[PageMark]) -> list[tuple[int, str, str]]:
         little = any(mark.characters < LITTLE_TEXT for mark in part)
         state = "none" if none else "little" if little else "ocr" if ocr else "text"
         pages = f"{part[0].number}" if width == 1 else f"{part[0].number}–{part[-1].number}"
-        how = {"none": ", could not be read", "ocr": ", read by OCR"}.get(state, "")
-        found.append((mean, state, f"{pages}: {mean:,} characters{how}"))
+        told = f"{pages}: {t('{n} characters', n=f'{mean:,}')}"
+        if state == "none":
+            told = f"{told}, {t('could not be read')}"
+        elif state == "ocr":
+            told = f"{told}, {t('read by OCR')}"
+        found.append((mean, state, told))
     return found
 
 
@@ -161,23 +186,26 @@ def flagged(marks: Sequence[PageMark]) -> list[tuple[int, list[tuple[str, int, i
     return found
 
 
-_KINDS = {
-    "hidden": "hidden",
-    "tiny": "too small to see",
-    "off-page": "beside the paper",
-    "invisible-characters": "invisible characters",
-    "instruction": "speaks to a model",
-}
+def _kind_words(kind: str) -> str:
+    """Why a stretch of text is flagged."""
+    words = {
+        "hidden": t("hidden"),
+        "tiny": t("too small to see"),
+        "off-page": t("beside the paper"),
+        "invisible-characters": t("invisible characters"),
+        "instruction": t("speaks to a model"),
+    }
+    return words.get(kind, kind)
 
 
 def flagged_html(page: str, text: str, spans: Sequence[tuple[str, int, int]]) -> str:
     """The flagged words of one page, each with why it is flagged."""
     lines = "".join(
-        f'<li><span class="hl-badge hl-badge-warn">{_KINDS.get(kind, kind)}</span> '
-        f"<q>{text_html(_excerpt(text[start:end]))}</q></li>"
+        f'<li><span class="hl-badge hl-badge-warn">{text_html(_kind_words(kind))}</span> '
+        f'<q dir="auto">{text_html(_excerpt(text[start:end]))}</q></li>'
         for kind, start, end in spans[:8]
     )
-    more = f"<li>and {len(spans) - 8:,} more</li>" if len(spans) > 8 else ""
+    more = f"<li>{t('and {n} more', n=f'{len(spans) - 8:,}')}</li>" if len(spans) > 8 else ""
     return f'<div class="hl-small">{text_html(page)}</div><ul class="hl-flags">{lines}{more}</ul>'
 
 
@@ -196,4 +224,5 @@ def _numbers(numbers: Sequence[int]) -> str:
             runs.append([number, number])
     shown = [str(a) if a == b else f"{a}–{b}" for a, b in runs[:_SHOWN_PAGES]]
     rest = sum(b - a + 1 for a, b in runs[_SHOWN_PAGES:])
-    return ", ".join(shown) + (f" and {rest:,} more" if rest else "")
+    numbers_of = ", ".join(shown)
+    return t("{names} and {n} more", names=numbers_of, n=f"{rest:,}") if rest else numbers_of

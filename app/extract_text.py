@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.page_layout import header_of, tables
+from app.wording import t
 
 if TYPE_CHECKING:
     from app.extractive import Extract
@@ -29,7 +30,7 @@ def compose(extracts: Sequence[Extract], hits: Sequence[Hit]) -> str:
         context = _context(item, hit)
         lead = f"{context}: " if context else ""
         lines = [f"{lead}{_quoted(item.text)} {mark}"]
-        for name, span in (("Before it", item.before), ("After it", item.after)):
+        for name, span in ((t("Before it"), item.before), (t("After it"), item.after)):
             if span is not None:
                 words = hit.text[span.start - hit.char_start : span.end - hit.char_start]
                 lines.append(f"{name}: {_quoted(words)} {mark}")

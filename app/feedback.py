@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import golden
+from app.wording import t
 
 if TYPE_CHECKING:
     from app.conversations import StoredTurn
 
-REASONS: dict[str, str] = {
-    "wrong": "It is wrong",
-    "missed": "It missed the right page",
-    "unproved": "It does not follow from its sources",
-    "no-answer": "The documents do not say it",
-    "form": "Too long, too short or the wrong language",
-    "other": "Something else",
-}
-"""What can be wrong with an answer, as it is kept and as it is asked."""
+
+def reasons() -> dict[str, str]:
+    """What can be wrong with an answer, as it is kept and as it is asked."""
+    return {
+        "wrong": t("It is wrong"),
+        "missed": t("It missed the right page"),
+        "unproved": t("It does not follow from its sources"),
+        "no-answer": t("The documents do not say it"),
+        "form": t("Too long, too short or the wrong language"),
+        "other": t("Something else"),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Feedback:
 
     good: bool
     reason: str = ""
-    """One of `REASONS`."""
+    """One of `reasons`, as it is kept."""
     note: str = ""
     document: str = ""
     """The document that holds the answer, as searches name it."""

@@ -47,6 +47,8 @@ class FileLine:
     """As in `hayloft ingest --json`: `added`, `updated`, `moved`, `deleted`, `failed` ..."""
     pages: int = 0
     chunks: int = 0
+    paged: bool = True
+    """False where its pages are sections."""
     reason: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -134,6 +136,7 @@ def heard(run: Run, event: Mapping[str, Any]) -> Run:
             action=str(event.get("action", "")),
             pages=_number(event, "pages"),
             chunks=_number(event, "chunks"),
+            paged=event.get("paged") is not False,
             reason=str(event.get("reason", "")),
             warnings=tuple(map(str, event.get("warnings") or ())),
         )

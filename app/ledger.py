@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from app.phrases import listed
+from app.wording import t, tn
 
 PageState = Literal["read", "found", "unreadable", "unread"]
 
@@ -83,15 +84,21 @@ class Ledger:
     def summary(self) -> str:
         """`412 of 412 pages read, 7 had something, 2 unreadable (scans)`."""
         parts = [
-            f"{self.read:,} of {counted(self.pages, 'page')} read",
-            f"{self.found:,} had something",
+            tn(
+                self.pages,
+                "{read} of {n} page read",
+                "{read} of {n} pages read",
+                read=f"{self.read:,}",
+            ),
+            t("{n} had something", n=f"{self.found:,}"),
         ]
         if self.unread:
-            parts.append(f"{self.unread:,} not read")
+            parts.append(t("{n} not read", n=f"{self.unread:,}"))
         if self.unreadable:
-            parts.append(f"{self.unreadable:,} unreadable (scans)")
+            parts.append(t("{n} unreadable (scans)", n=f"{self.unreadable:,}"))
         if self.set_aside:
-            parts.append(f"{counted(len(self.set_aside), 'file')} set aside")
+            aside = len(self.set_aside)
+            parts.append(tn(aside, "{n} file set aside", "{n} files set aside"))
         return ", ".join(parts)
 
     def named(self, state: PageState) -> str:
@@ -100,20 +107,25 @@ class Ledger:
             (entry, pages) for entry in self.documents if (pages := getattr(entry, state)) != ""
         ]
         named = [
-            f"{entry.document}, {'page' if entry.paged else 'section'}"
-            f"{'s' if re.search('[-,]', pages) else ''} {pages}"
+            f"{entry.document}, {_which(pages, entry.paged)}"
             for entry, pages in entries[:_DOCUMENTS_NAMED]
         ]
         if more := len(entries) - len(named):
-            named.append(f"and {counted(more, 'document')} more that the ledger lists")
+            named.append(
+                tn(
+                    more,
+                    "and {n} document more that the ledger lists",
+                    "and {n} documents more that the ledger lists",
+                )
+            )
         return "; ".join(named)
 
     def named_set_aside(self) -> str:
         """The files that are not in the library, for a sentence."""
         named = list(self.set_aside[:_DOCUMENTS_NAMED])
         if more := len(self.set_aside) - len(named):
-            named.append(f"{counted(more, 'file')} more")
-        return listed(named)
+            named.append(tn(more, "{n} file more", "{n} files more"))
+        return listed(named, t("and"))
 
     def page_states(self) -> Iterator[tuple[str, int, PageState]]:
         """Every page of the scope with its document and what became of it, in order."""
@@ -185,6 +197,13 @@ class Tally:
             paged=self.paged,
             **{state: ranges(pages) for state, pages in found.items()},
         )
+
+
+def _which(pages: str, paged: bool) -> str:
+    """`page 3`, `sections 1-2`."""
+    if re.search("[-,]", pages):
+        return t("pages {which}", which=pages) if paged else t("sections {which}", which=pages)
+    return t("page {which}", which=pages) if paged else t("section {which}", which=pages)
 
 
 def ranges(pages: Iterable[int]) -> str:

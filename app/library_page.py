@@ -17,11 +17,11 @@ import streamlit as st
 from app import document_page, rendering, resources, run_view
 from app.chat_page import ingest_command
 from app.ingest_process import BRAKE
-from app.library_view import ORDERS, key_of, state_options, table_html
+from app.library_view import key_of, orders, state_options, table_html
 from app.people import Role
 from app.private_files import masked
 from app.uploads import keep, uploads_folder
-from app.wording import t
+from app.wording import t, tn
 from app.work_style import work_style
 from storage.errors import HayloftError
 from storage.listing import Wanted
@@ -63,8 +63,8 @@ def show() -> None:
     try:
         _draw()
     except HayloftError as error:
-        st.html(rendering.notice_html("error", "The library cannot be shown", str(error)))
-        st.button("Try again", icon=":material/refresh:", key="try-again")
+        st.html(rendering.notice_html("error", t("The library cannot be shown"), str(error)))
+        st.button(t("Try again"), icon=":material/refresh:", key="try-again")
 
 
 def _draw() -> None:
@@ -81,9 +81,11 @@ def _draw() -> None:
         st.html(
             rendering.notice_html(
                 "info",
-                "The library is empty",
-                "Drop files above, or have a folder of this machine read, subfolders included; "
-                "then it is kept in line with every run. In a terminal:",
+                t("The library is empty"),
+                t(
+                    "Drop files above, or have a folder of this machine read, subfolders included; "
+                    "then it is kept in line with every run. In a terminal:"
+                ),
                 ingest_command(),
             )
         )
@@ -95,25 +97,29 @@ def _draw() -> None:
 def _head(counts: LibraryCounts) -> None:
     documents = rendering.count_of(counts.documents, "document")
     fresh = (
-        f"last run {rendering.age(max(0.0, time.time() - counts.last_ingested_at))}"
+        t("last run {when}", when=rendering.age(max(0.0, time.time() - counts.last_ingested_at)))
         if counts.last_ingested_at
-        else "never read so far"
+        else t("never read so far")
     )
-    aside = f" · {rendering.count_of(counts.failures, 'file')} set aside" if counts.failures else ""
+    aside = (
+        " · " + tn(counts.failures, "{n} file set aside", "{n} files set aside")
+        if counts.failures
+        else ""
+    )
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(
-            '<h1 class="hl-title">Library</h1><div class="hl-small">'
+            f'<h1 class="hl-title">{t("Library")}</h1><div class="hl-small">'
             f"{documents} · {rendering.count_of(counts.pages, 'page')} · {fresh}{aside}</div>"
         )
         if not resources.who().may(Role.LIBRARIAN):
             return
         st.button(
-            "Run now",
+            t("Run now"),
             key="run-now",
             icon=":material/sync:",
-            help="Bring the library in line with all its folders, as every night",
+            help=t("Bring the library in line with all its folders, as every night"),
             on_click=_order,
-            args=([], "All folders"),
+            args=([], t("All folders")),
             disabled=not resources.library().catalog.sources(),
         )
 
@@ -151,7 +157,8 @@ def _runs() -> None:
     elif run_at_work(resources.storage_settings().data_dir):
         _outside(next(iter(lately(catalog, limit=1)), None))
     for run in (masked(one, t("Files of a conversation")) for one in state.queued):
-        st.html(f'<div class="hl-small">{rendering.text_html(run.what)}: waits for its turn</div>')
+        words = rendering.text_html(f"{run.what}: {run_view.run_words(run)}")
+        st.html(f'<div class="hl-small">{words}</div>')
     if state.last is not None and state.now is None:
         _ended(state.last)
 
@@ -173,7 +180,7 @@ def _run(run: Run) -> None:
         if not resources.who().may(Role.LIBRARIAN):
             return
         st.button(
-            "Stopping…" if run.state == "stopping" else "Stop",
+            t("Stopping…") if run.state == "stopping" else t("Stop"),
             key="stop-run",
             icon=":material/stop_circle:",
             on_click=resources.ingest_runs().stop,
@@ -186,14 +193,14 @@ def _ended(run: Run) -> None:
     if not resources.who().may(Role.LIBRARIAN):
         return
     with st.container(horizontal=True):
-        st.button("Close", key="dismiss-run", on_click=resources.ingest_runs().dismiss)
+        st.button(t("Close"), key="dismiss-run", on_click=resources.ingest_runs().dismiss)
         if run.code == BRAKE:
             st.button(
-                "They are meant to go: run it again and let it delete",
+                t("They are meant to go: run it again and let it delete"),
                 key="allow-deletes",
                 icon=":material/delete_sweep:",
                 on_click=_order,
-                args=(["--allow-deletes", *run.words], f"{run.what}, with deletes"),
+                args=(["--allow-deletes", *run.words], t("{what}, with deletes", what=run.what)),
             )
 
 
@@ -204,9 +211,11 @@ def _upload() -> None:
     most_mb = resources.app_settings().upload_mb
     turn = st.session_state.get("upload-turn", 0)
     given = st.file_uploader(
-        "Add documents",
-        help="PDF, Office files, web pages, mails, books, text, tables, code and ZIP archives of "
-        "these are read. They are kept in the data directory, and nothing is overwritten.",
+        t("Add documents: drop them here, or choose them"),
+        help=t(
+            "PDF, Office files, web pages, mails, books, text, tables, code and ZIP archives of "
+            "these are read. They are kept in the data directory, and nothing is overwritten."
+        ),
         accept_multiple_files=True,
         key=f"upload-{turn}",
         max_upload_size=most_mb,
@@ -219,7 +228,7 @@ def _upload() -> None:
     for kind, title, sentence in st.session_state.get("upload-said", []):
         st.html(rendering.notice_html(kind, title, sentence))
     if st.session_state.get("upload-said"):
-        st.button("Close", key="close-upload", on_click=_forget, args=("upload-said",))
+        st.button(t("Close"), key="close-upload", on_click=_forget, args=("upload-said",))
 
 
 def _take(given: list[Any], most_mb: int) -> list[tuple[str, str, str]]:
@@ -232,17 +241,22 @@ def _take(given: list[Any], most_mb: int) -> list[tuple[str, str, str]]:
         try:
             found = keep(data_dir, file.name, file.getbuffer(), most_mb=most_mb)
         except HayloftError as error:
-            said.append(("warn", "Not taken", str(error)))
+            said.append(("warn", t("Not taken"), str(error)))
             continue
         kept.append(found.path.name)
         if found.existed:
-            said.append(("info", "There already", f"{found.path.name} is the very same file."))
+            sentence = t("{name} is the very same file.", name=found.path.name)
+            said.append(("info", t("There already"), sentence))
         elif found.path.name != found.asked:
-            sentence = f"{found.asked} is kept as {found.path.name}; nothing was overwritten."
-            said.append(("info", "Another name", sentence))
+            sentence = t(
+                "{asked} is kept as {name}; nothing was overwritten.",
+                asked=found.asked,
+                name=found.path.name,
+            )
+            said.append(("info", t("Another name"), sentence))
     if kept:
         what = kept[0] if len(kept) == 1 else rendering.count_of(len(kept), "file")
-        _order([str(uploads_folder(data_dir))], f"Reading {what}")
+        _order([str(uploads_folder(data_dir))], t("Reading {name}", name=what))
     return said
 
 
@@ -271,7 +285,9 @@ def _list(picked: str) -> None:
         document_page.open_file(*files[picked])
     if not listed.total:
         st.html(
-            rendering.notice_html("info", "None of them", "No document or file fits the filters.")
+            rendering.notice_html(
+                "info", t("None of them"), t("No document or file fits the filters.")
+            )
         )
         return
     st.html(table_html(listed.entries, time.time()))
@@ -280,10 +296,13 @@ def _list(picked: str) -> None:
         first = wanted.offset + 1
         with st.container(horizontal=True, vertical_alignment="center"):
             st.pagination(pages, key="library-page")
-            st.html(
-                f'<div class="hl-small">{first:,} to {first + len(listed.entries) - 1:,} of '
-                f"{listed.total:,}</div>"
+            told = t(
+                "{first} to {last} of {all}",
+                first=f"{first:,}",
+                last=f"{first + len(listed.entries) - 1:,}",
+                all=f"{listed.total:,}",
             )
+            st.html(f'<div class="hl-small">{told}</div>')
 
 
 def _first_page() -> None:
@@ -297,20 +316,20 @@ def _filters() -> Wanted:
     kinds = ["", *resources.scope_choices().facets.kinds]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
-            "Search names and titles",
+            t("Search names and titles"),
             key="library-text",
             max_chars=200,
             icon=":material/search:",
             on_change=_first_page,
         )
-        state = _choice("State", "library-state", states)
-        kind = _choice("Type", "library-kind", {kind: kind or "All" for kind in kinds})
+        state = _choice(t("State"), "library-state", states)
+        kind = _choice(t("Type"), "library-kind", {kind: kind or t("All") for kind in kinds})
         folder = _choice(
-            "Folder",
+            t("Folder"),
             "library-folder",
             {number: rendering.plain(words) for number, (_, _, words) in enumerate(folders)},
         )
-        order = _choice("Order", "library-order", ORDERS)
+        order = _choice(t("Order"), "library-order", orders())
     root, below, _ = folders[folder]
     page = max(1, int(st.session_state.get("library-page", 1)))
     return Wanted(
@@ -329,6 +348,10 @@ def _choice(name: str, key: str, options: dict[Any, str]) -> Any:
     """A select box over keys with words; what is no longer there is no longer chosen."""
     if st.session_state.get(key) not in options:
         st.session_state.pop(key, None)
+    elif st.session_state.get(f"{key}-words") != list(options.values()):
+        # Set anew, or the browser would go on showing the words of before, numbers and all.
+        st.session_state[key] = st.session_state[key]
+    st.session_state[f"{key}-words"] = list(options.values())
     return st.selectbox(
         name, list(options), format_func=options.__getitem__, key=key, on_change=_first_page
     )
@@ -336,7 +359,7 @@ def _choice(name: str, key: str, options: dict[Any, str]) -> Any:
 
 def _folder_choices() -> list[tuple[str, str, str]]:
     """Root, folder below it, and words for both; the first is everything."""
-    found: list[tuple[str, str, str]] = [("", "", "All")]
+    found: list[tuple[str, str, str]] = [("", "", t("All"))]
     seen: set[str] = set()
     for root, folder, documents in resources.library().catalog.folders():
         if root not in seen:
@@ -349,7 +372,7 @@ def _folder_choices() -> list[tuple[str, str, str]]:
 
 def _source_name(root: str) -> str:
     uploads = uploads_folder(resources.storage_settings().data_dir).resolve()
-    return "Uploads" if Path(root) == uploads else root
+    return t("Uploads") if Path(root) == uploads else root
 
 
 # --- below the list -----------------------------------------------------------------------------
@@ -360,11 +383,12 @@ def _sources() -> None:
     sources = catalog.sources()
     if not sources:
         return
-    with st.expander(f"Folders that are read ({len(sources)})"):
+    with st.expander(t("Folders that are read ({n})", n=len(sources))):
         for number, (root, whole) in enumerate(sources):
             there = _is_folder(Path(root))
-            what = "with all below it" if whole else "files that were named one by one"
-            state = "" if there else " · not there now; its documents stay searchable"
+            what = t("with all below it") if whole else t("files that were named one by one")
+            gone = t("not there now; its documents stay searchable")
+            state = "" if there else f" · {gone}"
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.html(
                     f"<div><bdi>{rendering.text_html(_source_name(root))}</bdi></div>"
@@ -372,10 +396,10 @@ def _sources() -> None:
                 )
                 if there and whole and resources.who().may(Role.LIBRARIAN):
                     st.button(
-                        "Read now",
+                        t("Read now"),
                         key=f"read-source-{number}",
                         on_click=_order,
-                        args=([root], f"Reading {_source_name(root)}"),
+                        args=([root], t("Reading {name}", name=_source_name(root))),
                     )
 
 

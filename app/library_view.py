@@ -7,28 +7,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.language_names import language_name
+from app.language_words import language_words
 from app.rendering import age, count_of, sentence_html, text_html
+from app.wording import t
 from storage.listing import StateCounts
 from storage.records import DocumentSummary, Failure
-
-STATES: dict[str, str] = {
-    "": "All",
-    "fine": "Nothing to note",
-    "aside": "Never read",
-    "old": "Last good version",
-    "unsearchable": "Pages without text",
-    "hidden": "Flagged text",
-    "warned": "With notes",
-    "ocr": "Read by OCR",
-}
-ORDERS: dict[str, str] = {
-    "path": "By name",
-    "newest": "Newest first",
-    "pages": "Longest first",
-    "size": "Largest file first",
-    "yield": "Least text a page first",
-}
 
 Entry = DocumentSummary | Failure
 
@@ -52,12 +35,33 @@ def name_of(entry: Entry) -> str:
     return title or entry.document.rsplit("/", 1)[-1]
 
 
+def orders() -> dict[str, str]:
+    """The orders of the list."""
+    return {
+        "path": t("By name"),
+        "newest": t("Newest first"),
+        "pages": t("Longest first"),
+        "size": t("Largest file first"),
+        "yield": t("Least text a page first"),
+    }
+
+
 def state_options(counts: StateCounts) -> dict[str, str]:
     """The states that there are, each with its number."""
-    numbers = {"": counts.all} | {state: getattr(counts, state) for state in STATES if state}
+    states = {
+        "": t("All"),
+        "fine": t("Nothing to note"),
+        "aside": t("Never read"),
+        "old": t("Last good version"),
+        "unsearchable": t("Pages without text"),
+        "hidden": t("Flagged text"),
+        "warned": t("With notes"),
+        "ocr": t("Read by OCR"),
+    }
+    numbers = {"": counts.all} | {state: getattr(counts, state) for state in states if state}
     return {
         state: f"{words} ({numbers[state]:,})"
-        for state, words in STATES.items()
+        for state, words in states.items()
         if numbers[state] or state == ""
     }
 
@@ -65,8 +69,7 @@ def state_options(counts: StateCounts) -> dict[str, str]:
 def table_html(entries: Sequence[Entry], now: float) -> str:
     """The entries of one page; each name is a button that opens its entry."""
     head = "".join(
-        f'<th scope="col">{name}</th>'
-        for name in ("Document", "Pages", "Chunks", "Text a page", "Language", "Date", "Read")
+        f'<th scope="col">{text_html(name)}</th>' for name in (t("Document"), *_columns().values())
     )
     rows = "".join(
         _document_row(entry, now) if isinstance(entry, DocumentSummary) else _file_row(entry, now)
@@ -78,35 +81,46 @@ def table_html(entries: Sequence[Entry], now: float) -> str:
     )
 
 
+def _columns() -> dict[str, str]:
+    """The columns behind the name."""
+    return {
+        "pages": t("Pages"),
+        "chunks": t("Chunks"),
+        "yield": t("Text a page"),
+        "language": t("Language"),
+        "date": t("Date"),
+        "read": t("Read"),
+    }
+
+
 def _document_row(document: DocumentSummary, now: float) -> str:
     cells = {
-        "Pages": f"{document.pages:,}" if document.paged else f"{document.pages:,} §",
-        "Chunks": f"{document.chunks:,}",
-        "Text a page": yield_words(document),
-        "Language": language_name(document.language) if document.language else "",
-        "Date": document.dated,
-        "Read": age(max(0.0, now - document.ingested_at)),
+        "pages": f"{document.pages:,}" if document.paged else f"{document.pages:,} §",
+        "chunks": f"{document.chunks:,}",
+        "yield": yield_words(document),
+        "language": language_words(document.language) if document.language else "",
+        "date": document.dated,
+        "read": age(max(0.0, now - document.ingested_at)),
     }
     return _row(document, _badges(document), cells)
 
 
 def _file_row(failure: Failure, now: float) -> str:
-    badge = f'<div class="hl-badges">{_badge("error", "never read")}</div>'
+    badge = f'<div class="hl-badges">{_badge("error", t("never read"))}</div>'
     reason = f'<div class="hl-small">{sentence_html(failure.reason)}</div>'
-    return _row(
-        failure, badge + reason, {"Read": f"tried {age(max(0.0, now - failure.last_seen))}"}
-    )
+    tried = t("tried {when}", when=age(max(0.0, now - failure.last_seen)))
+    return _row(failure, badge + reason, {"read": tried})
 
 
 def _row(entry: Entry, badges: str, cells: dict[str, str]) -> str:
-    name = text_html(name_of(entry))
+    name, opens = text_html(name_of(entry)), text_html(t("Open {name}", name=name_of(entry)))
     data = "".join(
-        f'<td data-name="{head}">{text_html(cells.get(head, ""))}</td>'
-        for head in ("Pages", "Chunks", "Text a page", "Language", "Date", "Read")
+        f'<td data-name="{text_html(words)}">{text_html(cells.get(column, ""))}</td>'
+        for column, words in _columns().items()
     )
     return (
         f'<tr><td><button type="button" class="hl-pick" data-pick="{key_of(entry)}" '
-        f'aria-label="Open {name}"><bdi>{name}</bdi></button>'
+        f'aria-label="{opens}"><bdi>{name}</bdi></button>'
         f'<div class="hl-small hl-path"><bdi>{text_html(entry.document)}</bdi></div>'
         f"{badges}</td>{data}</tr>"
     )
@@ -115,12 +129,13 @@ def _row(entry: Entry, badges: str, cells: dict[str, str]) -> str:
 def _badges(document: DocumentSummary) -> str:
     found = []
     if document.fault:
-        found.append(_badge("error", "last good version", document.fault))
+        found.append(_badge("error", t("last good version"), document.fault))
     if document.unsearchable_pages:
         pages = count_of(document.unsearchable_pages, "page")
-        found.append(_badge("warn", f"{pages} without text"))
+        found.append(_badge("warn", t("{pages} without text", pages=pages)))
     if document.flagged_pages:
-        found.append(_badge("warn", f"flagged text on {count_of(document.flagged_pages, 'page')}"))
+        pages = count_of(document.flagged_pages, "page")
+        found.append(_badge("warn", t("flagged text on {pages}", pages=pages)))
     if document.ocr_pages:
         found.append(_badge("info", ocr_words(document)))
     if document.warnings and not found:
@@ -138,15 +153,17 @@ def ocr_words(document: DocumentSummary) -> str:
     """`OCR on 3 pages, 92% sure`; empty without."""
     if not document.ocr_pages:
         return ""
-    sure = "" if document.confidence is None else f", {document.confidence:.0%} sure"
-    return f"OCR on {count_of(document.ocr_pages, 'page')}{sure}"
+    pages = count_of(document.ocr_pages, "page")
+    if document.confidence is None:
+        return t("OCR on {pages}", pages=pages)
+    return t("OCR on {pages}, {share} sure", pages=pages, share=f"{document.confidence:.0%}")
 
 
 def yield_words(document: DocumentSummary) -> str:
     """Text a page; what tells a scan without text from a report."""
     if not document.pages:
         return ""
-    return f"{document.characters / document.pages:,.0f} characters"
+    return t("{n} characters", n=f"{document.characters / document.pages:,.0f}")
 
 
 def size_words(size: float) -> str:

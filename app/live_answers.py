@@ -31,6 +31,7 @@ from app.answers import (
 from app.conversations import FAILED, HEARTBEAT_S, INTERRUPTED, STOPPED
 from app.hang_up import HangUp
 from app.plans import Plan
+from app.wording import language, speaking
 from storage.errors import HayloftError, StorageError, UsageError
 from storage.records import Hit
 
@@ -103,6 +104,7 @@ class LiveAnswer:
         self.question = question
         self._store = store
         self._ask = ask
+        self._language = language()
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._pieces: list[str] = []
@@ -167,7 +169,7 @@ class LiveAnswer:
         """Read the events to their end, to a fault, or until the user stops them."""
         events: Iterator[AnswerEvent] | None = None
         try:
-            with self._line:
+            with self._line, speaking(self._language):
                 events = iter(self._ask())
                 self._outcome = self._follow(events)
         except HayloftError as error:

@@ -9,6 +9,7 @@ import streamlit as st
 from app import (
     account_page,
     chat_page,
+    language_page,
     library_page,
     models_page,
     resources,
@@ -28,24 +29,30 @@ st.set_page_config(
     page_icon="🌾",
     initial_sidebar_state="auto",
     # With an entry of our own the menu is shown, and with it the choice of light or dark.
-    menu_items={"About": "**Hayloft**: ask your own documents, and see what the model read."},
+    menu_items={"About": t("**Hayloft**: ask your own documents, and see what the model read.")},
 )
 USER = account_page.user_or_stop()
 settings_page.begin()
-CHAT = st.Page(chat_page.show, title="Chat", icon=":material/forum:", url_path="chat", default=True)
+CHAT = st.Page(
+    chat_page.show, title=t("Chat"), icon=":material/forum:", url_path="chat", default=True
+)
 # A page of another package is named by the path of its script.
 PAGES = [
     CHAT,
-    st.Page(library_page.show, title="Library", icon=":material/inventory_2:", url_path="library"),
+    st.Page(
+        library_page.show, title=t("Library"), icon=":material/inventory_2:", url_path="library"
+    ),
     st.Page(
         saved_page.show, title=saved_page.title(), icon=":material/bookmark:", url_path="saved"
     ),
-    st.Page(models_page.show, title="Models", icon=":material/memory:", url_path="models"),
-    st.Page(status_page.show, title="Status", icon=":material/monitor_heart:", url_path="status"),
+    st.Page(models_page.show, title=t("Models"), icon=":material/memory:", url_path="models"),
+    st.Page(
+        status_page.show, title=t("Status"), icon=":material/monitor_heart:", url_path="status"
+    ),
 ]
 NEEDLE = Path(__file__).resolve().parents[1] / "evaluation" / "needle_page.py"
 if NEEDLE.is_file():
-    PAGES.append(st.Page(NEEDLE, title="Needle", icon=":material/grid_on:", url_path="needle"))
+    PAGES.append(st.Page(NEEDLE, title=t("Needle"), icon=":material/grid_on:", url_path="needle"))
 if resources.auth_settings().auth != OFF:
     PAGES.append(
         st.Page(users_page.show, title=t("Users"), icon=":material/group:", url_path="users")
@@ -67,11 +74,13 @@ st.set_page_config(
 if page is CHAT:
     # The address names the open conversation, and that of another page does not: the way back
     # leads to it again.
-    if st.session_state.get("page-before", CHAT.title) != CHAT.title:
+    if st.session_state.get("page-before", CHAT.url_path) != CHAT.url_path:
         left = st.session_state.get("conversation-left")
         if left and "c" not in st.query_params:
             st.query_params["c"] = left
     st.session_state["conversation-left"] = st.query_params.get("c")
-st.session_state["page-before"] = page.title
+# The address, not the title: that changes with the language.
+st.session_state["page-before"] = page.url_path
 account_page.menu(USER)
+language_page.declare()
 page.run()

@@ -3,6 +3,10 @@
 Drawn in a child process with limits of time and memory, and kept in the data
 directory. The picture is only given where the file is still the one that was
 read: on another version the words would stand elsewhere.
+
+A reader who clicks on a citation waits for it. So the next process stands
+ready with pdfium loaded (0.2 s of its start), rectangles are remembered, and
+`draw_ahead` has the pages of an answer drawn before anybody asks for them.
 """
 
 from __future__ import annotations
@@ -15,7 +19,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +41,11 @@ MEMORY_MB = 1024
 KEPT_MB = 256
 """Of pictures; the ones that were not looked at for longest go first. About 1,000 pages."""
 MOST_PIXELS_WIDE = 2400
+PIXELS_WIDE = 1200
+"""About two for each of the reader's, for screens that have as many."""
+_BOXES_KEPT = 500
+_ORDERS_KEPT = 200
+_DRAWN_AT_ONCE = 2
 _PACKAGES = Path(__file__).resolve().parents[1]
 _HASH_BYTES = 1 << 20
 
@@ -48,6 +60,17 @@ class PageView:
 
     png: Path
     boxes: PageBoxes
+
+
+@dataclass(frozen=True, slots=True)
+class PageOrder:
+    """What is asked for: a page, and the stretches of its text to find on it."""
+
+    document_id: int
+    number: int
+    spans: tuple[tuple[int, int], ...] = ()
+    room: str = ""
+    pixels: int = PIXELS_WIDE
 
 
 class PageImages:
@@ -67,6 +90,45 @@ class PageImages:
         self._kept_mb = kept_mb
         self._timeout_s = timeout_s
         self._memory_mb = memory_mb
+        self._lock = threading.Lock()
+        self._boxes: OrderedDict[tuple[object, ...], PageBoxes] = OrderedDict()
+        self._orders: OrderedDict[PageOrder, Future[PageView]] = OrderedDict()
+        self._drawing = ThreadPoolExecutor(_DRAWN_AT_ONCE, thread_name_prefix="hayloft-page")
+        self._spare: subprocess.Popen[str] | None = None
+
+    def ordered(self, order: PageOrder) -> Future[PageView]:
+        """The page, drawn in the background; an order that is known is not given twice.
+
+        Its `result` raises as `view` does. What was drawn long ago is looked at anew, since the
+        file may have changed: `view` is quick then.
+        """
+        with self._lock:
+            known = self._orders.get(order)
+            if known is not None and not known.done():
+                return known
+            future = self._drawing.submit(self._take, order)
+            self._orders[order] = future
+            while len(self._orders) > _ORDERS_KEPT:
+                self._orders.popitem(last=False)
+        return future
+
+    def draw_ahead(self, orders: Sequence[PageOrder]) -> None:
+        """Have pages drawn that somebody may ask for; faults are told to who asks."""
+        for order in orders:
+            self.ordered(order)
+
+    def close(self) -> None:
+        """End the process that stands ready; what is asked for afterwards starts another."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.kill()
+            spare.communicate()
+
+    def _take(self, order: PageOrder) -> PageView:
+        return self.view(
+            order.document_id, order.number, order.spans, pixels=order.pixels, room=order.room
+        )
 
     def view(
         self,
@@ -74,7 +136,7 @@ class PageImages:
         number: int,
         spans: Sequence[tuple[int, int]] = (),
         *,
-        pixels: int = 1000,
+        pixels: int = PIXELS_WIDE,
         room: str = "",
     ) -> PageView:
         """The page as a PNG `pixels` wide, and the rectangles of spans of its stored text.
@@ -99,14 +161,32 @@ class PageImages:
                 f"Pictures of pages cannot be kept in {self._folder} "
                 f"({exc.strerror or exc}). Mend its permissions or free space."
             ) from exc
+        known = (sha256, number, hash(page.text), *spans)
         if there:
-            return PageView(png, self._ask(file, number, page.text, spans, None, pixels))
+            boxes = self._remembered(known)
+            if boxes is None:
+                boxes = self._ask(file, number, page.text, spans, None, pixels)
+                self._remember(known, boxes)
+            return PageView(png, boxes)
         with tempfile.TemporaryDirectory(dir=self._folder, prefix=".draft-") as drafts:
             draft = Path(drafts) / "page.png"
             boxes = self._ask(file, number, page.text, spans, draft, pixels)
             draft.replace(png)
+        self._remember(known, boxes)
         self._trim()
         return PageView(png, boxes)
+
+    def _remembered(self, known: tuple[object, ...]) -> PageBoxes | None:
+        with self._lock:
+            if known in self._boxes:
+                self._boxes.move_to_end(known)
+            return self._boxes.get(known)
+
+    def _remember(self, known: tuple[object, ...], boxes: PageBoxes) -> None:
+        with self._lock:
+            self._boxes[known] = boxes
+            while len(self._boxes) > _BOXES_KEPT:
+                self._boxes.popitem(last=False)
 
     def _unchanged(self, document_id: int, room: str) -> tuple[Path, str]:
         """The document's file, where it is the one that was read, and its hash."""
@@ -151,20 +231,8 @@ class PageImages:
             "memory_mb": self._memory_mb,
             "seconds": max(1, int(self._timeout_s)),
         }
-        path = os.pathsep.join(filter(None, [str(_PACKAGES), os.environ.get("PYTHONPATH", "")]))
         try:
-            done = subprocess.run(
-                WORKER,
-                input=json.dumps(request),
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=self._timeout_s,
-                env={**os.environ, "PYTHONPATH": path},
-                start_new_session=True,
-                check=False,
-            )
+            done = self._answer(json.dumps(request))
         except subprocess.TimeoutExpired as exc:
             raise PageNotShown(
                 f"Page {number} of {file.name} was not drawn within {self._timeout_s:g} seconds."
@@ -175,6 +243,35 @@ class PageImages:
                 f"({exc.strerror or exc})."
             ) from exc
         return _read(done, file, number)
+
+    def _answer(self, request: str) -> subprocess.CompletedProcess[str]:
+        """What a process says to the request: the one that stands ready, else a new one."""
+        with self._lock:
+            ready, self._spare = self._spare, None
+        done = self._told(ready, request) if ready is not None and ready.poll() is None else None
+        if done is None or (not done.stdout and not done.returncode):
+            # None stood ready, or its patience ended in this very moment.
+            done = self._told(_worker(), request)
+        with contextlib.suppress(OSError):
+            spare = _worker()
+            with self._lock:
+                left, self._spare = self._spare, spare
+            if left is not None:
+                left.kill()
+                left.communicate()
+        return done
+
+    def _told(
+        self, worker: subprocess.Popen[str], request: str
+    ) -> subprocess.CompletedProcess[str]:
+        with worker:
+            try:
+                said, _ = worker.communicate(request, timeout=self._timeout_s)
+            except BaseException:
+                worker.kill()
+                worker.communicate()
+                raise
+        return subprocess.CompletedProcess(worker.args, worker.returncode, said, "")
 
     def _trim(self) -> None:
         """Delete the pictures that were not looked at for longest, down to the bound."""
@@ -190,6 +287,22 @@ class PageImages:
             with contextlib.suppress(OSError):
                 png.unlink()
                 size -= bytes_
+
+
+def _worker() -> subprocess.Popen[str]:
+    """A process that draws the page it is then asked for."""
+    path = os.pathsep.join(filter(None, [str(_PACKAGES), os.environ.get("PYTHONPATH", "")]))
+    return subprocess.Popen(
+        WORKER,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONPATH": path},
+        start_new_session=True,
+    )
 
 
 def _read(done: subprocess.CompletedProcess[str], file: Path, number: int) -> PageBoxes:

@@ -7,6 +7,8 @@ fetched from elsewhere.
 
 from __future__ import annotations
 
+from app.direction_style import DIRECTION_STYLE
+
 THEME: dict[str, str] = {
     "theme.light.primaryColor": "#8a5f10",
     "theme.light.backgroundColor": "#fdfcf8",
@@ -32,6 +34,7 @@ THEME: dict[str, str] = {
 
 _STYLE = """
 :root {
+  --hl-reader: min(44rem, 43vw);
   --hl-line: light-dark(#e4dcc8, #3a352b);
   --hl-soft: light-dark(#f4f0e4, #24211b);
   --hl-muted: light-dark(#6b6354, #a79f8e);
@@ -135,8 +138,8 @@ _STYLE = """
 .hl-receipt summary { cursor: pointer; list-style: none; display: flex; align-items: center;
   gap: 0.7rem; border-radius: 0.4rem; }
 .hl-receipt summary::-webkit-details-marker { display: none; }
-.hl-receipt summary::after { content: "Receipt ▾"; white-space: nowrap; }
-.hl-receipt[open] summary::after { content: "Receipt ▴"; }
+.hl-receipt summary::after { content: attr(data-word) " ▾"; white-space: nowrap; }
+.hl-receipt[open] summary::after { content: attr(data-word) " ▴"; }
 .hl-sum { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .hl-bar { display: flex; flex: 1 1 6rem; height: 0.5rem; min-width: 4rem; overflow: hidden;
   border-radius: 0.3rem; border: 1px solid var(--hl-line); }
@@ -184,11 +187,27 @@ _STYLE = """
 .hl-passage { background: light-dark(#f8efd8, #332b18); box-decoration-break: clone; }
 .hl-quote { background: light-dark(#ffd768, #8a6a17); color: inherit; border-radius: 0.2rem;
   padding: 0.05rem 0; box-decoration-break: clone; }
+.st-key-hl-reader { position: fixed; z-index: 999980; top: 3.75rem; right: 0; bottom: 0;
+  width: var(--hl-reader); padding: 1rem 1.2rem 0.9rem; overflow-y: auto; flex-wrap: nowrap;
+  background: light-dark(#fdfcf8, #191713); border-left: 1px solid var(--hl-line);
+  box-shadow: -6px 0 18px rgb(0 0 0 / 8%); }
+.stApp:has(.st-key-hl-reader) .stMain { margin-right: var(--hl-reader); }
+.st-key-hl-reader > *:has(.hl-page) { flex: 1 1 16rem; min-height: 16rem; overflow: hidden; }
+.st-key-hl-reader *:has(> .hl-page), .st-key-hl-reader > * *:has(.hl-page) { height: 100%; }
+.st-key-hl-reader .hl-page { height: 100%; max-height: none; }
+.st-key-hl-reader > *:has(> .stHtml > .hl-verdicts) { flex: 0 1 auto; max-height: 32vh;
+  overflow-y: auto; }
+.st-key-reader-head > *:first-child { flex: 1 1 auto; min-width: 0; }
+.hl-reader-title { font-size: 1.2rem; font-weight: 650; padding: 0 0 0.15rem; margin: 0;
+  overflow-wrap: anywhere; line-height: 1.25; }
+.hl-cite[data-open], .hl-chip[data-open] { outline: 2px solid var(--hl-straw);
+  outline-offset: 1px; }
 .hl-picture { padding: 0; white-space: normal; background: #fff; }
 .hl-sheet { position: relative; line-height: 0; }
 .hl-sheet img { width: 100%; height: auto; display: block; }
 .hl-box { position: absolute; mix-blend-mode: multiply; border-radius: 0.15rem; }
 .hl-box-quote { background: #ffd768; }
+.hl-box-passage { background: #fbf3dd; }
 .hl-box-nearby { background: #f4c3ad; }
 .hl-nearby { background: var(--hl-straw-soft); color: inherit; border-radius: 0.2rem;
   border-bottom: 2px dashed var(--hl-rust); box-decoration-break: clone; }
@@ -227,8 +246,9 @@ dl.hl-facts, .hl-facts dt, .hl-facts dd { margin: 0 !important; padding: 0 !impo
 @media print {
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stBottom"],
   [data-testid="stExpandSidebarButton"], .stButton, .hl-acts, .hl-caret,
-  [data-testid="stDialog"] { display: none !important; }
-  .stApp, [data-testid="stAppViewContainer"], [data-testid="stMain"] { position: static !important;
+  [data-testid="stDialog"], .st-key-hl-reader { display: none !important; }
+  .stApp:has(.st-key-hl-reader) .stMain { margin-right: 0; }
+  .stApp, [data-testid="stAppViewContainer"], .stMain { position: static !important;
     height: auto !important; overflow: visible !important; display: block !important; }
   [data-testid="stChatMessage"] { break-inside: auto; }
   .hl-question { break-after: avoid; }
@@ -238,6 +258,11 @@ dl.hl-facts, .hl-facts dt, .hl-facts dd { margin: 0 !important; padding: 0 !impo
   .hl-name { max-width: 16rem; } .hl-place { max-width: 9rem; }
   .hl-page { max-height: 55vh; }
 }
+@media (max-width: 1100px) {
+  :root { --hl-reader: min(42rem, 100vw); }
+  .stApp:has(.st-key-hl-reader) .stMain { margin-right: 0; }
+}
+@media (max-width: 640px) { .st-key-hl-reader { top: 0; z-index: 1000000; } }
 """
 
 
@@ -248,4 +273,7 @@ def style_sheet(*, dark: bool) -> str:
     stand beside it: so it is said for the whole page, and `light-dark()`
     follows it everywhere.
     """
-    return f"<style>:root {{ color-scheme: {'dark' if dark else 'light'}; }}{_STYLE}</style>"
+    scheme = "dark" if dark else "light"
+    return (
+        f"<style>:root {{ color-scheme: {scheme}; }}{_STYLE}{DIRECTION_STYLE}</style>"
+    )

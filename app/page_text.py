@@ -91,7 +91,10 @@ def page_html(
     gap = '<span class="hl-small"> […] </span>'
     body = (gap if first else "") + "".join(pieces) + (gap if last < len(page_text) else "")
     label = text_html(t("Page text"))
-    html = f'<div class="hl-page" tabindex="0" role="region" aria-label="{label}">{body}</div>'
+    html = (
+        f'<div class="hl-page" dir="auto" tabindex="0" role="region" aria-label="{label}">{body}'
+        "</div>"
+    )
     return PageView(html, len(page_text) - (last - first))
 
 
@@ -111,7 +114,7 @@ def quote_html(citation: Citation, noun: str = "page") -> str:
     if citation.near is not None:
         parts.append(_compared_html(citation.quote, citation.near, noun))
     elif citation.quote:
-        parts.append(f"<q>{text_html(citation.quote)}</q>")
+        parts.append(f'<q dir="auto">{text_html(citation.quote)}</q>')
     if citation.figures:
         told = t(
             "Nowhere on the cited {noun}: {figures}",
@@ -123,7 +126,8 @@ def quote_html(citation: Citation, noun: str = "page") -> str:
 
 
 def picture_html(png: bytes, boxes: PageBoxes, kinds: Sequence[str], number: int) -> str:
-    """A drawn page with a mark over each rectangle; `kinds` are `quote` or `nearby`, one a span.
+    """A drawn page with a mark over each rectangle; `kinds` are `passage`, `quote` or `nearby`, one
+    a span.
 
     The picture stands in the HTML itself: nothing is fetched.
     """
@@ -136,9 +140,12 @@ def picture_html(png: bytes, boxes: PageBoxes, kinds: Sequence[str], number: int
     )
     image = base64.b64encode(png).decode("ascii")
     name = text_html(t("Page {n}", n=number))
+    size = f'width="{boxes.width:.0f}" height="{boxes.height:.0f}"'
+    label = text_html(t("Picture of the page"))
     return (
-        f'<div class="hl-page hl-picture" tabindex="0"><div class="hl-sheet">'
-        f'<img alt="{name}" src="data:image/png;base64,{image}">{marks}</div></div>'
+        f'<div class="hl-page hl-picture" tabindex="0" role="region" aria-label="{label}">'
+        f'<div class="hl-sheet"><img alt="{name}" {size} '
+        f'src="data:image/png;base64,{image}">{marks}</div></div>'
     )
 
 
@@ -164,7 +171,7 @@ def _compared_html(quote: str, near: Near, noun: str) -> str:
     )
     return "".join(
         f'<div class="hl-compared"><span class="hl-small">{who}</span>'
-        f"<q>{_marked(text, words, tag)}</q></div>"
+        f'<q dir="auto">{_marked(text, words, tag)}</q></div>'
         for who, text, words, tag in rows
     )
 

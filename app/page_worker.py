@@ -1,7 +1,9 @@
 """The process that draws a page: one request on standard input, one answer on standard output.
 
 Started by `app.page_image`, since a crafted PDF may crash pdfium, take all
-memory or never end: all that costs this process alone.
+memory or never end: all that costs this process alone. It may be started ahead
+of its request: it loads what drawing needs, waits, and ends by itself where
+nothing is asked, or nobody is left who could.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import logging
 import os
 import resource
+import select
 import sys
 from typing import Any
 
@@ -19,6 +22,8 @@ from app.page_boxes import boxes_on
 Values = dict[str, Any]
 
 _MOST_PIXELS = 40_000_000
+_PATIENCE_S = 600.0
+"""How long it waits for its request: about 30 MB that nobody may need."""
 
 
 def main() -> None:
@@ -26,7 +31,14 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints must not stand in the answer
     logging.disable(logging.CRITICAL)
-    request = json.load(sys.stdin)
+    import pypdfium2  # noqa: F401  # loaded before the request comes
+
+    if not select.select([sys.stdin], [], [], _PATIENCE_S)[0]:
+        return
+    asked = sys.stdin.read()
+    if not asked:
+        return
+    request = json.loads(asked)
     _limit(int(request["memory_mb"]), int(request["seconds"]))
     try:
         answer = _answer(request)

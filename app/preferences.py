@@ -39,7 +39,7 @@ class Preferences:
     """What new conversations begin with; empty: as the settings say."""
     follow_ups: bool = False
     """Whether questions to go on with are suggested."""
-    reader: str = TEXT
+    reader: str = PICTURE
     """`text` or `picture`: how a page opens that has a picture."""
 
     def to_json(self) -> dict[str, object]:

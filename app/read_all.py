@@ -265,10 +265,10 @@ def _nothing_there(
     started: float,
 ) -> Iterator[AnswerEvent]:
     """An empty library or scope: nothing is read and nothing is claimed."""
-    from app.assistant import EMPTY_LIBRARY, EMPTY_SCOPE
+    from app.answer_frames import empty_library, empty_scope
 
     empty = library.catalog.counts().documents == 0 and not scope.room
-    text = EMPTY_LIBRARY if empty or scope.is_everything else EMPTY_SCOPE
+    text = empty_library() if empty or scope.is_everything else empty_scope()
     name = f"{model.provider} {model.name}"
     yield SourcesFound((), "none", name)
     yield TextDelta(text)

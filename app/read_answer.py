@@ -13,13 +13,14 @@ from app.answers import AnswerEvent, Citation, Turn
 from app.chat import ChatModel
 from app.find import Finder
 from app.followup import FollowUp
-from app.ledger import Ledger, counted
+from app.ledger import Ledger
 from app.modes import Planner
 from app.plans import READ_ALL
 from app.read_inventory import Inventory, Key, passage_at
 from app.read_parts import Slice
 from app.reading import Reading, read
 from app.settings import AppSettings
+from app.wording import t, tn
 from app.writing import Task, write
 from storage.catalog import Catalog
 from storage.errors import ServiceUnavailable
@@ -154,24 +155,32 @@ def nothing_found(ledger: Ledger) -> str:
     """What is said where no page had anything: only here, and only as far as it was read."""
     aside = _beside(ledger)
     if not ledger.pages:
-        return f"No page could be read, so nothing can be said about this.{aside}"
-    if ledger.complete:
-        all_of = "The page" if ledger.pages == 1 else f"All {ledger.pages:,} pages"
-        were = "was" if ledger.pages == 1 else "were"
-        if not aside:
-            return (
-                f"It is nowhere in the documents: {all_of[0].lower()}{all_of[1:]} {were} read, "
-                "and nothing there answers this."
-            )
-        return (
-            f"It is nowhere in what can be read of the documents: "
-            f"{all_of[0].lower()}{all_of[1:]} with text {were} read, and nothing there answers "
-            f"this.{aside}"
+        return t("No page could be read, so nothing can be said about this.") + aside
+    if ledger.complete and not aside:
+        return tn(
+            ledger.pages,
+            "It is nowhere in the documents: the page was read, and nothing there answers this.",
+            "It is nowhere in the documents: all {n} pages were read, and nothing there answers "
+            "this.",
         )
-    return (
-        f"Nothing was found in the {ledger.read:,} of {counted(ledger.pages, 'page')} that were "
-        f"read; the documents may still hold it. {not_read(ledger)}{aside}"
+    if ledger.complete:
+        said = tn(
+            ledger.pages,
+            "It is nowhere in what can be read of the documents: the page with text was read, and "
+            "nothing there answers this.",
+            "It is nowhere in what can be read of the documents: all {n} pages with text were "
+            "read, and nothing there answers this.",
+        )
+        return said + aside
+    said = tn(
+        ledger.pages,
+        "Nothing was found in the {read} of {n} page that were read; the documents may still hold "
+        "it.",
+        "Nothing was found in the {read} of {n} pages that were read; the documents may still hold "
+        "it.",
+        read=f"{ledger.read:,}",
     )
+    return f"{said} {not_read(ledger)}{aside}"
 
 
 def not_read(ledger: Ledger) -> str:
@@ -179,17 +188,27 @@ def not_read(ledger: Ledger) -> str:
     if ledger.complete:
         return ""
     because = f" ({'; '.join(reason.rstrip('.') for reason in ledger.unread_because)})"
-    again = "Ask the same question again to have only these read."
-    return f"Not read: {ledger.named('unread')}{because if ledger.unread_because else ''}. {again}"
+    return t(
+        "Not read: {pages}. Ask the same question again to have only these read.",
+        pages=ledger.named("unread") + (because if ledger.unread_because else ""),
+    )
 
 
 def notices(ledger: Ledger, answer_notice: str, *, left_out: int = 0) -> str:
     """What the user should know beside an answer."""
     said = [answer_notice, not_read(ledger)]
     if ledger.incomplete:
-        said.append(f"There may be more than the model copied out of {ledger.incomplete}.")
+        said.append(
+            t("There may be more than the model copied out of {pages}.", pages=ledger.incomplete)
+        )
     if left_out:
-        said.append(f"{counted(left_out, 'more sentence')} were found and not used.")
+        said.append(
+            tn(
+                left_out,
+                "{n} more sentence was found and not used.",
+                "{n} more sentences were found and not used.",
+            )
+        )
     if beside := _beside(ledger).strip():
         said.append(beside)
     return " ".join(filter(None, said))
@@ -199,12 +218,17 @@ def _beside(ledger: Ledger) -> str:
     """What holds no text, named."""
     said = ""
     if ledger.unreadable:
-        said += (
-            f" {counted(ledger.unreadable, 'page')} without readable text (scans) could not be "
-            f"looked at: {ledger.named('unreadable')}."
+        said += " " + tn(
+            ledger.unreadable,
+            "{n} page without readable text (scans) could not be looked at: {pages}.",
+            "{n} pages without readable text (scans) could not be looked at: {pages}.",
+            pages=ledger.named("unreadable"),
         )
     if ledger.set_aside:
-        said += f" Not in the library, since they could not be read: {ledger.named_set_aside()}."
+        said += " " + t(
+            "Not in the library, since they could not be read: {files}.",
+            files=ledger.named_set_aside(),
+        )
     return said
 
 

@@ -3,6 +3,10 @@
 `[n]` in an answer and the row of sources are buttons in our own HTML.
 Streamlit has nothing for a button inside a text, so a few lines of JavaScript
 tell the page which one was clicked.
+
+The reader is a fragment: a click on a citation, a turned page and closing it
+run its few lines alone, not the page with its whole conversation. And it is no
+Streamlit dialog: those make everything else inert, and one reads beside asking.
 """
 
 from __future__ import annotations
@@ -14,90 +18,45 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import page_text, rendering, resources
-from app.answers import passage_numbered
+from app.answers import numbers_of, passage_numbered
+from app.page_image import PageOrder
+from app.page_scripts import ACTS, CITES, READER
 from app.place_words import place_words, unit_words
 from app.preferences import PICTURE
 from app.wording import t
 from storage.errors import HayloftError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from app.answers import Citation
+    from app.conversations import StoredTurn
+    from app.page_image import PageView
     from storage.records import Hit, Page
 
+PATIENCE_S = 0.2
+"""How long a page may take to be drawn before its text is shown meanwhile."""
+_LOOK_S = 0.25
+_AHEAD = 6
+"""Pages of an answer that are drawn before somebody asks for them."""
 _CLICKED = re.compile(r"(?P<turn>[0-9]{1,12}):(?P<n>[0-9]{1,4})")
-_CLICKS = """
-export default function (component) {
-  const { setTriggerValue } = component;
-  const copied = (button, done) => {
-    button.textContent = done ? "Copied" : "Not allowed";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
-  };
-  const copy = (button) => {
-    const text = button.getAttribute("data-copy");
-    if (navigator.clipboard) {
-      navigator.clipboard.writeText(text).then(() => copied(button, true),
-        () => copied(button, false));
-      return;
-    }
-    // Without a safe connection there is only the old way.
-    const area = document.createElement("textarea");
-    area.value = text;
-    document.body.appendChild(area);
-    area.select();
-    copied(button, document.execCommand("copy"));
-    area.remove();
-    button.focus();
-  };
-  const onClick = (event) => {
-    const button = event.target.closest
-      && event.target.closest("button[data-cite], button[data-act], button[data-copy]");
-    if (!button) return;
-    if (button.hasAttribute("data-copy")) copy(button);
-    else if (button.hasAttribute("data-act"))
-      setTriggerValue("acted", button.getAttribute("data-act"));
-    else setTriggerValue("opened", button.getAttribute("data-cite"));
-  };
-  document.addEventListener("click", onClick);
-  return () => document.removeEventListener("click", onClick);
-}
-"""
-# A button that turns to the last page is disabled under the reader's finger,
-# and the keyboard's focus with it falls out of the dialog: Escape would not
-# close it any more. So the page's text takes it.
-_SCROLL = """
-export default function (component) {
-  let ticks = 0;
-  let scrolled = false;
-  const timer = setInterval(() => {
-    const page = document.querySelector("[role=dialog] .hl-page");
-    if (page && !scrolled) {
-      const mark = page.querySelector(".hl-quote, .hl-nearby")
-        || page.querySelector(".hl-passage");
-      page.scrollTop = mark ? mark.offsetTop - page.offsetTop - page.clientHeight / 3 : 0;
-      scrolled = true;
-    }
-    if (page && document.activeElement === document.body) page.focus({ preventScroll: true });
-    if (++ticks > 30) clearInterval(timer);
-  }, 50);
-  return () => clearInterval(timer);
-}
-"""
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _component(name: str, script: str) -> Any:
     return st.components.v2.component(name, js=script)
 
 
-def watch_clicks(conversation_id: str | None) -> str:
-    """Learn which citation was clicked, and remember it as the open page.
+def watch_acts() -> str:
+    """What was asked for with a button of our HTML, as the browser says it; else empty."""
+    acts = _component("hayloft.acts", ACTS)(key="acts", on_acted_change=lambda: None)
+    return str(acts.acted or "")
 
-    Returns what was asked for with another button of our HTML, as the browser says it; empty
-    where nothing was.
-    """
-    clicks = _component("hayloft.clicks", _CLICKS)(
-        key="clicks", on_opened_change=lambda: None, on_acted_change=lambda: None
-    )
+
+@st.fragment
+def show(conversation_id: str | None) -> None:
+    """Open what was clicked, and draw the open page, if one is open."""
+    clicks = _component("hayloft.cites", CITES)(key="cites", on_opened_change=lambda: None)
     clicked = _CLICKED.fullmatch(str(clicks.opened or ""))
     if conversation_id and clicked:
         st.session_state["reader"] = {
@@ -105,11 +64,6 @@ def watch_clicks(conversation_id: str | None) -> str:
             "n": int(clicked["n"]),
             "page": None,
         }
-    return str(clicks.acted or "")
-
-
-def show(conversation_id: str | None) -> None:
-    """The open page, if one is open: Streamlit keeps a dialog that every run calls again."""
     reader = st.session_state.get("reader")
     if reader is None:
         return
@@ -117,14 +71,32 @@ def show(conversation_id: str | None) -> None:
     if source is None:
         close()
         return
-    hit, citations = source
-    title = rendering.heading(f"{reader['n']} · {rendering.name_of(hit)}", limit=90)
-    st.dialog(title, width=680, position="right", on_dismiss=close)(_read)(hit, citations)
+    with st.container(key="hl-reader", gap="small"):
+        _read(*source)
 
 
 def close() -> None:
     """Forget the open page."""
     st.session_state.pop("reader", None)
+
+
+def draw_ahead(turn: StoredTurn) -> None:
+    """Have the pages that an answer cites drawn, before somebody clicks."""
+    if st.session_state.get("drawn-ahead") == turn.turn_id or not _pictures_wanted():
+        return
+    st.session_state["drawn-ahead"] = turn.turn_id
+    orders = []
+    cited = {citation.n for citation in turn.citations}
+    numbered = zip(numbers_of(turn.hits, turn.numbers), turn.hits, strict=True)
+    for n, hit in [(n, hit) for n, hit in numbered if n in cited and _can_be_drawn(hit)][:_AHEAD]:
+        try:
+            page = resources.library().catalog.page(hit.document_id, hit.page, room=hit.room)
+        except HayloftError:
+            return
+        if page is not None:
+            quotes = tuple(citation for citation in turn.citations if citation.n == n)
+            orders.append(_order(hit, page, _marks(hit, quotes, page)))
+    resources.page_images().draw_ahead(orders)
 
 
 def _source(
@@ -152,60 +124,143 @@ def _source(
 
 def _read(hit: Hit, citations: tuple[Citation, ...]) -> None:
     """The page a passage stands on, the passage shaded, the quotes marked."""
-    number = (st.session_state.get("reader") or {}).get("page") or hit.page
-    st.html(
-        f'<div class="hl-small"><bdi>{rendering.text_html(hit.document)}</bdi> · '
-        f"{rendering.text_html(place_words(hit.place))}</div>{rendering.also_html(hit.also)}"
-        + "".join(page_text.quote_html(citation, hit.unit) for citation in citations)
-    )
+    reader = st.session_state["reader"]
+    number = reader.get("page") or hit.page
+    fault: HayloftError | None = None
+    page, following = None, False
     try:
         catalog = resources.library().catalog
         page = catalog.page(hit.document_id, number, room=hit.room)
         following = catalog.page(hit.document_id, number + 1, room=hit.room) is not None
     except HayloftError as error:
-        st.html(rendering.notice_html("error", t("The page cannot be read"), str(error)))
+        fault = error
+    _head(hit, citations, number, page)
+    shown = "text"
+    if fault is not None:
+        st.html(rendering.notice_html("error", t("The page cannot be read"), str(fault)))
         _passage_of_then(hit)
-        return
-    if hit.paged and page is not None and _picture_wanted():
-        _page_picture(hit, citations if number == hit.page else (), page)
-    elif number == hit.page:
-        _page_of_passage(hit, citations, page)
-    elif page is not None:
-        _page_text(page_text.page_html(page.text, (), ()))
-    _component("hayloft.scroll", _SCROLL)(key="scroll", data=f"{hit.chunk_id}:{number}")
+    elif page is not None and _can_be_drawn(hit) and _pictures_wanted():
+        shown = _picture_or_text(hit, citations if number == hit.page else (), page)
+    else:
+        _text(hit, citations, page, number)
+    _component("hayloft.reader", READER)(
+        key="reader-script",
+        data={
+            "cite": f"{reader['turn']}:{reader['n']}",
+            "place": f"{hit.chunk_id}:{number}:{shown}",
+        },
+    )
     _page_buttons(hit, number, following)
 
 
-def _picture_wanted() -> bool:
-    """Whether to show the page itself; the choice stays for the pages that are opened next."""
-    # Streamlit forgets a switch with the dialog that held it.
-    kept = st.session_state.get("picture-wanted", resources.preferences().reader == PICTURE)
-    wanted = st.toggle(t("Show the page itself"), value=bool(kept), key="page-picture")
-    st.session_state["picture-wanted"] = wanted
-    return wanted
-
-
-def _page_picture(hit: Hit, citations: tuple[Citation, ...], page: Page) -> None:
-    """The page as it looks, the quotes marked; its text where there is no picture of it."""
-    marks = [
-        (span, kind)
-        for citation in citations
-        for find, kind in ((page_text.find_quote, "quote"), (page_text.find_near, "nearby"))
-        if (span := find(page.text, citation)) is not None
-    ]
-    try:
-        with st.spinner(t("Drawing the page…")):
-            view = resources.page_images().view(
-                hit.document_id, page.number, [span for span, _ in marks], room=hit.room
-            )
-            html = page_text.picture_html(
-                view.png.read_bytes(), view.boxes, [kind for _, kind in marks], page.number
-            )
-    except (HayloftError, OSError) as error:
-        st.html(rendering.notice_html("warn", t("No picture of this page"), str(error)))
-        _page_text(page_text.page_html(page.text, [], [span for span, _ in marks]))
+def _head(hit: Hit, citations: tuple[Citation, ...], number: int, page: Page | None) -> None:
+    """Which document and page it is, and what became of the quotes."""
+    n = st.session_state["reader"]["n"]
+    place = hit.place
+    if number != hit.page:
+        place = f"{hit.unit} {(page.label if page else '') or number}"
+    name = rendering.text_html(f"{n} · {rendering.name_of(hit)}")
+    with st.container(horizontal=True, vertical_alignment="top", key="reader-head", wrap=False):
+        st.html(
+            f'<h2 class="hl-reader-title" id="hl-reader-title"><bdi>{name}</bdi></h2>'
+            f'<div class="hl-small"><bdi>{rendering.text_html(hit.document)}</bdi> · '
+            f"{rendering.text_html(place_words(place))}</div>"
+        )
+        st.button(
+            t("Close"),
+            key="reader-close",
+            icon=":material/close:",
+            type="tertiary",
+            on_click=close,
+        )
+    if number != hit.page:
         return
+    told = rendering.also_html(hit.also) + "".join(
+        page_text.quote_html(citation, hit.unit) for citation in citations
+    )
+    if told:
+        st.html(f'<div class="hl-verdicts">{told}</div>')
+
+
+def _can_be_drawn(hit: Hit) -> bool:
+    return hit.paged and hit.document.lower().endswith(".pdf")
+
+
+def _pictures_wanted() -> bool:
+    """Whether pages are shown as they look; the choice stays for those that are opened next."""
+    kept = st.session_state.get("picture-wanted")
+    return bool(resources.preferences().reader == PICTURE if kept is None else kept)
+
+
+def _switch() -> None:
+    # Streamlit forgets a switch with the reader that held it.
+    st.session_state["picture-wanted"] = st.session_state.get("page-picture")
+
+
+Mark = tuple[tuple[int, int], str]
+"""A stretch of the page's text, and what it is: `passage`, `quote` or `nearby`."""
+
+
+def _marks(hit: Hit, citations: tuple[Citation, ...], page: Page) -> tuple[Mark, ...]:
+    passage = page_text.find_passage(page.text, hit) if page.number == hit.page else []
+    marks: list[Mark] = [((span.start, span.end), "passage") for span in passage]
+    for citation in citations:
+        for find, kind in ((page_text.find_quote, "quote"), (page_text.find_near, "nearby")):
+            if (span := find(page.text, citation)) is not None:
+                marks.append(((span.start, span.end), kind))
+    return tuple(marks)
+
+
+def _order(hit: Hit, page: Page, marks: tuple[Mark, ...]) -> PageOrder:
+    spans = tuple(span for span, _ in marks)
+    return PageOrder(hit.document_id, page.number, spans, hit.room)
+
+
+def _picture_or_text(hit: Hit, citations: tuple[Citation, ...], page: Page) -> str:
+    """The page as it looks, the quotes marked; its text while, or where, there is no picture.
+
+    Returns which of them is shown.
+    """
+    marks = _marks(hit, citations, page)
+    drawn = resources.page_images().ordered(_order(hit, page, marks))
+    try:
+        view = drawn.result(timeout=PATIENCE_S)
+        html = page_text.picture_html(
+            view.png.read_bytes(), view.boxes, [kind for _, kind in marks], page.number
+        )
+    except TimeoutError:
+        _text(hit, citations, page, page.number)
+        _wait_for(drawn)
+        return "text"
+    except (HayloftError, OSError) as error:
+        _text(hit, citations, page, page.number)
+        st.html(f'<div class="hl-small hl-nopicture">{rendering.sentence_html(str(error))}</div>')
+        return "text"
     st.html(html)
+    lost = [
+        kind
+        for (_, kind), found in zip(marks, view.boxes.boxes, strict=True)
+        if kind != "passage" and not found
+    ]
+    if lost:
+        told = t("The words cannot be marked on this picture. Switch to the text to see them.")
+        st.html(f'<div class="hl-small hl-nopicture">{told}</div>')
+    return "picture"
+
+
+@st.fragment(run_every=_LOOK_S)
+def _wait_for(drawn: Future[PageView]) -> None:
+    """Draw the reader anew once the picture is there."""
+    if drawn.done():
+        st.rerun()
+    st.html(f'<div class="hl-small hl-nopicture" role="status">{t("Drawing the page…")}</div>')
+
+
+def _text(hit: Hit, citations: tuple[Citation, ...], page: Page | None, number: int) -> None:
+    if number == hit.page:
+        _page_of_passage(hit, citations, page)
+    elif page is not None:
+        _page_text(page_text.page_html(page.text, (), ()))
 
 
 def _page_of_passage(hit: Hit, citations: tuple[Citation, ...], page: Page | None) -> None:
@@ -245,7 +300,7 @@ def _page_text(view: page_text.PageView) -> None:
 
 def _page_buttons(hit: Hit, number: int, following: bool) -> None:
     noun = unit_words(hit.unit)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             t("Previous {noun}", noun=noun),
             key="reader-before",
@@ -267,9 +322,13 @@ def _page_buttons(hit: Hit, number: int, following: bool) -> None:
             st.button(
                 t("Back to the passage"),
                 key="reader-back",
+                type="tertiary",
                 on_click=_turn_to,
                 args=(hit.page,),
             )
+        if _can_be_drawn(hit):
+            st.session_state["page-picture"] = _pictures_wanted()
+            st.toggle(t("Show the page itself"), key="page-picture", on_change=_switch)
 
 
 def _turn_to(page: int) -> None:

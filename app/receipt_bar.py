@@ -63,7 +63,7 @@ def receipt_html(receipt: Receipt) -> str:
         "{n} of {window} tokens", n=f"{receipt.prompt_tokens:,}", window=f"{receipt.window:,}"
     )
     return (
-        '<details class="hl-receipt"><summary>'
+        f'<details class="hl-receipt"><summary data-word="{t("Receipt")}">'
         f'<span class="hl-bar" role="img" aria-label="{text_html(_bar_words(segments))}">'
         f"{bar}</span>"
         f'<span class="hl-sum">{total}{_warmth(receipt)}</span>'

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from app.answers import Citation, numbers_of
 from app.place_words import place_words
 from app.support import NEAR, OPEN, UNPROVED, VERIFIED, state_of, support_of
-from app.wording import language, t, tn
+from app.wording import language, pattern_of, t, tn
 from storage.records import Hit, Place
 
 if TYPE_CHECKING:
@@ -102,6 +102,15 @@ def heading(text: str, *, limit: int = 200) -> str:
 def text_html(text: str) -> str:
     """Untrusted text as HTML, its line breaks kept by the style sheet."""
     return escape(plain(text))
+
+
+def t_html(sentence: str, /, **values: object) -> str:
+    """A sentence in the reader's language as HTML, each value in a direction of its own.
+
+    A name in Arabic or Hebrew would otherwise take the signs and figures beside it along.
+    """
+    said = {name: f"<bdi>{text_html(str(value))}</bdi>" for name, value in values.items()}
+    return text_html(pattern_of(sentence)).format(**said)
 
 
 def sentence_html(text: str) -> str:
@@ -226,6 +235,9 @@ def _markdown_html(
     env = {"turn": turn, "states": dict(states)}
     tokens = parser.parse(text, env)
     for token in tokens:
+        if token.level == 0 and token.nesting == 1:
+            # Each block in the direction of its own words; what stands within one follows it.
+            token.attrSet("dir", "auto")
         if token.type in ("heading_open", "heading_close"):
             # The page has its own headings; an answer's begin below them.
             token.tag = f"h{min(int(token.tag[1]) + 3, 6)}"
@@ -413,7 +425,7 @@ def searched_html(searched: str) -> str:
     """What a follow-up question was searched as, in small; nothing where it stood alone."""
     if not searched:
         return ""
-    told = text_html(t("Searched for: {words}", words=searched))
+    told = t_html("Searched for: {words}", words=searched)
     return f'<div class="hl-small hl-searched">{told}</div>'
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.auth_settings import ACCOUNTS, OFF, AuthSettings
 from app.conversations import Conversations
@@ -21,7 +22,7 @@ from app.live_answers import LiveAnswers
 from app.people import LOCAL, Allowed, Role, SignedOut, User
 from app.sessions import cookie_name
 from app.settings import AppSettings
-from app.wording import ENGLISH, nearest
+from app.wording import ENGLISH, language, nearest
 from storage.catalog_writer import CatalogWriter
 from storage.errors import HayloftError
 from storage.library import Library
@@ -162,6 +163,8 @@ def sign_out() -> None:
 
 def spoken_language() -> str:
     """The language of whoever looks at the page: the one they chose, or their browser's."""
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return ENGLISH  # a thread that draws for nobody
     chosen = st.session_state.get("language")
     return str(chosen) if chosen else nearest(st.context.locale or ENGLISH)
 
@@ -292,9 +295,14 @@ def disk() -> DiskUse:
     return disk_use(storage_settings().data_dir)
 
 
-@st.cache_resource(show_spinner=False)
 def versions() -> dict[str, str]:
     """Versions of what answers rest on."""
+    return _versions(language())
+
+
+@st.cache_resource(show_spinner=False)
+def _versions(spoken: str) -> dict[str, str]:
+    # What does not start is said in the reader's language, which is why that is part of the key.
     from app import status_view
 
     return status_view.versions()

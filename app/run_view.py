@@ -206,12 +206,10 @@ def _skipped(skipped: object) -> str:
 
 
 def _line_html(line: FileLine) -> str:
-    size = (
-        f'<span class="hl-small"> {count_of(line.pages, "page")}, '
-        f"{count_of(line.chunks, 'chunk')}</span>"
-        if line.pages
-        else ""
-    )
+    size = ""
+    if line.pages:
+        pages = count_of(line.pages, "page" if line.paged else "section")
+        size = f'<span class="hl-small"> {pages}, {count_of(line.chunks, "chunk")}</span>'
     said = "".join(
         f'<div class="hl-small">{sentence_html(words)}</div>'
         for words in (line.reason, *line.warnings)

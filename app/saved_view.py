@@ -123,7 +123,7 @@ def _source_html(source: Source) -> str:
 
 def named(source: Source) -> str:
     """Where a source stands: `Staff handbook, page 12`."""
-    return f"{source.title or source.document}, {source.place}"
+    return f"{source.title or source.document}, {place_words(source.place)}"
 
 
 def difference_html(pieces: Sequence[Piece]) -> str:

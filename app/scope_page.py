@@ -14,7 +14,7 @@ from typing import Any
 import streamlit as st
 
 from app import rendering, resources
-from app.language_names import language_name
+from app.language_words import language_words
 from app.wording import t
 from storage.errors import UsageError
 from storage.records import EVERYTHING, Scope
@@ -72,7 +72,7 @@ def show(conversation_id: str | None, documents: int) -> None:
         _widgets(scope, conversation_id)
         if not scope.is_everything:
             st.button(
-                "Search everything again",
+                t("Search everything again"),
                 key="scope-clear",
                 icon=":material/close:",
                 type="tertiary",
@@ -113,14 +113,12 @@ def _line(scope: Scope) -> None:
             within = snapshot.within(scope)
     except UsageError as error:
         st.html(
-            rendering.notice_html("warn", "Nothing can be found with these filters", str(error))
+            rendering.notice_html("warn", t("Nothing can be found with these filters"), str(error))
         )
         return
     count = rendering.count_of(len(within.versions) if within else 0, "document")
-    st.html(
-        '<div class="hl-small hl-scope" role="status">Only in '
-        f"{rendering.text_html(described(scope))} · {count}</div>"
-    )
+    told = rendering.t_html("Only in {scope}", scope=described(scope))
+    st.html(f'<div class="hl-small hl-scope" role="status">{told} · {count}</div>')
 
 
 def described(scope: Scope) -> str:
@@ -130,8 +128,8 @@ def described(scope: Scope) -> str:
         _some(kind.upper() for kind in scope.kinds),
         _some(_language_name(code) for code in scope.languages),
         _some(f"#{tag}" for tag in scope.tags),
-        f"since {scope.since}" if scope.since else "",
-        f"until {scope.until}" if scope.until else "",
+        t("since {date}", date=scope.since) if scope.since else "",
+        t("until {date}", date=scope.until) if scope.until else "",
     ]
     return " · ".join(part for part in parts if part)
 
@@ -153,16 +151,16 @@ def _widgets(scope: Scope, conversation_id: str | None) -> None:
     told: dict[str, Any] = {"on_change": _changed, "args": (conversation_id,)}
     _show_in_widgets(scope, conversation_id)
     st.multiselect(
-        "Documents and folders",
+        t("Documents and folders"),
         _with(names_to_choose(choices.paths), scope.documents),
         key=_key("documents", conversation_id),
         accept_new_options=True,
-        placeholder="All, or a pattern such as *2023*",
+        placeholder=t("All, or a pattern such as *2023*"),
         **told,
     )
     if len(facets.kinds) > 1 or scope.kinds:
         st.pills(
-            "Types",
+            t("Types"),
             _with(facets.kinds, scope.kinds),
             selection_mode="multi",
             key=_key("kinds", conversation_id),
@@ -171,7 +169,7 @@ def _widgets(scope: Scope, conversation_id: str | None) -> None:
         )
     if len(languages) > 1 or scope.languages:
         st.pills(
-            "Languages",
+            t("Languages"),
             _with(languages, scope.languages),
             selection_mode="multi",
             key=_key("languages", conversation_id),
@@ -180,20 +178,28 @@ def _widgets(scope: Scope, conversation_id: str | None) -> None:
         )
     if facets.tags or scope.tags:
         st.multiselect(
-            "Tags",
+            t("Tags"),
             _with(facets.tags, scope.tags),
             key=_key("tags", conversation_id),
-            placeholder="Any",
+            placeholder=t("Any"),
             **told,
         )
     first, last = st.columns(2)
     with first:
-        st.text_input("From", key=_key("since", conversation_id), placeholder="2021", **told)
+        st.text_input(
+            t("From date"), key=_key("since", conversation_id), placeholder="2021", **told
+        )
     with last:
-        st.text_input("To", key=_key("until", conversation_id), placeholder="2023-06", **told)
+        st.text_input(
+            t("To date"), key=_key("until", conversation_id), placeholder="2023-06", **told
+        )
     if facets.first_date:
-        span = f"from {facets.first_date[:4]} to {facets.last_date[:4]}"
-        st.html(f'<div class="hl-small">The documents are {span}.</div>')
+        span = t(
+            "The documents are from {first} to {last}.",
+            first=facets.first_date[:4],
+            last=facets.last_date[:4],
+        )
+        st.html(f'<div class="hl-small">{rendering.text_html(span)}</div>')
 
 
 def _key(name: str, conversation_id: str | None) -> str:
@@ -229,10 +235,10 @@ def _button_label(scope: Scope, documents: int) -> str:
     if scope.room and not scope.beyond_room:
         return t("Searching this conversation's files")
     if scope.is_everything:
-        return f"Searching all {rendering.count_of(documents, 'document')}"
+        return t("Searching all {documents}", documents=rendering.count_of(documents, "document"))
     filtered = replace(scope, room="", beyond_room=False)
     filters = replace(filtered, since=scope.since or scope.until, until="").to_json()
-    return f"Searching with {rendering.count_of(len(filters), 'filter')}"
+    return t("Searching with {filters}", filters=rendering.count_of(len(filters), "filter"))
 
 
 def _counted(name: str, count: int) -> str:
@@ -246,9 +252,11 @@ def _with(options: Iterable[str], chosen: Iterable[str]) -> list[str]:
 
 def _some(values: Iterable[str]) -> str:
     named = list(values)
-    more = f" and {len(named) - _NAMES_SHOWN} more" if len(named) > _NAMES_SHOWN else ""
-    return ", ".join(named[:_NAMES_SHOWN]) + more
+    names = ", ".join(named[:_NAMES_SHOWN])
+    if len(named) <= _NAMES_SHOWN:
+        return names
+    return t("{names} and {n} more", names=names, n=len(named) - _NAMES_SHOWN)
 
 
 def _language_name(code: str) -> str:
-    return "not sure" if code == UNKNOWN_LANGUAGE else language_name(code)
+    return t("not sure") if code == UNKNOWN_LANGUAGE else language_words(code)

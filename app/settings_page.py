@@ -9,12 +9,13 @@ from typing import Any
 import streamlit as st
 
 from app import rendering, resources, scope_page, status_view
-from app.language_names import NAMES, language_name
+from app.language_names import NAMES
+from app.language_words import language_words
 from app.mine import Mine
 from app.people import Role
 from app.plans import AUTO
 from app.preferences import LENGTHS, NORMAL, PICTURE, TEXT, Preferences
-from app.setting_meanings import DEFAULT, Explained, explained
+from app.setting_meanings import DEFAULT, ENVIRONMENT, Explained, explained
 from app.wording import languages, t, tn
 from app.work_style import work_style
 from storage.errors import HayloftError
@@ -79,7 +80,7 @@ def _preferences() -> None:
         _choose(
             "answer_language",
             t("Language of answers"),
-            {"": t("That of the question"), **{code: language_name(code) for code in _sorted()}},
+            {"": t("That of the question"), **{code: language_words(code) for code in _sorted()}},
             known.answer_language,
             told=t("The model is asked for it; quotations stay as they are. Quotes without a "
                    "model are never translated."),
@@ -116,7 +117,7 @@ def _preferences() -> None:
 
 
 def _sorted() -> list[str]:
-    return sorted(NAMES, key=language_name)
+    return sorted(NAMES, key=language_words)
 
 
 def _choose(name: str, label: str, options: dict[str, str], chosen: str, *, told: str = "") -> None:
@@ -290,6 +291,10 @@ def _settings() -> None:
         st.html(settings_html([one for one in told if one.origin == DEFAULT]))
 
 
+def _origin_words(origin: str) -> str:
+    return {DEFAULT: t("default"), ENVIRONMENT: t("environment")}.get(origin, origin)
+
+
 def settings_html(settings: list[Explained]) -> str:
     """Settings as a table: name, value, where it is from, what it means."""
     if not settings:
@@ -297,7 +302,7 @@ def settings_html(settings: list[Explained]) -> str:
     rows = "".join(
         f'<tr><td><code>{rendering.text_html(one.name)}</code></td><td class="hl-wrap"><bdi>'
         f"{rendering.text_html(one.value) or '–'}</bdi></td>"
-        f'<td>{rendering.text_html(one.origin)}</td><td class="hl-wrap">'
+        f'<td>{rendering.text_html(_origin_words(one.origin))}</td><td class="hl-wrap">'
         f"{rendering.sentence_html(one.meaning)}</td></tr>"
         for one in settings
     )

@@ -11,8 +11,10 @@ import streamlit as st
 
 from app import conversation_export, rendering, resources, scope_page
 from app.conversations import UNDO_S, ConversationFound, Conversations, ConversationSummary
+from app.wording import t
 
 if TYPE_CHECKING:
+    from app.resources import ModelAtHand
     from storage.records import LibraryCounts
 
 CONVERSATIONS_SHOWN = 30
@@ -23,9 +25,9 @@ LIST_HEIGHT = 380
 
 def show(conversation_id: str | None, counts: LibraryCounts) -> None:
     """Draw the sidebar; the open conversation is the one named in the address."""
-    st.html('<div class="hl-brand">Hayloft<small>Ask your own documents</small></div>')
+    st.html(f'<div class="hl-brand">Hayloft<small>{t("Ask your own documents")}</small></div>')
     st.button(
-        "New conversation",
+        t("New conversation"),
         key="new",
         icon=":material/edit_square:",
         width="stretch",
@@ -34,10 +36,10 @@ def show(conversation_id: str | None, counts: LibraryCounts) -> None:
     )
     _deleted()
     query = st.text_input(
-        "Search all conversations",
+        t("Search all conversations"),
         key="search-conversations",
         type="search",
-        placeholder="Search all conversations",
+        placeholder=t("Search all conversations"),
         icon=":material/search:",
         label_visibility="collapsed",
         max_chars=200,
@@ -55,8 +57,8 @@ def show(conversation_id: str | None, counts: LibraryCounts) -> None:
 def _found(query: str, current: str | None) -> None:
     """The conversations that hold what was looked for, each with the words around it."""
     found = resources.store().search(query)
-    what = rendering.count_of(len(found), "conversation")
-    st.html(f'<div class="hl-small" role="status">Found in {what}</div>')
+    what = t("Found in {what}", what=rendering.count_of(len(found), "conversation"))
+    st.html(f'<div class="hl-small" role="status">{what}</div>')
     with st.container(
         height=LIST_HEIGHT if len(found) > LIST_ROWS // 2 else "content", border=False
     ):
@@ -113,13 +115,19 @@ def _conversation_list(current: str | None) -> None:
                     args=(summary.conversation_id,),
                 )
         if len(shown) < len(summaries) and st.button(
-            f"Show {len(summaries) - len(shown):,} more", key="more", type="tertiary"
+            t("Show {n} more", n=f"{len(summaries) - len(shown):,}"), key="more", type="tertiary"
         ):
             st.session_state["all-conversations"] = True
             st.rerun()
 
 
 def _current_conversation(summary: ConversationSummary) -> None:
+    deeds = {
+        "rename": t("Rename"),
+        "pin": t("Unpin") if summary.pinned else t("Pin"),
+        "export": t("Export"),
+        "delete": t("Delete"),
+    }
     with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         st.button(
             _title(summary),
@@ -129,37 +137,38 @@ def _current_conversation(summary: ConversationSummary) -> None:
         )
         chosen = st.menu_button(
             "",
-            ["Rename", "Unpin" if summary.pinned else "Pin", "Export", "Delete"],
+            list(deeds),
             key="conversation-menu",
             icon=":material/more_horiz:",
-            help="Rename, pin, export or delete this conversation",
+            help=t("Rename, pin, export or delete this conversation"),
+            format_func=lambda deed: deeds[deed],
             type="tertiary",
         )
-    if chosen == "Rename":
-        st.dialog("Rename the conversation")(_rename)(summary)
-    elif chosen in ("Pin", "Unpin"):
-        resources.store().pin(summary.conversation_id, chosen == "Pin")
+    if chosen == "rename":
+        st.dialog(t("Rename the conversation"))(_rename)(summary)
+    elif chosen == "pin":
+        resources.store().pin(summary.conversation_id, not summary.pinned)
         st.rerun()
-    elif chosen == "Export":
-        st.dialog("Export the conversation")(_export)(summary)
-    elif chosen == "Delete":
+    elif chosen == "export":
+        st.dialog(t("Export the conversation"))(_export)(summary)
+    elif chosen == "delete":
         _delete(summary)
 
 
 def _rename(summary: ConversationSummary) -> None:
-    title = st.text_input("Title", value=summary.title, max_chars=120)
-    if st.button("Save", type="primary", key="save-title"):
+    title = st.text_input(t("Title"), value=summary.title, max_chars=120)
+    if st.button(t("Save"), type="primary", key="save-title"):
         if title.strip():
             resources.store().rename(summary.conversation_id, title.strip())
         st.rerun()
 
 
 def _export(summary: ConversationSummary) -> None:
-    st.html(
-        '<div class="hl-small">With the sources of each answer, their places, what became of each '
-        "quote, and the receipts. To print it or keep it as PDF, close this and print the page."
-        "</div>"
+    told = t(
+        "With the sources of each answer, their places, what became of each quote, and the "
+        "receipts. To print it or keep it as PDF, close this and print the page."
     )
+    st.html(f'<div class="hl-small">{rendering.text_html(told)}</div>')
     conversation_id, title = summary.conversation_id, summary.title
     # The files are made when they are asked for, where nobody is known to look at a page.
     store = resources.store()
@@ -222,11 +231,9 @@ def _deleted() -> None:
     deleted: dict[str, Any] | None = st.session_state.get("deleted")
     if not deleted or time.time() > deleted.get("until", math.inf):
         return
-    st.html(
-        '<div class="hl-small" role="status">Deleted '
-        f"“{rendering.text_html(deleted['title'])}”</div>"
-    )
-    st.button("Undo", key="undo", icon=":material/undo:", on_click=_undo, args=(deleted["id"],))
+    told = rendering.t_html("Deleted “{name}”", name=deleted["title"])
+    st.html(f'<div class="hl-small" role="status">{told}</div>')
+    st.button(t("Undo"), key="undo", icon=":material/undo:", on_click=_undo, args=(deleted["id"],))
 
 
 def _undo(conversation_id: str) -> None:
@@ -240,16 +247,18 @@ def _model_facts(counts: LibraryCounts) -> None:
     fresh = (
         rendering.age(max(0.0, time.time() - counts.last_ingested_at))
         if counts.last_ingested_at
-        else "never"
+        else t("never")
     )
     documents = rendering.count_of(counts.documents, "document")
     set_aside = rendering.count_of(counts.failures, "file")
     facts = {
-        "Model": found.label,
-        "Window": f"{found.window:,} tokens" if found.window else "",
-        "Library": f"{documents}, {rendering.count_of(counts.pages, 'page')}",
-        "Last ingested": fresh,
-        "Set aside": f"{set_aside}; `hayloft status` says why" if counts.failures else "",
+        t("Model"): model_words(found),
+        t("Window"): rendering.count_of(found.window, "token") if found.window else "",
+        t("Library"): f"{documents}, {rendering.count_of(counts.pages, 'page')}",
+        t("Last ingested"): fresh,
+        t("Set aside"): t("{files}; `hayloft status` says why", files=set_aside)
+        if counts.failures
+        else "",
     }
     rows = "".join(
         f"<dt>{name}</dt><dd>{rendering.sentence_html(fact)}</dd>"
@@ -258,18 +267,18 @@ def _model_facts(counts: LibraryCounts) -> None:
     )
     st.html(f'<dl class="hl-facts">{rows}</dl>')
     if found.fault is not None:
-        st.html(rendering.notice_html("error", "No answers for now", str(found.fault)))
+        st.html(rendering.notice_html("error", t("No answers for now"), str(found.fault)))
     elif found.model is None:
         st.html(
             rendering.notice_html(
                 "info",
-                "Answers are quotes",
-                found.notice or "HAYLOFT_MODEL is set to extractive: no model writes answers.",
+                t("Answers are quotes"),
+                _notice_words(found.notice),
             )
         )
     if found.model is None:
         st.button(
-            "Look for a model again",
+            t("Look for a model again"),
             key="look-again",
             icon=":material/refresh:",
             type="tertiary",
@@ -277,12 +286,33 @@ def _model_facts(counts: LibraryCounts) -> None:
         )
 
 
+def _notice_words(notice: str) -> str:
+    """Why no model answers; what a server said of itself stays as it is."""
+    from app.model_choice import NO_MODEL
+
+    if notice == NO_MODEL:
+        return t(
+            "No chat model found: answers are extractive quotes. For written answers install "
+            "Ollama and run `ollama pull qwen2:7b`."
+        )
+    return notice or t("HAYLOFT_MODEL is set to extractive: no model writes answers.")
+
+
+def model_words(found: ModelAtHand) -> str:
+    """What answers now, in the reader's language; a model's name stays as it is."""
+    if found.model is not None:
+        return found.label
+    return t("not available") if found.fault is not None else t("none: quotes only")
+
+
 def conversation_in_address() -> str | None:
     """The conversation the address names, so that a reload comes back to it."""
     conversation_id = st.query_params.get("c")
     if conversation_id and not resources.store().exists(conversation_id):
         del st.query_params["c"]
-        st.session_state["refused"] = "That conversation is no longer here. Begin a new one below."
+        st.session_state["refused"] = t(
+            "That conversation is no longer here. Begin a new one below."
+        )
         return None
     return conversation_id or None
 

@@ -17,7 +17,7 @@ import streamlit as st
 from app import note_page, rendering, resources
 from app.conversation_export import copied
 from app.conversations import STREAMING, StoredTurn
-from app.feedback import REASONS, Feedback, with_golden
+from app.feedback import Feedback, reasons, with_golden
 from app.saving import can_be_saved
 from app.wording import t
 from storage.errors import HayloftError
@@ -69,19 +69,21 @@ def actions_html(turn: StoredTurn, told: Told) -> str:
         text = escape(rendering.plain(copied(turn)))
         parts.append(
             f'<button type="button" class="hl-act" data-copy="{text}" '
-            'title="Copy the answer with its sources">Copy</button>'
+            f'data-copied="{t("Copied")}" data-refused="{t("Not allowed")}" '
+            f'title="{t("Copy the answer with its sources")}">{t("Copy")}</button>'
         )
     parts += [
-        _button("again", turn.turn_id, "Answer again", "With the documents, the mode and the "
-                "model chosen now; this answer is kept as a version"),
-        _button("edit", turn.turn_id, "Edit question", "Change the question and go on from there; "
-                "what followed is kept as a version"),
+        _button("again", turn.turn_id, t("Answer again"),
+                t("With the documents, the mode and the model chosen now; this answer is kept as "
+                  "a version")),
+        _button("edit", turn.turn_id, t("Edit question"),
+                t("Change the question and go on from there; what followed is kept as a version")),
     ]  # fmt: skip
     if turn.text and turn.state != STREAMING:
         parts += [
-            _button("good", turn.turn_id, "👍", "A good answer",
+            _button("good", turn.turn_id, "👍", t("A good answer"),
                     pressed=judged is not None and judged.good),
-            _button("bad", turn.turn_id, "👎", "Not a good answer",
+            _button("bad", turn.turn_id, "👎", t("Not a good answer"),
                     pressed=judged is not None and not judged.good),
         ]  # fmt: skip
     if can_be_saved(turn):
@@ -99,17 +101,20 @@ def actions_html(turn: StoredTurn, told: Told) -> str:
         )  # fmt: skip
     why = ""
     if judged is not None and not judged.good:
-        words = [REASONS.get(judged.reason, ""), judged.note]
-        words += [f"kept as golden question {judged.golden}"] if judged.golden else []
+        words = [reasons().get(judged.reason, ""), judged.note]
+        if judged.golden:
+            words.append(t("kept as golden question {name}", name=judged.golden))
         told_why = " · ".join(word for word in words if word)
         why = f'<div class="hl-small">{rendering.text_html(told_why)}</div>' if told_why else ""
     return (
-        f'<div class="hl-acts" role="group" aria-label="This answer" data-turn="{turn.turn_id}">'
+        f'<div class="hl-acts" role="group" aria-label="{t("This answer")}" '
+        f'data-turn="{turn.turn_id}">'
         f"{''.join(parts)}</div>{why}{note_page.note_html(note)}"
     )
 
 
 def _button(act: str, turn_id: int, words: str, told: str, *, pressed: bool | None = None) -> str:
+    told = rendering.text_html(told)
     state = "" if pressed is None else f' aria-pressed="{"true" if pressed else "false"}"'
     name = f' aria-label="{told}"' if pressed is not None else ""
     return (
@@ -130,9 +135,9 @@ def _versions_html(turn_id: int, versions: tuple[int, ...]) -> str:
         )
 
     return (
-        f'<span class="hl-versions">{step(at - 1, "‹", "Earlier version")}'
-        f"<span>Version {at + 1} of {len(versions)}</span>"
-        f"{step(at + 1, '›', 'Later version')}</span>"
+        f'<span class="hl-versions">{step(at - 1, "‹", t("Earlier version"))}'
+        f"<span>{t('Version {n} of {all}', n=at + 1, all=len(versions))}</span>"
+        f"{step(at + 1, '›', t('Later version'))}</span>"
     )
 
 
@@ -182,10 +187,12 @@ def edit(turn: StoredTurn) -> str | None:
         st.chat_message("user", avatar=":material/person:"),
         st.form(f"edit-{turn.turn_id}", border=False),
     ):
-        question = st.text_area("Your question", turn.question, key=f"edited-{turn.turn_id}")
+        question = st.text_area(t("Your question"), turn.question, key=f"edited-{turn.turn_id}")
         with st.container(horizontal=True):
-            asked = st.form_submit_button("Ask", type="primary")
-            st.form_submit_button("Cancel", on_click=lambda: st.session_state.pop("editing", None))
+            asked = st.form_submit_button(t("Ask"), type="primary")
+            st.form_submit_button(
+                t("Cancel"), on_click=lambda: st.session_state.pop("editing", None)
+            )
     if not asked:
         return None
     st.session_state.pop("editing", None)
@@ -198,7 +205,7 @@ def show_dialog(conversation_id: str | None) -> None:
     if turn is None or turn.conversation_id != conversation_id:
         st.session_state.pop("judging", None)
         return
-    st.dialog("What was wrong?", on_dismiss=_judged)(_why)(turn)
+    st.dialog(t("What was wrong?"), on_dismiss=_judged)(_why)(turn)
 
 
 def _judged() -> None:
@@ -206,23 +213,26 @@ def _judged() -> None:
 
 
 def _why(turn: StoredTurn) -> None:
-    reason = st.radio("Reason", list(REASONS), format_func=lambda name: REASONS[name], index=None)
+    words = reasons()
+    reason = st.radio(t("Reason"), list(words), format_func=lambda name: words[name], index=None)
     document = page = answer = None
     if reason != "no-answer":
-        st.html('<div class="hl-small">If you know what is right, it becomes a golden question, '
-                "which evaluations ask again.</div>")  # fmt: skip
+        told = t(
+            "If you know what is right, it becomes a golden question, which evaluations ask again."
+        )
+        st.html(f'<div class="hl-small">{rendering.text_html(told)}</div>')
         document = st.selectbox(
-            "Document that holds the answer",
+            t("Document that holds the answer"),
             list(dict.fromkeys(hit.document for hit in turn.hits)),
             index=None,
             accept_new_options=True,
-            placeholder="Choose one, or type its path",
+            placeholder=t("Choose one, or type its path"),
             format_func=rendering.plain,
         )
-        page = st.number_input("Its page", min_value=1, value=None, step=1)
-        answer = st.text_input("The right answer", max_chars=2000)
-    note = st.text_input("Note", max_chars=2000)
-    if st.button("Save", type="primary", key="save-judgement"):
+        page = st.number_input(t("Its page"), min_value=1, value=None, step=1)
+        answer = st.text_input(t("The right answer"), max_chars=2000)
+    note = st.text_input(t("Note"), max_chars=2000)
+    if st.button(t("Save"), type="primary", key="save-judgement"):
         given = Feedback(
             good=False,
             reason=reason or "",
@@ -235,7 +245,7 @@ def _why(turn: StoredTurn) -> None:
             data_dir = resources.storage_settings().data_dir
             resources.store().judge(turn.turn_id, with_golden(data_dir, turn, given))
         except HayloftError as error:
-            st.html(rendering.notice_html("error", "Not kept yet", str(error)))
+            st.html(rendering.notice_html("error", t("Not kept yet"), str(error)))
             return
         _judged()
         st.rerun()

@@ -22,8 +22,13 @@ _meant: ContextVar[str] = ContextVar("hayloft-language", default="")
 
 def t(sentence: str, /, **values: object) -> str:
     """The sentence in the reader's language, its `{names}` filled in."""
-    said = _sentences(language()).get(sentence, sentence)
+    said = pattern_of(sentence)
     return said.format(**values) if values else said
+
+
+def pattern_of(sentence: str) -> str:
+    """The sentence in the reader's language, its `{names}` as they are."""
+    return _sentences(language()).get(sentence, sentence)
 
 
 def tn(count: int, one: str, many: str, /, **values: object) -> str:

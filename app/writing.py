@@ -26,6 +26,7 @@ from app.plans import Mode, Plan
 from app.prompt import Prompt
 from app.sent_passages import Known
 from app.warmth import CONVERSATION, Reuse, reuse_of
+from app.wording import t, tn
 from storage.records import Hit
 
 
@@ -215,9 +216,13 @@ def _cited(
 
 def _notice(usage: Usage, left_out: int) -> str:
     if usage.stop_reason == "length":
-        return "The answer was cut at its reserve. Raise HAYLOFT_RESERVE for longer answers."
+        return t("The answer was cut at its reserve. Raise HAYLOFT_RESERVE for longer answers.")
     if left_out:
-        return f"{left_out} more passages were found and did not fit the window."
+        return tn(
+            left_out,
+            "{n} more passage was found and did not fit the window.",
+            "{n} more passages were found and did not fit the window.",
+        )
     return ""
 
 

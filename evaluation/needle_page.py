@@ -20,7 +20,9 @@ import streamlit as st
 from app import rendering, resources
 from app.budget import digest_of
 from app.calibration import RUNS, TrustedWindow, trusted_window
+from app.language_words import language_words
 from app.page_style import style_sheet
+from app.wording import ENGLISH, speaking, t
 from evaluation.niah import background, page_view, report_html, report_tables, run_list
 from evaluation.niah.comparison import compare
 from evaluation.niah.config import QUICK_MINUTES
@@ -83,17 +85,17 @@ def show() -> None:
     try:
         _draw()
     except HayloftError as error:
-        _html(rendering.notice_html("error", "The page cannot go on", str(error)))
-        st.button("Try again", icon=":material/refresh:", key="niah-again")
+        _html(rendering.notice_html("error", t("The page cannot go on"), str(error)))
+        st.button(t("Try again"), icon=":material/refresh:", key="niah-again")
 
 
 def _draw() -> None:
     data_dir = resources.storage_settings().data_dir
-    _html(
-        '<h1 class="nd-title">Needle in a haystack</h1><p class="nd-lead">How much of its window '
-        "does the model read? Sentences are hidden in long texts and asked for, at every length "
-        "and depth.</p>"
+    lead = t(
+        "How much of its window does the model read? Sentences are hidden in long texts and asked "
+        "for, at every length and depth."
     )
+    _html(f'<h1 class="nd-title">{t("Needle in a haystack")}</h1><p class="nd-lead">{lead}</p>')
     _watch_clicks()
     entries = run_list.list_runs(data_dir)
     trusted = _show_trusted(entries)
@@ -104,7 +106,7 @@ def _draw() -> None:
             return
         _html(
             rendering.notice_html(
-                "info", "There is no run yet", "Start one above, or in a terminal:",
+                "info", t("There is no run yet"), t("Start one above, or in a terminal:"),
                 "hayloft eval niah run",
             )
         )  # fmt: skip
@@ -178,8 +180,8 @@ def _served() -> Served:
 def _show_trusted(entries: Sequence[RunEntry]) -> TrustedWindow | None:
     served, settings = _served(), resources.app_settings()
     if not served.window:
-        told = served.why_not or "No chat model answers."
-        _html(rendering.notice_html("info", "No chat model at hand to trust or measure", told))
+        told = served.why_not or t("No chat model answers.")
+        _html(rendering.notice_html("info", t("No chat model at hand to trust or measure"), told))
         return None
     trusted = trusted_window(
         resources.storage_settings().data_dir,
@@ -224,45 +226,69 @@ def _at_work(data_dir: Path) -> None:
         return
     if begun.alive:
         if begun.run not in [folder.name for folder in folders]:
-            told = page_view.last_line(begun.log) or "the model is loaded and its speed is measured"
+            told = page_view.last_line(begun.log) or t(
+                "the model is loaded and its speed is measured"
+            )
             st.progress(0.0, text=rendering.label(f"{begun.run}: {told}", limit=300))
-        if st.button("Stop the run", icon=":material/stop_circle:", key="niah-stop"):
-            with st.spinner("Stopping…"):
+        if st.button(t("Stop the run"), icon=":material/stop_circle:", key="niah-stop"):
+            with st.spinner(t("Stopping…")):
                 ended = background.cancel(data_dir)
             if not ended:
-                st.session_state["niah-refused"] = f"The run does not end (process {begun.pid})."
+                st.session_state["niah-refused"] = t(
+                    "The run does not end (process {pid}).", pid=begun.pid
+                )
             st.rerun()
     elif not (data_dir / RUNS / begun.run).is_dir():
-        told = page_view.last_line(begun.log) or "It said nothing."
-        _html(rendering.notice_html("warn", "The last run did not begin", told))
+        told = page_view.last_line(begun.log) or t("It said nothing.")
+        _html(rendering.notice_html("warn", t("The last run did not begin"), told))
 
 
 def _show_start(data_dir: Path, entries: Sequence[RunEntry]) -> None:
     if refused := st.session_state.pop("niah-refused", ""):
-        _html(rendering.notice_html("error", "Not done", refused))
+        _html(rendering.notice_html("error", t("Not done"), refused))
     if st.session_state.get("niah-at-work"):
         return
-    with st.expander("Measure the model now", icon=":material/speed:", expanded=not entries):
+    with st.expander(
+        t("Measure the model now"),
+        icon=":material/speed:",
+        expanded=not entries,
+        key="niah-measure",
+    ):
         with st.form("niah-start", border=False):
             minutes, haystack, language = st.columns(3)
             wanted = minutes.number_input(
-                "Minutes, at most", 1, 1440, int(QUICK_MINUTES), key="niah-minutes"
+                t("Minutes, at most"), 1, 1440, int(QUICK_MINUTES), key="niah-minutes"
             )
             text = haystack.selectbox(
-                "Text", ("auto", "library", "generated"), key="niah-haystack",
-                help="auto: your library where it holds prose, else generated",
+                t("Text"), ("auto", "library", "generated"), key="niah-haystack",
+                format_func=_text_words,
+                help=t("Automatic: your library where it holds prose, else generated"),
             )  # fmt: skip
-            spoken = language.selectbox("Language", ("auto", *LANGUAGES), key="niah-language")
-            begin = st.form_submit_button("Start", icon=":material/play_arrow:")
-        st.html(
-            # A caption of Streamlit's is too pale to be read by everybody.
-            '<div class="hl-small">As many lengths of the served window as fit the minutes. The '
-            "run has a process of its own: closing this page does not end it, and stopped it goes "
-            "on later.</div>"
+            spoken = language.selectbox(
+                t("Language"),
+                ("auto", *LANGUAGES),
+                key="niah-language",
+                format_func=_language_words,
+            )
+            begin = st.form_submit_button(t("Start"), icon=":material/play_arrow:")
+        told = t(
+            "As many lengths of the served window as fit the minutes. The run has a process of its "
+            "own: closing this page does not end it, and stopped it goes on later."
         )
+        # A caption of Streamlit's is too pale to be read by everybody.
+        st.html(f'<div class="hl-small">{told}</div>')
     if begin:
         words = ["--minutes", f"{wanted}", "--haystack", text, "--language", spoken]
         _begin(lambda: background.begin(data_dir, words))
+
+
+def _text_words(text: str) -> str:
+    words = {"auto": t("automatic"), "library": t("library"), "generated": t("generated")}
+    return words.get(text, text)
+
+
+def _language_words(code: str) -> str:
+    return t("automatic") if code == "auto" else language_words(code)
 
 
 def _begin(start: Callable[[], str]) -> None:
@@ -277,33 +303,35 @@ def _begin(start: Callable[[], str]) -> None:
 # --- the chosen run -----------------------------------------------------------------------------
 
 
-@st.cache_resource(show_spinner="Reading the run…", max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=4)
 def _opened(folder: str, stamp: Stamp) -> Opened:
     run = load(Path(folder))
     return Opened(run, summarise(run.rows, run.planned))
 
 
 def _open(entry: RunEntry) -> Opened:
-    return _opened(str(entry.folder), run_list.stamp_of(entry.folder))
+    with st.spinner(t("Reading the run…")):
+        return _opened(str(entry.folder), run_list.stamp_of(entry.folder))
 
 
 def _show_run(entry: RunEntry, entries: Sequence[RunEntry], trusted: TrustedWindow | None) -> None:
     _html(f'<h2 class="nd-h2"><bdi>{rendering.text_html(entry.name)}</bdi></h2>')
     if entry.state == "broken":
-        _html(rendering.notice_html("error", "This run cannot be read", entry.fault))
+        _html(rendering.notice_html("error", t("This run cannot be read"), entry.fault))
         return
     try:
         opened = _open(entry)
     except HayloftError as error:
         if entry.state == "at work":
-            _html('<p class="hl-wait" role="status">Its first answer is waited for…</p>')
+            told = t("Its first answer is waited for…")
+            _html(f'<p class="hl-wait" role="status">{told}</p>')
         else:
-            _html(rendering.notice_html("error", "This run cannot be read", str(error)))
+            _html(rendering.notice_html("error", t("This run cannot be read"), str(error)))
         return
     _show_head(entry, opened, trusted)
     panels = opened.summary.panels
     if not panels:
-        _html('<p class="hl-small">No row of a map has been written yet.</p>')
+        _html(f'<p class="hl-small">{t("No row of a map has been written yet.")}</p>')
         return
     panel = _choose_panel(entry, panels)
     place = _place(panel)
@@ -313,7 +341,7 @@ def _show_run(entry: RunEntry, entries: Sequence[RunEntry], trusted: TrustedWind
     else:
         _figures(entry, panel.arm, panel.task, palette, trusted)
     _show_place(opened, panel, place)
-    with st.expander("Lengths in numbers", icon=":material/table_chart:"):
+    with st.expander(t("Lengths in numbers"), icon=":material/table_chart:"):
         _html(page_view.lengths_html(panel))
         _html(f"<p>{rendering.text_html(page_view.thirds_sentence(panel))}</p>")
     _show_comparison(entry, entries)
@@ -327,10 +355,14 @@ def _show_head(entry: RunEntry, opened: Opened, trusted: TrustedWindow | None) -
     if entry.state != "stopped" or not entry.model.startswith(("ollama ", "openai ")):
         return
     done = sum(opened.summary.statuses.get(status, 0) for status in ("ok", "window_clamped"))
-    told = f"{done:,} of {entry.total:,} trials are done." if entry.total else ""
-    _html(rendering.notice_html("info", "This run is unfinished", told))
+    told = (
+        t("{done} of {all} trials are done.", done=f"{done:,}", all=f"{entry.total:,}")
+        if entry.total
+        else ""
+    )
+    _html(rendering.notice_html("info", t("This run is unfinished"), told))
     go_on = st.button(
-        "Go on with it",
+        t("Go on with it"),
         key="niah-go-on",
         icon=":material/play_arrow:",
         disabled=bool(st.session_state.get("niah-at-work")),
@@ -344,10 +376,15 @@ def _choose_panel(entry: RunEntry, panels: Sequence[Panel]) -> Panel:
     by_name = {page_view.panel_name(panel): panel for panel in panels}
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     name = left.segmented_control(
-        "Map", list(by_name), default=next(iter(by_name)), key=f"niah-map-{entry.name}"
+        t("Map"), list(by_name), default=next(iter(by_name)), key=f"niah-map-{entry.name}"
     )
-    right.selectbox("Colours", list(PALETTES), key="niah-palette")
+    right.selectbox(t("Colours"), list(PALETTES), key="niah-palette", format_func=_palette_words)
     return by_name.get(str(name)) or panels[0]
+
+
+def _palette_words(palette: str) -> str:
+    words = {"classic": t("classic"), "colour-blind": t("colour-blind")}
+    return words.get(palette, palette)
 
 
 def _figures(
@@ -363,14 +400,19 @@ def _figures(
     _html(page_view.map_html(panel, summary.window, palette, _place(panel)))
     left, right = st.columns(2)
     with left:
-        _html('<h3 class="nd-h3">Windows</h3>' + page_view.windows_html(panel, summary, tokens))
+        _html(
+            f'<h3 class="nd-h3">{t("Windows")}</h3>'
+            + page_view.windows_html(panel, summary, tokens)
+        )
     with right:
-        _html('<h3 class="nd-h3">Where needles are lost</h3>' + page_view.stages_html(panel))
+        lost = t("Where needles are lost")
+        _html(f'<h3 class="nd-h3">{lost}</h3>' + page_view.stages_html(panel))
 
 
 def _show_place(opened: Opened, panel: Panel, place: Place | None) -> None:
     if place is None:
-        _html('<p class="hl-small">Choose a cell: its questions and answers appear here.</p>')
+        told = t("Choose a cell: its questions and answers appear here.")
+        _html(f'<p class="hl-small">{told}</p>')
         return
     rows = page_view.rows_at(opened.run.rows, panel, place)
     _html(page_view.place_html(panel, place, rows))
@@ -379,7 +421,11 @@ def _show_place(opened: Opened, panel: Panel, place: Place | None) -> None:
     if pages > 1:
         page = int(
             st.number_input(
-                f"Page, of {pages}", 1, pages, 1, key=f"niah-page-{panel.name}-{place.name}"
+                t("Page of {n}", n=pages),
+                1,
+                pages,
+                1,
+                key=f"niah-page-{panel.name}-{place.name}",
             )
         )
     _html("".join(page_view.row_html(row) for row in rows[(page - 1) * CARDS : page * CARDS]))
@@ -392,10 +438,10 @@ def _show_comparison(entry: RunEntry, entries: Sequence[RunEntry]) -> None:
     others = [one.name for one in entries if one.state != "broken" and one.name != entry.name]
     if not others:
         return
-    with st.expander("Compare with another run", icon=":material/compare_arrows:"):
+    with st.expander(t("Compare with another run"), icon=":material/compare_arrows:"):
         name = st.selectbox(
-            "The other run", others, index=None, key=f"niah-other-{entry.name}",
-            placeholder="Choose a run on the same questions",
+            t("The other run"), others, index=None, key=f"niah-other-{entry.name}",
+            placeholder=t("Choose a run on the same questions"),
         )  # fmt: skip
         other = next((one for one in entries if one.name == name), None)
         if other is None:
@@ -403,7 +449,7 @@ def _show_comparison(entry: RunEntry, entries: Sequence[RunEntry]) -> None:
         try:
             found = compare(_open(other).run.rows, _open(entry).run.rows)
         except HayloftError as error:
-            _html(rendering.notice_html("warn", "They cannot be compared", str(error)))
+            _html(rendering.notice_html("warn", t("They cannot be compared"), str(error)))
             return
         _html(page_view.comparison_html(found, other.name, entry.name))
 
@@ -411,7 +457,7 @@ def _show_comparison(entry: RunEntry, entries: Sequence[RunEntry]) -> None:
 # --- the very prompt ----------------------------------------------------------------------------
 
 
-@st.cache_resource(show_spinner="Rebuilding the prompt…", max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=4)
 def _rebuilt(folder: str, stamp: Stamp, key: str, _row: Row) -> Shown | str:
     """The prompt, or the sentence why it cannot be had."""
     data_dir = resources.storage_settings().data_dir
@@ -430,30 +476,33 @@ def _show_prompt(entry: RunEntry, opened: Opened) -> None:
     row = next((one for one in opened.run.rows if one.key == key), None)
     if row is None:
         return
-    title = rendering.label(f"{row.arm}, {row.task.replace('_', ' ')}, trial {row.trial}")
+    title = rendering.label(
+        t("{arm}, {task}, trial {n}", arm=row.arm, task=row.task.replace("_", " "), n=row.trial)
+    )
     st.dialog(title, width="large", on_dismiss=_close_prompt)(_prompt)(entry, row)
 
 
 def _prompt(entry: RunEntry, row: Row) -> None:
     _html(f'<dl class="nd-dl">{page_view.facts_list(page_view.row_facts(row, 20_000))}</dl>')
-    shown = _rebuilt(str(entry.folder), run_list.stamp_of(entry.folder), row.key, row)
+    with st.spinner(t("Rebuilding the prompt…")):
+        shown = _rebuilt(str(entry.folder), run_list.stamp_of(entry.folder), row.key, row)
     if isinstance(shown, str):
-        _html(rendering.notice_html("warn", "The prompt cannot be shown", shown))
+        _html(rendering.notice_html("warn", t("The prompt cannot be shown"), shown))
         return
     if not shown.messages and not shown.document:
-        _html(rendering.notice_html("info", "Nothing was sent", row.error))
+        _html(rendering.notice_html("info", t("Nothing was sent"), row.error))
         return
     _html(page_view.proof_html(shown))
-    whole = st.toggle("All of it", key=f"niah-whole-{row.key}")
+    whole = st.toggle(t("All of it"), key=f"niah-whole-{row.key}")
     texts: list[tuple[str, str]] = [(one.role, one.content) for one in shown.messages]
     if shown.document:
-        texts.append(("the document, as it was ingested", shown.document))
+        texts.append((t("the document, as it was ingested"), shown.document))
     for role, content in texts:
         _html(
             page_view.prompt_html(role, parts(content, row.needles, row.distractors, whole=whole))
         )
     st.download_button(
-        "Prompt as text",
+        t("Prompt as text"),
         "\n\n".join(f"--- {role}\n{content}" for role, content in texts).encode("utf-8", "replace"),
         file_name=f"{_file_name(entry.name)}-{_file_name(row.key[:12])}.txt",
         mime="text/plain",
@@ -477,36 +526,41 @@ def _show_downloads(entry: RunEntry, opened: Opened, panel: Panel, palette: str)
         return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
 
     files: list[tuple[str, str, str, Callable[[], str | bytes]]] = [
-        ("Report (HTML)", f"{name}.html", "text/html",
+        (t("Report (HTML)"), f"{name}.html", "text/html",
          lambda: report_html.page(summary, run.rows, run.name, run.made_at)),
-        ("Map (PNG)", f"{name}-{panel.arm}.png", "image/png",
+        (t("Map (PNG)"), f"{name}-{panel.arm}.png", "image/png",
          lambda: _picture(panel, summary, palette)),
-        ("Cells (CSV)", f"{name}-cells.csv", "text/csv", lambda: report_tables.cells_csv(summary)),
-        ("Rows (CSV)", f"{name}-rows.csv", "text/csv", lambda: report_tables.rows_csv(run.rows)),
-        ("Figures (JSON)", f"{name}.json", "application/json", as_json),
+        (t("Cells (CSV)"), f"{name}-cells.csv", "text/csv",
+         lambda: report_tables.cells_csv(summary)),
+        (t("Rows (CSV)"), f"{name}-rows.csv", "text/csv", lambda: report_tables.rows_csv(run.rows)),
+        (t("Figures (JSON)"), f"{name}.json", "application/json", as_json),
     ]  # fmt: skip
     with (
-        st.expander("Downloads", icon=":material/download:"),
+        st.expander(t("Downloads"), icon=":material/download:"),
         st.container(horizontal=True),
     ):
         for label, file_name, kind, make in files:
             st.download_button(
                 label, _deferred(make), file_name=file_name, mime=kind, on_click="ignore",
-                key=f"niah-get-{label}",
+                key=f"niah-get-{file_name.rpartition('.')[2]}-{file_name}",
             )  # fmt: skip
         config = entry.folder / CONFIG
         if config.is_file():
             st.download_button(
-                "Configuration (YAML)", config.read_bytes, file_name=f"{name}.yaml",
+                t("Configuration (YAML)"), config.read_bytes, file_name=f"{name}.yaml",
                 mime="application/yaml", on_click="ignore", key="niah-get-config",
             )  # fmt: skip
 
 
 def _deferred(make: Callable[[], str | bytes]) -> Callable[[], bytes]:
-    """Made when it is asked for; half of a surrogate pair, which an answer may hold, as `?`."""
+    """Made when it is asked for, in English: reports are for everybody, and so are pictures.
+
+    Half of a surrogate pair, which an answer may hold, becomes a `?`.
+    """
 
     def made() -> bytes:
-        told = make()
+        with speaking(ENGLISH):
+            told = make()
         return told if isinstance(told, bytes) else told.encode("utf-8", "replace")
 
     return made

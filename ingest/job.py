@@ -423,6 +423,7 @@ class IngestJob:
             warnings=work.document.warnings,
             embedded=work.embedded,
             characters=sum(len(page.text) for page in work.document.pages),
+            paged=work.document.paged,
             private=bool(self._writer.room_of(work.source_id)),
         )
 

@@ -50,6 +50,8 @@ class DocumentDone:
     """Chunks whose vector had to be computed."""
     characters: int = 0
     """Length of its text."""
+    paged: bool = True
+    """False where its pages are sections."""
     private: bool = False
     """A file of one conversation: its name is for that conversation alone."""
 
@@ -63,6 +65,8 @@ class DocumentDone:
             "chunks": self.chunks,
             "seconds": round(self.seconds, 3),
         }
+        if self.pages:
+            told["paged"] = self.paged
         if self.was:
             told["was"] = self.was
         if self.reason:

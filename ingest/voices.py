@@ -150,11 +150,10 @@ def line_of(event: DocumentDone) -> str:
         return f"set aside  {name}: {event.reason}"
     if event.was:
         return f"{event.action:<9}  {name}  (was {printable(event.was)})"
-    size = (
-        f"  ({counted(event.pages, 'page')}, {counted(event.chunks, 'chunk')})"
-        if event.pages
-        else ""
-    )
+    size = ""
+    if event.pages:
+        pages = counted(event.pages, "page" if event.paged else "section")
+        size = f"  ({pages}, {counted(event.chunks, 'chunk')})"
     warnings = "".join(f"\n           {warning}" for warning in event.warnings)
     return f"{event.action:<9}  {name}{size}{warnings}"
 

@@ -96,6 +96,9 @@ _ONE_AT_A_TIME = threading.Lock()
 
 def stem(word: str, language: str) -> str:
     """The stem of a lower-case word in a document of that language (ISO 639-1, or empty)."""
+    if not word:
+        # Folding leaves nothing of a hamza that stands alone.
+        return word
     script = _script(word[0])
     own = _SCRIPTS.get(language, "LATIN") if language else ""
     used = language if script == own else _USUAL.get(script, "")

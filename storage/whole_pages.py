@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from storage.records import Flag, Hit
 
-
 CURRENT = "v.state = 'current'"
 """The versions `v` that everybody may see."""
 

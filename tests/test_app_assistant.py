@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from app.answer_frames import empty_library, nothing_found
 from app.answers import AnswerEvent, AnswerReady, SourcesFound, TextDelta, Turn
-from app.assistant import EMPTY_LIBRARY, NOTHING_FOUND, Assistant
+from app.assistant import Assistant
 from app.chat import ModelUnreachable, PromptTooLong
 from app.find import Finder
 from app.ollama_chat import OllamaChat
@@ -162,7 +163,7 @@ def test_question_about_nothing_gets_a_sentence(library: Library) -> None:
     """Where no passage supports an answer, the answer says so and cites nothing."""
     answer = _answer(assistant(library, None), "zyxwv qqqq?")
 
-    assert answer.text == NOTHING_FOUND
+    assert answer.text == nothing_found()
     assert answer.citations == ()
 
 
@@ -171,7 +172,7 @@ def test_empty_library_says_how_to_fill_it(tmp_path: Path) -> None:
     with open_library(tmp_path) as empty:
         answer = _answer(assistant(empty, None), "Anything?")
 
-    assert answer.text == EMPTY_LIBRARY
+    assert answer.text == empty_library()
     assert answer.mode == "none"
 
 

@@ -232,9 +232,7 @@ def test_a_passage_beyond_the_thousandth_is_cited_like_any_other(tmp_path: Path)
         talk.assistant = Assistant(library, Finder(library), long, chosen)
         talk.ask("What is on box 1050?", mode="documents")
         (turn,) = talk.store.turns(talk.id)
-        shown = answer_html(
-            turn.text, 1, turn.numbers, proofs(turn.citations), turn.citations
-        )
+        shown = answer_html(turn.text, 1, turn.numbers, proofs(turn.citations), turn.citations)
 
     (citation,) = turn.citations
     assert (citation.n, citation.page, citation.verified) == (1050, 1050, True)

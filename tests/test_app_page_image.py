@@ -150,10 +150,10 @@ class OneDocument:
     file: ReadFile
     text: str
 
-    def file_of(self, document_id: int) -> ReadFile | None:
+    def file_of(self, document_id: int, *, room: str = "") -> ReadFile | None:
         return self.file if document_id == 1 else None
 
-    def page(self, document_id: int, number: int) -> Page | None:
+    def page(self, document_id: int, number: int, *, room: str = "") -> Page | None:
         return Page(number, self.text)
 
 

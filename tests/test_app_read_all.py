@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from app.answer_frames import empty_library, empty_scope
 from app.answers import Answer, AnswerEvent, AnswerReady, ReadingProgress, SourcesFound, Turn
-from app.assistant import EMPTY_LIBRARY, EMPTY_SCOPE, Assistant
+from app.assistant import Assistant
 from app.chat import BadReply, ModelCrashed, ModelUnreachable, PromptTooLong
 from app.conversations import Conversations
 from app.find import Finder
@@ -235,7 +236,7 @@ def test_empty_library_and_empty_scope_claim_nothing(tmp_path: Path, small: Libr
         empty = answer_of(ask(library, model))
     nobody = answer_of(ask(small, model, scope=Scope(documents=("keys.md",), until="1950")))
 
-    assert (empty.text, nobody.text) == (EMPTY_LIBRARY, EMPTY_SCOPE)
+    assert (empty.text, nobody.text) == (empty_library(), empty_scope())
     assert empty.mode == nobody.mode == "none"
     assert model.requests == []
 

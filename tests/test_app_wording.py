@@ -13,6 +13,11 @@ from app import wording
 from app.rendering import _AGES
 
 ROOT = Path(__file__).resolve().parents[1]
+_FIGURES = [
+    ROOT / "evaluation" / "niah" / f"{name}.py"
+    for name in ("comparison", "heatmap", "palette", "report_tables")
+]
+"""What the needle page says in words that reports say too."""
 OTHERS = sorted(set(wording.languages()) - {wording.ENGLISH})
 
 
@@ -28,7 +33,7 @@ def spoken() -> Iterator[list[str]]:
 
 def calls() -> Iterator[tuple[str, ast.Call, str]]:
     """Each call of a function by a plain name or of a module: name, call, place."""
-    pages = [*ROOT.glob("app/*.py"), *ROOT.glob("evaluation/**/*page*.py")]
+    pages = [*ROOT.glob("app/*.py"), *ROOT.glob("evaluation/**/*page*.py"), *_FIGURES]
     for path in sorted(pages):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
@@ -41,11 +46,11 @@ def calls() -> Iterator[tuple[str, ast.Call, str]]:
 
 
 def sentences_of_the_code() -> dict[str, str]:
-    """Each sentence that is given to `t`, `tn` or `count_of` → where."""
+    """Each sentence that is given to `t`, `t_html`, `tn` or `count_of` → where."""
     found: dict[str, str] = {}
     for name, call, place in calls():
         said: list[str] = []
-        if name == "t" and call.args:
+        if name in ("t", "t_html") and call.args:
             said = list(_literals(call.args[0]))
         elif name == "tn":
             said = [words for arg in call.args[1:3] for words in _literals(arg)]
@@ -103,7 +108,7 @@ def test_sentences_are_given_to_the_pages_whole() -> None:
     bare = [
         place
         for name, call, place in calls()
-        if name == "t" and call.args and not list(_literals(call.args[0]))
+        if name in ("t", "t_html") and call.args and not list(_literals(call.args[0]))
     ]
 
     assert [place for place in bare if "wording.py" not in place] == []

@@ -78,15 +78,15 @@ def path(tmp_path, monkeypatch):
     ocr._installed.cache_clear()
 
 
-def test_languages_are_those_installed_english_first(path):
+def test_languages_are_those_installed_english_behind_its_like(path):
     """`osd` is no language; what is asked for and not there is left out."""
     _program(path, f"{_INSTALLED} esac")
 
-    assert find_tesseract(OcrSettings()).languages == ("eng", "deu")
+    assert find_tesseract(OcrSettings()).languages == ("deu", "eng")
     assert find_tesseract(OcrSettings(languages="deu+fra")).languages == ("deu",)
     assert find_tesseract(OcrSettings(languages="fra")) is None
     assert find_tesseract(OcrSettings(mode="off")) is None
-    assert ocr.signature(OcrSettings()) == "tesseract 5.9 eng+deu"
+    assert ocr.signature(OcrSettings()) == "tesseract 5.9 deu+eng"
 
 
 def test_broken_program_is_none(path):
@@ -94,6 +94,14 @@ def test_broken_program_is_none(path):
     _program(path, "exit 3")
 
     assert find_tesseract(OcrSettings()) is None
+
+
+def test_languages_of_other_letters_stand_behind_english():
+    """The first language weighs most, and English is among the few whatever else is there."""
+    many = ["ara", "chi_sim", "ces", "deu", "eng", "fra", "ita", "spa", "jpn_vert"]
+
+    assert ocr._usual(many) == ["ces", "deu", "fra", "ita", "eng"]
+    assert ocr._usual(["ara", "eng", "deu"]) == ["deu", "eng", "ara"]
 
 
 def test_page_that_hangs_is_given_up(path, monkeypatch):

@@ -368,3 +368,58 @@ def test_what_is_no_such_file_is_told_in_one_sentence(read, ending, content, kin
 
     assert caught.value.kind == kind
     assert str(caught.value).count("\n") == 0
+
+
+def test_opendocument_comments_and_letterheads_are_read_once(read):
+    """They follow the text, as in Word; page numbers are none."""
+    body = (
+        "<text:p>Text<office:annotation><dc:creator "
+        'xmlns:dc="http://purl.org/dc/elements/1.1/">Bob</dc:creator><text:p>Check this.</text:p>'
+        "</office:annotation>.</text:p>"
+    )
+    content = odf_bytes("text", body)
+    names = "".join(
+        f' xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{short}:1.0"'
+        for short in ("office", "text", "style")
+    )
+    master = "<style:master-page><style:{0}><text:p>{1}</text:p></style:{0}></style:master-page>"
+    styles = (
+        f"<office:document-styles{names}><office:master-styles>"
+        + master.format("header", "Crane Works, Bremen, IBAN DE12")
+        + master.format("header-left", "Crane Works, Bremen, IBAN DE12")
+        + master.format("footer", "Page 3")
+        + "</office:master-styles></office:document-styles>"
+    )
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    pages = read("c.odt", package({**parts, "styles.xml": styles})).pages
+
+    assert [page.text for page in pages] == [
+        "Text.",
+        "Comments\n\nBob: Check this.",
+        "Headers and footers\n\nCrane Works, Bremen, IBAN DE12",
+    ]
+
+
+def test_chart_in_an_opendocument_file_tells_its_figures(read):
+    """It lies there as a file of its own."""
+    chart = (
+        '<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" '
+        'xmlns:chart="urn:oasis:names:tc:opendocument:xmlns:chart:1.0" '
+        'xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
+        'xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"><office:body><office:chart>'
+        "<chart:chart><chart:title><text:p>Sales</text:p></chart:title><table:table>{}"
+        "</table:table></chart:chart></office:chart></office:body></office:document-content>"
+    )
+    cell = "<table:table-cell><text:p>{}</text:p></table:table-cell>".format
+    rows = "".join(
+        f"<table:table-row>{cell(a)}{cell(b)}</table:table-row>"
+        for a, b in (("Quarter", "2026"), ("Q1", "4.3"), ("Q2", "2.4"))
+    )
+    link = 'xmlns:xlink="http://www.w3.org/1999/xlink" xlink:href="./Object 1"'
+    body = f"<draw:page><draw:frame><draw:object {link}/></draw:frame></draw:page>"
+    with zipfile.ZipFile(io.BytesIO(odf_bytes("presentation", body))) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    document = read("c.odp", package({**parts, "Object 1/content.xml": chart.format(rows)}))
+
+    assert document.pages[0].text == "Sales\nQuarter | 2026\nQ1 | 4.3\nQ2 | 2.4"

@@ -16,7 +16,7 @@ from awkward_files import (
     raw_pdf_bytes,
     unprivileged,
 )
-from torture_pdfs import scanned_pdf_bytes
+from torture_pdfs import drawn_pdf_bytes, line, scanned_pdf_bytes
 
 from ingest.loaders.pdf import load, page_headings
 from ingest.loaders.pdf_hyphens import join_hyphens
@@ -344,3 +344,34 @@ def test_real_report_reads_whole():
     assert document.pages[2].heading == "Part I › Item 1. Business › Offerings"
     assert any("Total revenue 17,606 15,785 12,868" in page.text for page in document.pages)
     assert not any("\ufffe" in page.text or "\r" in page.text for page in document.pages)
+
+
+def _arabic_pdf(shown, **glyphs):
+    """A PDF that draws these codes, each the glyph of some characters; "l" stands for lam-alef."""
+    codes = {key: 65 + at for at, key in enumerate(glyphs)}
+    rows = "".join(
+        f"<{codes[key]:02X}> <{told.encode('utf-16-be').hex()}>\n" for key, told in glyphs.items()
+    )
+    cmap = (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap\n"
+        "1 begincodespacerange <00> <FF> endcodespacerange\n"
+        f"{len(glyphs)} beginbfchar\n{rows}endbfchar\nendcmap end end"
+    ).encode()
+    font = (
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding/ToUnicode 4 0 R>>"
+    )
+    stream = b"<</Length %d>>stream\n%s\nendstream" % (len(cmap), cmap)
+    text = "".join(chr(codes[key]) for key in shown)
+    return drawn_pdf_bytes([line(50, 700, text)], font=font, objects=[stream])
+
+
+def test_lam_alef_is_read_in_the_order_it_is_typed(tmp_path):
+    """One glyph of two letters comes out backwards of pdfium, and so do brackets."""
+    letters = {"s": "س", "l": "لا", "m": "م", "a": "ا", "k": "ل", "o": "(", "c": ")", "w": " "}
+    path = tmp_path / "a.pdf"
+    # As it is drawn, from left to right: (salam) salim, of which only the first has the ligature.
+    path.write_bytes(_arabic_pdf("mkas" + "w" + "omlsc", **letters))
+
+    [page] = load(path).pages
+
+    assert page.text == "(سلام) سالم"

@@ -42,3 +42,9 @@ def test_a_language_without_a_stemmer_keeps_its_words():
     """Vietnamese is not stemmed as if it were English, nor Ukrainian as if it were Russian."""
     assert stem("things", "vi") == "things"
     assert stem("договору", "uk") == "договору"
+
+
+@pytest.mark.parametrize("language", ["", "de", "ar"])
+def test_nothing_is_left_of_nothing(language):
+    """A word that folding takes away whole has no stem, and is no error."""
+    assert stem("", language) == ""

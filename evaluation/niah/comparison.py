@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app.wording import t
 from evaluation.niah.palette import length_name
 from evaluation.niah.records import Row
 from evaluation.niah.summary import counts, leaked_trials, trial_id
@@ -104,17 +105,25 @@ def sentence(group: Group) -> str:
     """The one sentence that a decision can rest on."""
     found = group.difference
     p = found.p if found.p is not None else 1.0
-    told = f"{found.fixed} fixed, {found.broken} broken of {found.n}, p = {p:.3f}"
-    if p < 0.001:
-        told = told.replace("p = 0.000", "p < 0.001")
+    told = t(
+        "{fixed} fixed, {broken} broken of {n}, {p}",
+        fixed=found.fixed,
+        broken=found.broken,
+        n=found.n,
+        p="p < 0.001" if p < 0.001 else f"p = {p:.3f}",
+    )
     if found.winner:
-        return f"{found.winner} is better in {group.name}: {told}."
+        return t(
+            "{one} is better in {group}: {told}.", one=found.winner, group=group.name, told=told
+        )
     if found.fixed + found.broken == 0:
-        return f"None of {found.n} answers changed in {group.name}."
+        return t("None of {n} answers changed in {group}.", n=found.n, group=group.name)
     least = least_changes()
-    few = found.fixed + found.broken < least
-    more = f"; fewer than {least} changes never can" if few else ""
-    return f"No difference in {group.name} that these trials can show: {told}{more}."
+    if found.fixed + found.broken < least:
+        told = t("{told}; fewer than {least} changes never can", told=told, least=least)
+    return t(
+        "No difference in {group} that these trials can show: {told}.", group=group.name, told=told
+    )
 
 
 def text(found: NiahComparison, name_a: str, name_b: str) -> str:

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.wording import t
 from evaluation.niah.palette import PALETTES, Colour, ink, length_name, shade
 from evaluation.niah.summary import Cell, LengthRow, Panel
 from storage.errors import StorageError
@@ -162,11 +163,12 @@ def window_marks(lengths: Sequence[int], window: int) -> list[tuple[int, str]]:
     A line stands right of the last length that fits. One that all lengths fit
     is drawn only where the longest length is that window.
     """
-    wanted: dict[int, list[str]] = {TRAINED: [f"{length_name(TRAINED)} as trained"]}
+    trained = length_name(TRAINED)
+    wanted: dict[int, list[str]] = {TRAINED: [t("{length} as trained", length=trained)]}
     if window == TRAINED:
-        wanted = {TRAINED: [f"{length_name(TRAINED)} trained and served"]}
+        wanted = {TRAINED: [t("{length} trained and served", length=trained)]}
     elif window:
-        wanted[window] = [f"{length_name(window)} served"]
+        wanted[window] = [t("{length} served", length=length_name(window))]
     marks: dict[int, list[str]] = {}
     for tokens, names in sorted(wanted.items()):
         fitting = sum(length <= tokens for length in lengths)

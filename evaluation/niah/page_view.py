@@ -23,11 +23,11 @@ from evaluation.niah.heatmap import window_marks
 from evaluation.niah.palette import (
     PALETTES,
     STAGE_COLOURS,
-    STAGE_WORDS,
     css,
     ink,
     length_name,
     shade,
+    stage_words,
 )
 from evaluation.niah.prompt_parts import Part
 from evaluation.niah.records import Row
@@ -49,7 +49,10 @@ from evaluation.niah.summary import (
 LONGEST = 2_000
 """Characters of an answer or a needle on a card; the rest is in the row's own view."""
 
-_STATES = {"complete": "complete", "at work": "at work", "stopped": "unfinished", "broken": "—"}
+
+def _state_words(state: str) -> str:
+    words = {"complete": t("complete"), "at work": t("at work"), "stopped": t("unfinished")}
+    return words.get(state, "—")
 
 
 # --- addresses: what a button names -------------------------------------------------------------
@@ -70,8 +73,10 @@ class Place:
     @property
     def words(self) -> str:
         """`4K at depth 50%`."""
-        where = "all depths" if self.depth is None else f"depth {percent(self.depth)}"
-        return f"{length_name(self.length)}, {where}"
+        name = length_name(self.length)
+        if self.depth is None:
+            return t("{length}, all depths", length=name)
+        return t("{length}, depth {depth}", length=name, depth=percent(self.depth))
 
 
 def place_named(name: str, panel: Panel) -> Place | None:
@@ -101,13 +106,19 @@ def rows_at(rows: Iterable[Row], panel: Panel, place: Place) -> list[Row]:
 
 def runs_html(entries: Sequence[RunEntry], chosen: str, counting: str) -> str:
     """All runs as a table; `counting` is the one that sets the trusted window."""
-    head = "".join(
-        f"<th>{name}</th>"
-        for name in ("Run", "Model", "Window", "Grid", "Made", "State", "Trusted window")
+    names = (
+        t("Run"),
+        t("Model"),
+        t("Window"),
+        t("Grid"),
+        t("Made"),
+        t("State"),
+        t("Trusted window"),
     )
+    head = "".join(f"<th>{name}</th>" for name in names)
     rows = "".join(_run_html(entry, chosen, counting) for entry in entries)
     return (
-        '<div class="nd-scroll" tabindex="0" role="region" aria-label="Runs">'
+        f'<div class="nd-scroll" tabindex="0" role="region" aria-label="{t("Runs")}">'
         f'<table class="nd-table nd-runs"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
@@ -123,17 +134,17 @@ def _run_html(entry: RunEntry, chosen: str, counting: str) -> str:
         why = sentence_html(entry.fault)
         return (
             f'<tr class="nd-broken{" nd-on" if on else ""}"><td>{button}</td>'
-            f'<td colspan="6">Cannot be read. {why}</td></tr>'
+            f'<td colspan="6">{t("Cannot be read.")} {why}</td></tr>'
         )
     digest = f'<div class="hl-small">{text_html(digest_of(entry.digest))}</div>'
     window = f"{entry.window:,}" if entry.window else "–"
     cells = (
         button,
-        f"{text_html(entry.model or 'not known')}{digest if entry.digest else ''}",
+        f"{text_html(entry.model or t('not known'))}{digest if entry.digest else ''}",
         window,
         text_html(grid_of(entry)),
         text_html(when(entry.made_at)),
-        text_html(_STATES[entry.state]),
+        text_html(_state_words(entry.state)),
         validity_html(entry.calibration, counts=entry.name == counting),
     )
     return (
@@ -145,7 +156,11 @@ def validity_html(record: Calibration | None, *, counts: bool = False) -> str:
     """Whether a run may set the trusted window, with the reason."""
     if record is None:
         return '<span class="hl-small">–</span>'
-    name = "in force" if counts else "valid" if record.valid else "does not count"
+    name = t("does not count")
+    if counts:
+        name = t("in force")
+    elif record.valid:
+        name = t("valid")
     kind = "hl-verified" if record.valid else "hl-near"
     return f'<span class="hl-verdict {kind}" title="{text_html(record.reason)}">{name}</span>'
 
@@ -185,18 +200,18 @@ def facts_html(entry: RunEntry, summary: Summary) -> str:
     )
     digest = digest_of(summary.digest or entry.digest)
     facts = {
-        "Model": " ".join(filter(None, (summary.model or entry.model, summary.quantisation))),
-        "Digest": digest,
-        "Server": summary.server_version,
-        "Made": when(entry.made_at),
-        "Grid": grid_of(entry),
-        "Tasks": ", ".join(task.replace("_", " ") for task in entry.tasks),
-        "Arms": ", ".join(entry.arms),
-        "Haystack": ", ".join(summary.haystacks),
-        "Language": ", ".join(summary.languages),
-        "Rows": statuses,
-        "Closed book": _anchor(summary, "closed"),
-        "Oracle": _anchor(summary, "oracle"),
+        t("Model"): " ".join(filter(None, (summary.model or entry.model, summary.quantisation))),
+        t("Digest"): digest,
+        t("Server"): summary.server_version,
+        t("Made"): when(entry.made_at),
+        t("Grid"): grid_of(entry),
+        t("Tasks"): ", ".join(task.replace("_", " ") for task in entry.tasks),
+        t("Arms"): ", ".join(entry.arms),
+        t("Haystack"): ", ".join(summary.haystacks),
+        t("Language"): ", ".join(summary.languages),
+        t("Rows"): statuses,
+        t("Closed book"): _anchor(summary, "closed"),
+        t("Oracle"): _anchor(summary, "oracle"),
     }
     told = "".join(
         f"<div><dt>{name}</dt><dd>{text_html(text)}</dd></div>"
@@ -215,29 +230,36 @@ def standing_of(entry: RunEntry, trusted: TrustedWindow | None) -> str:
     """What a run means for the trusted window, in sentences."""
     record = entry.calibration
     if record is None and entry.arms and "long" not in entry.arms:
-        return "It asks no long prompts, so it says nothing of the trusted window."
+        return t("It asks no long prompts, so it says nothing of the trusted window.")
     if record is None and entry.state != "complete":
-        return "It is not finished, so it says nothing of the trusted window yet."
+        return t("It is not finished, so it says nothing of the trusted window yet.")
     if record is None:
-        return "It has no calibration yet: `hayloft eval niah report` makes one."
+        return t("It has no calibration yet: `hayloft eval niah report` makes one.")
     if not record.valid:
-        return f"It does not set the trusted window. {record.reason}"
+        return f"{t('It does not set the trusted window.')} {record.reason}"
     if trusted is not None and trusted.run == entry.name:
-        return f"{'It was the last to set' if trusted.stale else 'It sets'} the trusted window."
-    return "It is valid, and another run is newer or of the model that is served now."
+        if trusted.stale:
+            return t("It was the last to set the trusted window.")
+        return t("It sets the trusted window.")
+    return t("It is valid, and another run is newer or of the model that is served now.")
 
 
 def trusted_html(trusted: TrustedWindow, model: str, window: int) -> str:
     """How far the window of the model at hand may be filled, and what measures it again."""
     if trusted.stale:
-        kind, title = "warn", "The calibration is stale"
+        kind, title = "warn", t("The calibration is stale")
     elif trusted.measured:
-        kind, title = "info", "Measured"
+        kind, title = "info", t("Measured")
     else:
-        kind, title = "info", "Set by hand" if trusted.run else "Not measured yet"
-    told = f"Of the {window:,} tokens that {model} serves, {trusted.tokens:,} are trusted. "
+        kind, title = "info", t("Set by hand") if trusted.run else t("Not measured yet")
+    told = t(
+        "Of the {window} tokens that {model} serves, {trusted} are trusted.",
+        window=f"{window:,}",
+        model=model,
+        trusted=f"{trusted.tokens:,}",
+    )
     renew = "" if trusted.measured or trusted.command in trusted.reason else trusted.command
-    return notice_html(kind, title, told + trusted.reason, renew)
+    return notice_html(kind, title, f"{told} {trusted.reason}", renew)
 
 
 def claimed_window(model: str) -> int | None:
@@ -250,34 +272,35 @@ def claimed_window(model: str) -> int | None:
 def windows_html(panel: Panel, summary: Summary, trusted: int | None) -> str:
     """Effective length beside the windows that are claimed, trained, served and trusted."""
     effective = panel.effective
-    told: list[tuple[str, int | None, str]] = [
-        ("Effective", effective.tokens, _effective_words(panel)),
-        ("Trusted", trusted, "what Hayloft fills at most"),
-        ("Trained", summary.trained_window, "without stretching"),
-        ("Served", summary.window or None, "by the server in this run"),
-        ("Claimed", claimed_window(summary.model), "by the model's card"),
+    told: list[tuple[str, str, int | None, str]] = [
+        ("effective", t("Effective"), effective.tokens, _effective_words(panel)),
+        ("trusted", t("Trusted"), trusted, t("what Hayloft fills at most")),
+        ("trained", t("Trained"), summary.trained_window, t("without stretching")),
+        ("served", t("Served"), summary.window or None, t("by the server in this run")),
+        ("claimed", t("Claimed"), claimed_window(summary.model), t("by the model's card")),
     ]
-    known = [(name, tokens, what) for name, tokens, what in told if tokens or name == "Effective"]
-    most = max((tokens or 0 for _, tokens, _ in known), default=0)
+    known = [one for one in told if one[2] or one[0] == "effective"]
+    most = max((tokens or 0 for _, _, tokens, _ in known), default=0)
     if not most:
         return ""
     rows = "".join(
-        f'<div class="nd-window nd-{name.lower()}"><span>{name}</span>'
+        f'<div class="nd-window nd-{kind}"><span>{name}</span>'
         f'<span class="nd-track"><i style="width:{100 * (tokens or 0) / most:.2f}%"></i></span>'
         f"<b>{f'{tokens:,}' if tokens else '–'}</b><small>{what}</small></div>"
-        for name, tokens, what in known
+        for kind, name, tokens, what in known
     )
-    return f'<div class="nd-windows" role="group" aria-label="Windows, in tokens">{rows}</div>'
+    label = text_html(t("Windows, in tokens"))
+    return f'<div class="nd-windows" role="group" aria-label="{label}">{rows}</div>'
 
 
 def _effective_words(panel: Panel) -> str:
     found = panel.effective
-    held = "held here" if found.tokens else "no length held"
+    held = t("held here") if found.tokens else t("no length held")
     if not found.unproven:
         return held
     beyond = next(row for row in panel.rows if row.length == found.ends_at)
-    why = "too few trials to tell" if beyond.rate.n else "no valid answer"
-    return f"{held}; beyond it, {why}" if found.tokens else why
+    why = t("too few trials to tell") if beyond.rate.n else t("no valid answer")
+    return t("{held}; beyond it, {why}", held=held, why=why) if found.tokens else why
 
 
 # --- the map ------------------------------------------------------------------------------------
@@ -287,7 +310,7 @@ def map_html(panel: Panel, window: int, palette: str, chosen: Place | None = Non
     """The map: each cell a button. `window` is the one served, 0 if unknown."""
     marks = dict(window_marks(panel.lengths, window))
     columns = list(enumerate(panel.lengths, start=1))
-    head = '<tr><th class="nd-depth">depth</th>' + "".join(
+    head = f'<tr><th class="nd-depth">{t("depth")}</th>' + "".join(
         f'<th class="{"nd-mark" if n in marks else ""}">'
         f"{f'<span>{escape(marks[n])}</span>' if n in marks else ''}</th>"
         for n, _ in columns
@@ -305,7 +328,8 @@ def map_html(panel: Panel, window: int, palette: str, chosen: Place | None = Non
         for depth in panel.depths
     ]
     by_length = {row.length: row for row in panel.rows}
-    strip = '<tr class="nd-strip"><th class="nd-depth" scope="row">all depths</th>' + "".join(
+    strip = f'<tr class="nd-strip"><th class="nd-depth" scope="row">{t("all depths")}</th>'
+    strip += "".join(
         _box(_strip_html(by_length[length], palette, chosen), n in marks) for n, length in columns
     )
     foot = "<tr><th></th>" + "".join(
@@ -314,8 +338,9 @@ def map_html(panel: Panel, window: int, palette: str, chosen: Place | None = Non
         for _, length in columns
     )
     return (
-        '<div class="nd-scroll" tabindex="0" role="region" aria-label="Map of lengths and depths">'
-        '<table class="nd-map" aria-label="Right answers by depth and length">'
+        '<div class="nd-scroll" tabindex="0" role="region" '
+        f'aria-label="{text_html(t("Map of lengths and depths"))}">'
+        f'<table class="nd-map" aria-label="{text_html(t("Right answers by depth and length"))}">'
         f"{head}</tr>{''.join(lines)}{strip}</tr>{foot}</tr></table></div>{_legend_html()}"
     )
 
@@ -327,35 +352,42 @@ def _box(inner: str, marked: bool) -> str:
 def _cell_html(cell: Cell | None, place: Place, palette: str, chosen: Place | None) -> str:
     state = cell.state if cell is not None else "not run"
     if cell is not None and state == "measured":
-        told = f"{cell.rate.hits} of {cell.rate.n}, 95% interval {interval(cell.rate)}"
+        told = _rate_words(cell.rate)
         some = cell.invalid + cell.errors
         if some:
-            told += f"; {some} more without a valid answer"
+            told += t("; {n} more without a valid answer", n=some)
         inner = f"{cell.rate.hits}/{cell.rate.n}{'<i></i>' if some else ''}"
         return _button(place, told, inner, _paint(cell.rate, palette), "", chosen)
     kind = "nd-void" if state in ("invalid", "leak") else "nd-blank"
-    tag = {"leak": "known", "not run": ""}.get(state, state)
+    tag = {"leak": t("known"), "invalid": t("invalid"), "error": t("error")}.get(state, "")
     inner = f"<span>{tag}</span>" if tag else ""
-    return _button(place, _STATE_WORDS[state], inner, "", kind, chosen)
+    return _button(place, _cell_words(state), inner, "", kind, chosen)
 
 
-_STATE_WORDS = {
-    "leak": "the model knows the answer without a text",
-    "invalid": "no valid answer: the server read less, or does not serve this length",
-    "error": "errors only, tried again by the next run",
-    "not run": "not run",
-}
+def _rate_words(rate: Rate) -> str:
+    return t(
+        "{hits} of {n}, 95% interval {interval}", hits=rate.hits, n=rate.n, interval=interval(rate)
+    )
+
+
+def _cell_words(state: str) -> str:
+    return {
+        "leak": t("the model knows the answer without a text"),
+        "invalid": t("no valid answer: the server read less, or does not serve this length"),
+        "error": t("errors only, tried again by the next run"),
+        "not run": t("not run"),
+    }[state]
 
 
 def _strip_html(row: LengthRow, palette: str, chosen: Place | None) -> str:
     place = Place(row.length, None)
     if row.rate.n:
         inner = f"<b>{row.rate.hits}/{row.rate.n}</b><small>{interval(row.rate)}</small>"
-        told = f"{row.rate.hits} of {row.rate.n}, 95% interval {interval(row.rate)}"
+        told = _rate_words(row.rate)
         return _button(place, told, inner, _paint(row.rate, palette), "", chosen)
     kind = "nd-void" if row.invalid or row.leaks else "nd-blank"
     return _button(
-        place, "no valid answer" if kind == "nd-void" else "not run", "", "", kind, chosen
+        place, t("no valid answer") if kind == "nd-void" else t("not run"), "", "", kind, chosen
     )
 
 
@@ -378,19 +410,24 @@ def _paint(rate: Rate, palette: str) -> str:
 
 def _legend_html() -> str:
     return (
-        '<ul class="nd-legend"><li><i class="nd-blank"></i>not run</li>'
-        '<li><i class="nd-void"></i>no valid answer</li>'
-        '<li><i class="nd-some"></i>some invalid</li>'
-        "<li>k/n: right answers; below, the 95% interval of the whole length</li></ul>"
+        f'<ul class="nd-legend"><li><i class="nd-blank"></i>{t("not run")}</li>'
+        f'<li><i class="nd-void"></i>{t("no valid answer")}</li>'
+        f'<li><i class="nd-some"></i>{t("some invalid")}</li>'
+        f"<li>{t('k/n: right answers; below, the 95% interval of the whole length')}</li></ul>"
     )
 
 
 def lengths_html(panel: Panel) -> str:
     """Each length in numbers, and where its needles were lost."""
-    head = "".join(
-        f"<th>{name}</th>"
-        for name in ("Length", "Right", "By haystack", "Invalid", "Errors", "Lost to")
+    names = (
+        t("Length"),
+        t("Right"),
+        t("By haystack"),
+        t("Invalid"),
+        t("Errors"),
+        t("Lost to"),
     )
+    head = "".join(f"<th>{name}</th>" for name in names)
     rows = "".join(
         "<tr>"
         + "".join(
@@ -410,7 +447,7 @@ def lengths_html(panel: Panel) -> str:
         for row in panel.rows
     )
     return (
-        '<div class="nd-scroll" tabindex="0" role="region" aria-label="Lengths">'
+        f'<div class="nd-scroll" tabindex="0" role="region" aria-label="{t("Lengths")}">'
         f'<table class="nd-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
@@ -422,7 +459,7 @@ def stages_html(panel: Panel) -> str:
         total = sum(row.stages.values())
         parts = "".join(
             f'<i style="width:{100 * row.stages[stage] / total:.2f}%;background:{_colour(stage)}" '
-            f'title="{escape(STAGE_WORDS[stage])}: {row.stages[stage]} of {total}"></i>'
+            f'title="{escape(_share_of(stage, row.stages[stage], total))}"></i>'
             for stage in STAGES
             if row.stages.get(stage)
         )
@@ -433,10 +470,14 @@ def stages_html(panel: Panel) -> str:
         )
     used = [stage for stage in STAGES if any(row.stages.get(stage) for row in panel.rows)]
     legend = "".join(
-        f'<li><i style="background:{_colour(stage)}"></i>{escape(STAGE_WORDS[stage])}</li>'
+        f'<li><i style="background:{_colour(stage)}"></i>{escape(stage_words(stage))}</li>'
         for stage in used
     )
     return f'<div class="nd-stages">{"".join(lines)}</div><ul class="nd-legend">{legend}</ul>'
+
+
+def _share_of(stage: str, count: int, total: int) -> str:
+    return t("{what}: {n} of {all}", what=stage_words(stage), n=count, all=total)
 
 
 def _lost(row: LengthRow, total: int) -> str:
@@ -454,7 +495,7 @@ def _colour(stage: str) -> str:
 
 def _lost_html(row: LengthRow) -> str:
     lost = sorted((count, stage) for stage, count in row.stages.items() if stage != RIGHT)
-    return ", ".join(f"{escape(STAGE_WORDS[stage])} {count}" for count, stage in reversed(lost))
+    return ", ".join(f"{escape(stage_words(stage))} {count}" for count, stage in reversed(lost))
 
 
 def thirds_sentence(panel: Panel) -> str:
@@ -504,19 +545,31 @@ def place_html(panel: Panel, place: Place, rows: Sequence[Row]) -> str:
     if found is not None and found.rate.n:
         told.insert(
             0,
-            f"{found.rate.hits} of {found.rate.n} right, 95% interval {interval(found.rate)}; "
-            f"mean score {found.rate.fraction:.2f}.",
+            t(
+                "{hits} of {n} right, 95% interval {interval}; mean score {score}.",
+                hits=found.rate.hits,
+                n=found.rate.n,
+                interval=interval(found.rate),
+                score=f"{found.rate.fraction:.2f}",
+            ),
         )
     if found is not None:
-        told += [
-            f"{number:,} {what}."
-            for number, what in (
-                (found.invalid, "invalid: the server read less than it was sent, or nothing"),
-                (found.errors, "failed, and will be tried again"),
-                (found.leaks, "answered rightly without any text: they count neither way"),
+        if found.invalid:
+            told.append(
+                t(
+                    "{n} invalid: the server read less than it was sent, or nothing.",
+                    n=f"{found.invalid:,}",
+                )
             )
-            if number
-        ]
+        if found.errors:
+            told.append(t("{n} failed, and will be tried again.", n=f"{found.errors:,}"))
+        if found.leaks:
+            told.append(
+                t(
+                    "{n} answered rightly without any text: they count neither way.",
+                    n=f"{found.leaks:,}",
+                )
+            )
     title = f'<h3 class="nd-h3" id="nd-place">{escape(place.words)}</h3>'
     return f"{title}<p>{text_html(' '.join(told))}</p>"
 
@@ -527,16 +580,22 @@ def row_html(row: Row) -> str:
     verdict = row.score_detail.get("verdict", "") if row.status == "ok" else row.status
     score = f" ({row.score:g})" if row.score is not None else ""
     stage = (
-        f'<span class="nd-lost">{escape(STAGE_WORDS[row.failure_stage])}</span>'
+        f'<span class="nd-lost">{escape(stage_words(row.failure_stage))}</span>'
         if row.failure_stage
         else ""
     )
     depth = row.depth_target if row.depth_actual is None else row.depth_actual
-    about = f"{row.task.replace('_', ' ')}, trial {row.trial}, depth {percent(depth)}"
+    about = t(
+        "{task}, trial {n}, depth {depth}",
+        task=row.task.replace("_", " "),
+        n=row.trial,
+        depth=percent(depth),
+    )
     return (
         f'<article class="nd-row {kind}"><header><b>{text_html(str(verdict))}{score}</b>{stage}'
         f'<span class="hl-small">{text_html(about)}</span>'
-        f'<button class="nd-link" data-niah="row:{escape(row.key)}">The prompt</button></header>'
+        f'<button class="nd-link" data-niah="row:{escape(row.key)}">{t("The prompt")}</button>'
+        f"</header>"
         f"<dl>{facts_list(row_facts(row, LONGEST))}</dl></article>"
     )
 
@@ -545,37 +604,39 @@ def row_facts(row: Row, longest: int) -> dict[str, str]:
     """What is to be told of a row; texts cut where they are longer."""
     wrong = row.score_detail.get("wrong") or ()
     return {
-        "asked": _cut(row.question, longest),
-        "expected": _cut("; ".join(row.expected), longest) or "that the text does not say it",
-        "answered": _cut(row.answer, longest) or ("(nothing)" if row.status == "ok" else ""),
-        "named, and wrong": _cut("; ".join(map(str, wrong)), longest)
+        t("asked"): _cut(row.question, longest),
+        t("expected"): _cut("; ".join(row.expected), longest) or t("that the text does not say it"),
+        t("answered"): _cut(row.answer, longest) or (t("(nothing)") if row.status == "ok" else ""),
+        t("named, and wrong"): _cut("; ".join(map(str, wrong)), longest)
         if isinstance(wrong, list | tuple)
         else "",
-        "judge": "" if row.judge_score is None else f"{row.judge_score:g}",
-        "needle": _cut("\n".join(one.text for one in row.needles), longest),
-        "distractors": _cut("\n".join(one.text for one in row.distractors), longest),
-        "checks": trace_of(row),
-        "with the cause taken away": _again(row),
-        "why": _cut(row.error, longest),
-        "tokens": _tokens(row),
+        t("judge"): "" if row.judge_score is None else f"{row.judge_score:g}",
+        t("needle"): _cut("\n".join(one.text for one in row.needles), longest),
+        t("distractors"): _cut("\n".join(one.text for one in row.distractors), longest),
+        t("checks"): trace_of(row),
+        t("with the cause taken away"): _again(row),
+        t("why"): _cut(row.error, longest),
+        t("tokens"): _tokens(row),
     }
 
 
 def trace_of(row: Row) -> str:
     """`parsed ok, split FAILED`: the checks of the product's path, in order."""
-    words = {True: "ok", False: "FAILED"}
+    words = {True: t("ok"), False: t("FAILED")}
     return ", ".join(
-        f"{check.get('check', '?')} {words.get(check.get('passed'), 'not told')}"  # type: ignore[arg-type]
+        f"{check.get('check', '?')} {words.get(check.get('passed'), t('not told'))}"  # type: ignore[arg-type]
         for check in row.stage_trace
     )
 
 
 def _again(row: Row) -> str:
-    names = {"gold_first": "needle ranked first", "double_budget": "twice the room"}
+    names = {"gold_first": t("needle ranked first"), "double_budget": t("twice the room")}
     told = []
     for how, what in row.counterfactuals.items():
         score = what.get("score") if isinstance(what, Mapping) else None
-        right = "right" if score == 1 else "wrong" if score is not None else "failed"
+        right = t("failed")
+        if score is not None:
+            right = t("right") if score == 1 else t("wrong")
         told.append(f"{names.get(str(how), str(how))}: {right}")
     return "; ".join(told)
 
@@ -584,14 +645,22 @@ def _tokens(row: Row) -> str:
     if row.prompt_tokens is None:
         return ""
     theirs = row.server_prompt_tokens
-    server = f"{theirs:,} read by the server" if theirs is not None else "the server tells none"
-    return f"{row.prompt_tokens:,} {'counted' if row.exact else 'estimated'}, {server}"
+    server = (
+        t("{n} read by the server", n=f"{theirs:,}")
+        if theirs is not None
+        else t("the server tells none")
+    )
+    number = f"{row.prompt_tokens:,}"
+    ours = t("{n} counted", n=number) if row.exact else t("{n} estimated", n=number)
+    return f"{ours}, {server}"
 
 
 def facts_list(facts: Mapping[str, str]) -> str:
     """Terms and what they say, as the inside of a `dl`."""
     return "".join(
-        f"<dt>{name}</dt><dd>{text_html(text)}</dd>" for name, text in facts.items() if text
+        f'<dt>{name}</dt><dd dir="auto">{text_html(text)}</dd>'
+        for name, text in facts.items()
+        if text
     )
 
 
@@ -601,11 +670,11 @@ def facts_list(facts: Mapping[str, str]) -> str:
 def proof_html(shown: Shown) -> str:
     """Whether this is the very prompt that was sent."""
     if shown.proved:
-        name, kind = "the very prompt: its digest is the row's", "hl-verified"
+        name, kind = t("the very prompt: its digest is the row's"), "hl-verified"
     elif shown.messages:
-        name, kind = "not proved: the row has no digest of it", "hl-near"
+        name, kind = t("not proved: the row has no digest of it"), "hl-near"
     else:
-        name, kind = "no prompt was kept", "hl-near"
+        name, kind = t("no prompt was kept"), "hl-near"
     return f'<span class="hl-verdict {kind}">{name}</span>'
 
 
@@ -620,11 +689,13 @@ def prompt_html(role: str, parts: Sequence[Part]) -> str:
 
 def _part_html(part: Part) -> str:
     if part.kind == "left out":
-        return f'<span class="nd-out">… {part.characters:,} characters left out …</span>'
+        told = t("… {n} characters left out …", n=f"{part.characters:,}")
+        return f'<span class="nd-out">{told}</span>'
     if part.kind == "text":
         return text_html(part.text)
     kind = "nd-needle" if part.kind == "needle" else "nd-distractor"
-    return f'<mark class="{kind}" title="{part.kind}">{text_html(part.text)}</mark>'
+    name = t("needle") if part.kind == "needle" else t("distractor")
+    return f'<mark class="{kind}" title="{name}">{text_html(part.text)}</mark>'
 
 
 # --- a run at work ------------------------------------------------------------------------------
@@ -633,10 +704,10 @@ def _part_html(part: Part) -> str:
 def standing_words(standing: Standing) -> str:
     """`120 of 460, about 5 min left; long, 4,096 tokens at 50%: right`."""
     if not standing.total:
-        return f"{count_of(standing.done, 'answer')} so far"
-    told = f"{standing.done:,} of {standing.total:,}"
+        return t("{answers} so far", answers=count_of(standing.done, "answer"))
+    told = t("{done} of {all}", done=f"{standing.done:,}", all=f"{standing.total:,}")
     if standing.seconds_left is not None and standing.done < standing.total:
-        told += f", about {duration(standing.seconds_left)} left"
+        told += t(", about {time} left", time=duration(standing.seconds_left))
     return f"{told}; {standing.last}" if standing.last else told
 
 
@@ -655,9 +726,8 @@ def comparison_html(found: NiahComparison, name_a: str, name_b: str) -> str:
         f"<li>{text_html(name)}: {text_html(str(a))} → {text_html(str(b))}</li>"
         for name, (a, b) in found.changed.items()
     )
-    head = "".join(
-        f"<th>{name}</th>" for name in ("", "A", "B", "Change", "Fixed", "Broken", "p", "n")
-    )
+    names = ("", "A", "B", t("Change"), t("Fixed"), t("Broken"), "p", "n")
+    head = "".join(f"<th>{name}</th>" for name in names)
     rows = ""
     for group in found.groups:
         one = group.difference
@@ -676,16 +746,18 @@ def comparison_html(found: NiahComparison, name_a: str, name_b: str) -> str:
     verdicts = "".join(
         f"<p><b>{text_html(sentence(group))}</b></p>" for group in found.groups if not group.length
     )
-    alone = (
-        f'<p class="hl-small">Not compared: {count_of(found.only_a, "valid row")} of A alone, '
-        f"{found.only_b:,} of B alone.</p>"
-        if found.only_a or found.only_b
-        else ""
-    )
+    alone = ""
+    if found.only_a or found.only_b:
+        told_alone = t(
+            "Not compared: {rows} of A alone, {n} of B alone.",
+            rows=count_of(found.only_a, "valid row"),
+            n=f"{found.only_b:,}",
+        )
+        alone = f'<p class="hl-small">{text_html(told_alone)}</p>'
     return (
         f"<p>A: <bdi>{text_html(name_a)}</bdi><br>B: <bdi>{text_html(name_b)}</bdi></p>"
         f"{f'<ul class=nd-changed>{changed}</ul>' if changed else ''}{verdicts}"
-        '<div class="nd-scroll" tabindex="0" role="region" aria-label="Comparison">'
+        f'<div class="nd-scroll" tabindex="0" role="region" aria-label="{t("Comparison")}">'
         f'<table class="nd-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         f"{alone}"
     )
@@ -706,8 +778,8 @@ def interval(rate: Rate) -> str:
 
 def panel_name(panel: Panel) -> str:
     """`Long prompt, multi key`."""
-    arm = {"long": "Long prompt", "rag": "Through Hayloft"}.get(panel.arm, panel.arm)
-    return f"{arm}, {panel.task.replace('_', ' ') or 'all tasks'}"
+    arm = {"long": t("Long prompt"), "rag": t("Through Hayloft")}.get(panel.arm, panel.arm)
+    return f"{arm}, {panel.task.replace('_', ' ') or t('all tasks')}"
 
 
 def verdict_html(panel: Panel) -> str:
@@ -716,4 +788,6 @@ def verdict_html(panel: Panel) -> str:
 
 
 def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[:longest]} … ({len(text):,} characters)"
+    if len(text) <= longest:
+        return text
+    return f"{text[:longest]} … ({t('{n} characters', n=f'{len(text):,}')})"

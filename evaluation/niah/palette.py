@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from app.wording import t
+
 Colour = tuple[int, int, int]
 
 # The scale that people know from the first needle-in-a-haystack maps.
@@ -29,22 +31,25 @@ STAGE_COLOURS: dict[str, Colour] = {
     "NO_ANSWER": (0xB8, 0xB8, 0xB8),
 }
 
-STAGE_WORDS = {
-    "RIGHT": "right",
-    "INGEST_PARSE": "lost by the parser",
-    "INGEST_SPLIT": "cut apart by chunking",
-    "INGEST_INDEX": "not in the index",
-    "RETRIEVE_RECALL": "not found by the search",
-    "RETRIEVE_RANK": "ranked too low",
-    "PACK_DROP": "left out of the prompt",
-    "PACK_CUT": "cut in the prompt",
-    "SERVER_TRUNCATED": "cut by the server",
-    "READ": "delivered, misread",
-    "READ_ABSTAIN": "delivered, said not there",
-    "BASE_MODEL": "beyond the model even alone",
-    "LEAK": "answered without reading",
-    "NO_ANSWER": "no valid answer",
-}
+
+def stage_words(stage: str) -> str:
+    """What became of a needle, in the reader's language; reports and figures are English."""
+    return {
+        "RIGHT": t("right"),
+        "INGEST_PARSE": t("lost by the parser"),
+        "INGEST_SPLIT": t("cut apart by chunking"),
+        "INGEST_INDEX": t("not in the index"),
+        "RETRIEVE_RECALL": t("not found by the search"),
+        "RETRIEVE_RANK": t("ranked too low"),
+        "PACK_DROP": t("left out of the prompt"),
+        "PACK_CUT": t("cut in the prompt"),
+        "SERVER_TRUNCATED": t("cut by the server"),
+        "READ": t("delivered, misread"),
+        "READ_ABSTAIN": t("delivered, said not there"),
+        "BASE_MODEL": t("beyond the model even alone"),
+        "LEAK": t("answered without reading"),
+        "NO_ANSWER": t("no valid answer"),
+    }[stage]
 
 
 def shade(share: float, palette: Sequence[Colour]) -> Colour:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.niah.heatmap import window_marks
-from evaluation.niah.palette import PALETTES, STAGE_COLOURS, STAGE_WORDS, css
+from evaluation.niah.palette import PALETTES, STAGE_COLOURS, css, stage_words
 from evaluation.niah.records import Row
 from evaluation.niah.report_tables import panel_json, rate_text
 from evaluation.niah.summary import STAGES, Summary
@@ -104,7 +104,7 @@ def _data(summary: Summary, rows: Sequence[Row], run: str) -> Mapping[str, Any]:
         "stages": [
             {
                 "id": stage,
-                "words": STAGE_WORDS[stage],
+                "words": stage_words(stage),
                 "colour": css(STAGE_COLOURS.get(stage, (0, 0, 0))),
             }
             for stage in STAGES

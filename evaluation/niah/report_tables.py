@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from app.placement import DOCUMENT, EDGES, END, START
-from evaluation.niah.palette import STAGE_WORDS, length_name
+from app.wording import t
+from evaluation.niah.palette import length_name, stage_words
 from evaluation.niah.records import Row
 from evaluation.niah.statistics import KEPT, Rate, least_trials
 from evaluation.niah.summary import RIGHT, Cell, LengthRow, Panel, Summary
@@ -108,31 +109,63 @@ def text(summary: Summary, run: str) -> str:
 def effective_sentence(panel: Panel) -> str:
     """How far the lengths hold, and what ends them."""
     found = panel.effective
-    oracle = "the oracle's" if found.oracle_measured else "a perfect oracle's (none was measured)"
-    rule = f"95% lower bound of at least {found.bound:.2f} ({KEPT:g} of {oracle} {found.oracle:.2f}"
-    rule = f"{rule})"
+    numbers = {"bound": f"{found.bound:.2f}", "kept": f"{KEPT:g}", "oracle": f"{found.oracle:.2f}"}
+    rule = (
+        t("95% lower bound of at least {bound} ({kept} of the oracle's {oracle})", **numbers)
+        if found.oracle_measured
+        else t(
+            "95% lower bound of at least {bound} ({kept} of a perfect oracle's (none was measured) "
+            "{oracle})",
+            **numbers,
+        )
+    )
     if found.longest is None:
-        return "No length was measured."
+        return t("No length was measured.")
     if found.oracle == 0:
-        return "The model answers nothing right even with little to read: no length can be judged."
+        return t(
+            "The model answers nothing right even with little to read: no length can be judged."
+        )
     held = (
-        f"Effective length {length_name(found.tokens)}: it and every shorter length keep a {rule}"
+        t(
+            "Effective length {length}: it and every shorter length keep a {rule}.",
+            length=length_name(found.tokens),
+            rule=rule,
+        )
         if found.tokens is not None
-        else f"Not even {length_name(panel.lengths[0])} keeps a {rule}"
+        else t("Not even {length} keeps a {rule}.", length=length_name(panel.lengths[0]), rule=rule)
     )
     if found.ends_at is None:
-        return f"{held}. Longer prompts were not measured."
-    row = next(one for one in panel.rows if one.length == found.ends_at)
-    name = length_name(found.ends_at)
+        return f"{held} {t('Longer prompts were not measured.')}"
+    return f"{held} {_ending(panel, found.ends_at)}"
+
+
+def _ending(panel: Panel, length: int) -> str:
+    """What the first length has that does not hold."""
+    row = next(one for one in panel.rows if one.length == length)
+    name = length_name(length)
     if not row.rate.n:
-        why = "was not measured" if not row.invalid else "has no valid answer"
-        return f"{held}. {name} {why}."
-    told = f"{name} has {row.rate.hits} of {row.rate.n}, {row.rate.low:.2f} to {row.rate.high:.2f}"
-    if found.unproven:
-        least = least_trials(found.bound)
-        more = f"; {least} right answers of {least} would be the fewest to show it" if least else ""
-        return f"{held}. {told}: it may hold, too few trials to tell{more}."
-    return f"{held}. {told}."
+        if row.invalid:
+            return t("{length} has no valid answer.", length=name)
+        return t("{length} was not measured.", length=name)
+    told = t(
+        "{length} has {hits} of {n}, {low} to {high}",
+        length=name,
+        hits=row.rate.hits,
+        n=row.rate.n,
+        low=f"{row.rate.low:.2f}",
+        high=f"{row.rate.high:.2f}",
+    )
+    if not panel.effective.unproven:
+        return f"{told}."
+    least = least_trials(panel.effective.bound)
+    if not least:
+        return t("{told}: it may hold, too few trials to tell.", told=told)
+    return t(
+        "{told}: it may hold, too few trials to tell; {least} right answers of {least} would be "
+        "the fewest to show it.",
+        told=told,
+        least=least,
+    )
 
 
 def rate_text(rate: Rate) -> str:
@@ -169,7 +202,7 @@ def _length_line(row: LengthRow) -> str:
     told = row.clustered is not None and row.clustered[0] < row.clustered[1]
     clustered = f"{row.clustered[0]:.2f}–{row.clustered[1]:.2f}" if row.clustered and told else "–"
     lost = [
-        f"{STAGE_WORDS[stage]} {count}"
+        f"{stage_words(stage)} {count}"
         for stage, count in sorted(row.stages.items(), key=lambda item: -item[1])
         if stage != RIGHT
     ]

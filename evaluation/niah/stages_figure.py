@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from evaluation.niah.heatmap import Canvas
-from evaluation.niah.palette import STAGE_COLOURS, STAGE_WORDS, Colour, length_name
+from evaluation.niah.palette import STAGE_COLOURS, Colour, length_name, stage_words
 from evaluation.niah.summary import NO_ANSWER, RIGHT, STAGES, LengthRow, Panel
 
 _GREY: Colour = (0x6B, 0x6B, 0x6B)
@@ -56,7 +56,7 @@ def draw_stages(panel: Panel, path: Path, *, title: str, subtitle: str = "") -> 
         y = _TOP + 10 + 20 * i
         x = _LEFT + plot_w + 24
         canvas.box(x, y - 6, 12, 12, STAGE_COLOURS[stage])
-        canvas.text(x + 20, y, STAGE_WORDS[stage], size=11, anchor="lm")
+        canvas.text(x + 20, y, stage_words(stage), size=11, anchor="lm")
     canvas.save(path)
 
 

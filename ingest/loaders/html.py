@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.loaders.cleaning import one_line, title_or_name
+from ingest.loaders.counting import lettered, roman
 from ingest.loaders.encodings import meant
 from ingest.loaders.hidden_markup import mark_concealed
 from ingest.loaders.reading import damaged, read_bytes, without_text
@@ -34,6 +35,12 @@ _BLOCKS = frozenset(
 )
 _LISTS = frozenset(["ul", "ol", "menu"])
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_NUMERALS: dict[str, Callable[[int], str]] = {
+    "a": lettered,
+    "A": lambda number: lettered(number).upper(),
+    "i": roman,
+    "I": lambda number: roman(number).upper(),
+}
 _MOST_SPANNED = 100
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _UNSEEN_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
@@ -216,6 +223,9 @@ def _list(tag: Tag, *, ordered: bool) -> Iterator[Block]:
     from bs4 import Tag
 
     lines: list[str] = []
+    # By its own statement a list counts in letters, or from another number than 1.
+    shown = _NUMERALS.get(str(tag.get("type") or "1"), str)
+    number = _stated_number(tag.get("start"), 1)
     for child in tag.children:
         if not isinstance(child, Tag) or _is_unseen(child):
             continue
@@ -229,10 +239,19 @@ def _list(tag: Tag, *, ordered: bool) -> Iterator[Block]:
             continue
         text = _joined(blocks, "\n").replace("\n", "\n  ")
         if text:
-            mark = f"{len(lines) + 1}." if ordered else "-"
-            lines.append(f"  {text}" if nested else f"{mark} {text}")
+            if nested:
+                lines.append(f"  {text}")
+                continue
+            number = _stated_number(child.get("value"), number)
+            lines.append(f"{shown(number)}. {text}" if ordered else f"- {text}")
+            number += 1
     if lines:
         yield Block("\n".join(lines))
+
+
+def _stated_number(stated: object, default: int) -> int:
+    told = str(stated or "")
+    return int(told) if told.isdecimal() and len(told) < 8 else default
 
 
 def _names_columns(tag: Tag) -> bool:

@@ -38,6 +38,11 @@ MOST_PIXELS = 25_000_000
 _KEPT_S = 30 * 86400.0
 _MOST_LANGUAGES = 5
 _NO_LANGUAGES = frozenset({"osd", "equ", "snum"})
+_RICHER = frozenset(
+    "cat ces dan deu est eus fin fra glg hrv hun isl ita lav lit nld nor pol por ron slk slv spa"
+    " swe tur".split()
+)
+"""Languages of Latin letters, most of them with some that English has not."""
 _LEAST_CONFIDENCE = 0.5
 """Mean over the words of a page. A page of wrong glyphs was "read" at 0.48, the legible ones of the
 torture set at 0.85 to 0.96."""
@@ -276,9 +281,16 @@ def signature(settings: OcrSettings) -> str:
 
 
 def _usual(known: list[str]) -> list[str]:
-    """English and what else is installed; each language more makes it slower."""
+    """What is installed, a few; each language more makes it slower.
+
+    The first one weighs most. Languages whose letters are English ones and more stand before
+    it, all others behind: ahead of German, English lost 3 of 29 umlauts of crisp pages; behind it
+    none, and English pages were read as before in the same time.
+    """
     own = [name for name in known if "/" not in name and not name.endswith("_vert")]
-    return sorted(own, key=lambda name: (name != "eng", name))[:_MOST_LANGUAGES]
+    richer = sorted(name for name in own if name in _RICHER)[: _MOST_LANGUAGES - 1]
+    others = sorted(name for name in own if name not in _RICHER and name != "eng")
+    return [*richer, *(["eng"] if "eng" in own else []), *others][:_MOST_LANGUAGES]
 
 
 @cache

@@ -30,7 +30,7 @@ from storage.errors import DocumentUnreadable
 from storage.records import Page, ParsedDocument
 
 SUFFIXES = (".pdf",)
-LOADER_VERSION = "pdf-2"
+LOADER_VERSION = "pdf-3"
 
 _MOST_OUTLINE_ENTRIES = 10_000
 _DEEPEST_OUTLINE = 6

@@ -13,6 +13,7 @@ from ingest.loaders.hidden_text import concealed
 from ingest.loaders.ocr import DPI, MOST_PIXELS, PageImage
 from ingest.loaders.pdf_columns import Glyph, column_order, may_be_interleaved
 from ingest.loaders.pdf_garbled import is_garbled
+from ingest.loaders.pdf_rtl import in_logical_order
 from ingest.loaders.pdf_sight import Drawing, Sight, look
 
 _LEAST_PICTURE = 0.05
@@ -65,7 +66,8 @@ def read_page(page: Any, drawing: Drawing) -> PageText:
             garbled = bool(raw_text.strip()) and is_garbled(
                 raw_text, _unmapped(textpage, len(raw_text))
             )
-            text = "" if garbled else _visible_text(textpage, raw_text, sight)
+            ordered = raw_text if garbled else in_logical_order(textpage, raw_text)
+            text = "" if garbled else _visible_text(textpage, ordered, sight)
     finally:
         if turn:
             page.set_rotation(turn)

@@ -1,0 +1,122 @@
+"""The few lines of JavaScript of the chat page: what Streamlit has no widget for."""
+
+from __future__ import annotations
+
+ACTS = """
+export default function (component) {
+  const { setTriggerValue } = component;
+  // What a button says then stands in it, in the reader's language.
+  const copied = (button, done) => {
+    const name = button.dataset.name || (button.dataset.name = button.textContent);
+    button.textContent = done ? button.dataset.copied : button.dataset.refused;
+    setTimeout(() => { button.textContent = name; }, 1500);
+  };
+  const copy = (button) => {
+    const text = button.getAttribute("data-copy");
+    if (navigator.clipboard) {
+      navigator.clipboard.writeText(text).then(() => copied(button, true),
+        () => copied(button, false));
+      return;
+    }
+    // Without a safe connection there is only the old way.
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.appendChild(area);
+    area.select();
+    copied(button, document.execCommand("copy"));
+    area.remove();
+    button.focus();
+  };
+  const onClick = (event) => {
+    const button = event.target.closest
+      && event.target.closest("button[data-act], button[data-copy]");
+    if (!button) return;
+    if (button.hasAttribute("data-copy")) copy(button);
+    else setTriggerValue("acted", button.getAttribute("data-act"));
+  };
+  document.addEventListener("click", onClick);
+  return () => document.removeEventListener("click", onClick);
+}
+"""
+"""Tells the page which button of our own HTML was clicked, and copies."""
+
+CITES = """
+export default function (component) {
+  const { setTriggerValue } = component;
+  const onClick = (event) => {
+    const button = event.target.closest && event.target.closest("button[data-cite]");
+    if (!button) return;
+    for (const open of document.querySelectorAll("[data-cite][data-open]"))
+      open.removeAttribute("data-open");
+    button.setAttribute("data-open", "");
+    setTriggerValue("opened", button.getAttribute("data-cite"));
+  };
+  document.addEventListener("click", onClick);
+  return () => document.removeEventListener("click", onClick);
+}
+"""
+"""Tells the reader which citation was clicked."""
+
+READER = """
+export default function (component) {
+  const told = component.data;
+  const panel = () => document.querySelector(".st-key-hl-reader");
+  const press = (key) => {
+    const button = document.querySelector(`.st-key-${key} button:not(:disabled)`);
+    if (button) button.click();
+    return Boolean(button);
+  };
+  const opener = () => document.querySelector("[data-cite][data-open]")
+    || document.querySelector(`.hl-cite[data-cite="${told.cite}"]`)
+    || document.querySelector(`[data-cite="${told.cite}"]`);
+  const place = () => {
+    const box = panel();
+    const page = box && box.querySelector(".hl-page");
+    if (!page) return;
+    box.setAttribute("role", "dialog");
+    box.setAttribute("aria-labelledby", "hl-reader-title");
+    if (page.getAttribute("data-placed") !== told.place) {
+      page.setAttribute("data-placed", told.place);
+      let marks = page.querySelectorAll(".hl-quote, .hl-nearby, .hl-box-quote, .hl-box-nearby");
+      if (!marks.length) marks = page.querySelectorAll(".hl-passage, .hl-box-passage");
+      // On a picture the first mark of a passage need not be the topmost.
+      const tops = [...marks].map((mark) => mark.getBoundingClientRect().top);
+      const top = marks.length
+        ? Math.min(...tops) - page.getBoundingClientRect().top + page.scrollTop : 0;
+      page.scrollTop = Math.max(0, top - page.clientHeight / 3);
+    }
+    // What was opened takes the keyboard's focus once; a button that is disabled under the finger
+    // at the last page loses it to nobody.
+    const lost = document.activeElement === document.body;
+    if (box.getAttribute("data-cited") !== told.cite || lost) {
+      box.setAttribute("data-cited", told.cite);
+      page.focus({ preventScroll: true });
+    }
+  };
+  let ticks = 0;
+  const timer = setInterval(() => { place(); if (++ticks > 30) clearInterval(timer); }, 50);
+  place();
+  const onKey = (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey || !panel()) return;
+    if (document.querySelector("[data-testid=stDialog], [data-testid=stPopoverBody]")) return;
+    if (event.key === "Escape" && press("reader-close")) event.preventDefault();
+    const within = panel().contains(document.activeElement)
+      && !/^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
+    if (within && event.key === "ArrowLeft" && press("reader-before")) event.preventDefault();
+    if (within && event.key === "ArrowRight" && press("reader-after")) event.preventDefault();
+  };
+  document.addEventListener("keydown", onKey);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener("keydown", onKey);
+    setTimeout(() => {
+      if (panel()) return;
+      const button = opener();
+      if (!button) return;
+      button.removeAttribute("data-open");
+      if (document.activeElement === document.body) button.focus({ preventScroll: true });
+    }, 60);
+  };
+}
+"""
+"""Brings the marked words into view; Escape closes, arrows turn, the focus goes back."""
