@@ -152,7 +152,12 @@ _QUANTITY = re.compile(
 )
 
 
+_ENDLESS = re.compile(r"[A-Za-z0-9_./-]{200,}")
+
+
 def _identifiers(text: str) -> Iterable[Entity]:
+    # The patterns look ahead from every character of a word: seconds for one of 12,000.
+    text = _ENDLESS.sub(lambda found: " " * len(found[0]), text)
     for number, pattern in enumerate(_IDENTIFIERS):
         for match in pattern.finditer(text):
             word = match[0]
