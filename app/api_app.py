@@ -74,11 +74,13 @@ class Api:
         tokens: ApiTokens,
         door: Door,
         standing: Callable[[str], User | None] | None = None,
+        *,
+        token_required: bool = False,
     ) -> None:
         self._service = service
         self._metrics = ApiMetrics()
         self.answers = RunningAnswers(told=self._metrics.answer)
-        self._app = self._guarded(tokens, door, standing)
+        self._app = self._guarded(tokens, door, standing, required=token_required)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -89,6 +91,8 @@ class Api:
         tokens: ApiTokens,
         door: Door,
         standing: Callable[[str], User | None] | None,
+        *,
+        required: bool,
     ) -> ASGIApp:
         chat, models, model, search, health, live, ready, metrics = ROUTES
         inner: ASGIApp = Starlette(
@@ -110,7 +114,7 @@ class Api:
                 Exception: _told,
             },
         )
-        inner = Guard(inner, tokens, door, standing)
+        inner = Guard(inner, tokens, door, standing, required=required)
         if door.origins:
             inner = CORSMiddleware(
                 inner,
@@ -126,7 +130,10 @@ class Api:
     async def _chat(self, request: Request) -> Response:
         asked = chat_request(await _body(request))
         caller = str(request.scope["caller"])
-        answer = self.answers.begin(lambda: self._service.ask(asked, caller), self._service.count)
+        owner = request.scope["user"].name
+        answer = self.answers.begin(
+            lambda: self._service.ask(asked, caller, owner), self._service.count
+        )
         listening = asyncio.create_task(leave_when_gone(request.receive, answer))
         told_as = Completion(asked)
 

@@ -73,12 +73,14 @@ class Guard:
         tokens: ApiTokens,
         door: Door,
         standing: Callable[[str], User | None] | None = None,
+        *,
+        required: bool = False,
     ) -> None:
         self._app = app
         self._standing = standing
         self._tokens = tokens
         self._door = door
-        self._required = False
+        self._required = required
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -142,9 +144,10 @@ class Guard:
 
     def _user(self, token: Token) -> User:
         """On whose behalf a token asks, and what it may do: no more than they may now."""
-        if not token.owner or self._standing is None:
-            return User(token.owner, token.role)
-        owner = self._standing(token.owner)
+        if not token.owner:
+            return User("", token.role)
+        # Where nobody can say how the account stands, it counts as closed.
+        owner = self._standing(token.owner) if self._standing is not None else None
         if owner is None:
             raise _refused("The account that this token asks for is closed.")
         return User(owner.name, min(token.role, owner.role))

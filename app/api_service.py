@@ -91,10 +91,15 @@ class Service:
         hits = self._finder.search(asked.query, limit=asked.limit, scope=asked.scope)
         return {"query": asked.query, "hits": [hit.to_json() for hit in hits]}
 
-    def ask(self, asked: ChatRequest, caller: str) -> Iterator[AnswerEvent]:
-        """Answer a question in the conversation it stands in. Raises as `Assistant.ask` does."""
+    def ask(self, asked: ChatRequest, caller: str, owner: str = "") -> Iterator[AnswerEvent]:
+        """Answer a question in the conversation it stands in. Raises as `Assistant.ask` does.
+
+        `caller` is the token's name, `owner` the account it asks for.
+        """
         history = self._memory.history(caller, asked.exchanges)
-        assistant = self._assistant(asked.most_tokens)
+        # A name never holds a line break: no token passes for an account.
+        reader = owner or (f"token\n{caller}" if caller else "")
+        assistant = self._assistant(asked.most_tokens, reader)
         found: SourcesFound | None = None
         events = assistant.ask(asked.question, history=history, scope=asked.scope, mode=asked.mode)
         for event in events:
@@ -138,7 +143,7 @@ class Service:
                 self._ready = (now + READY_KEPT_S, tuple(self._looked_at()))
             return self._ready[1]
 
-    def _assistant(self, most_tokens: int | None) -> Assistant:
+    def _assistant(self, most_tokens: int | None, reader: str) -> Assistant:
         settings, data_dir = self._settings, self.library.settings.data_dir
         if most_tokens is not None and most_tokens < settings.reserve:
             settings = settings.model_copy(update={"reserve": most_tokens})
@@ -146,7 +151,14 @@ class Service:
         def longer(model: ChatModel) -> ChatModel | None:
             return long_copy(model, settings, data_dir)
 
-        return Assistant(self.library, self._finder, self.model().model, settings, longer=longer)
+        return Assistant(
+            self.library,
+            self._finder,
+            self.model().model,
+            settings,
+            longer=longer,
+            reader=reader,
+        )
 
     def _looked_for(self, now: float) -> tuple[float, Choice | HayloftError]:
         try:

@@ -73,7 +73,8 @@ class Assistant:
 
     `longer` finds the copy of a model with the long window, if there is one. `wish` is what the
     reader asks of every answer, such as its length: it stands behind the question in the turn's
-    own message, so that no prompt begins differently for it.
+    own message, so that no prompt begins differently for it. `reader` is who asks, where somebody
+    signs in: what is kept of a reading of every page is theirs.
     """
 
     def __init__(
@@ -85,12 +86,14 @@ class Assistant:
         *,
         longer: Callable[[ChatModel], ChatModel | None] | None = None,
         wish: str = "",
+        reader: str = "",
     ) -> None:
         self._library = library
         self._finder = finder
         self._model = model
         self._settings = settings
         self._wish = wish
+        self._reader = reader
         self._planner = Planner(library, settings, longer)
 
     @property
@@ -152,7 +155,13 @@ class Assistant:
 
         turns = [turn for turn in history if turn.question]
         return read_so_far(
-            self._library, self._model, self._settings, question, history=turns, scope=scope
+            self._library,
+            self._model,
+            self._settings,
+            question,
+            history=turns,
+            scope=scope,
+            reader=self._reader,
         )
 
     def outlook(self, history: Sequence[Turn], scope: Scope) -> Plan:
@@ -222,6 +231,7 @@ class Assistant:
             history=asked.turns,
             scope=asked.scope,
             write=answer,
+            reader=self._reader,
         )
 
     def _situation(self, asked: _Question, model: ChatModel) -> Situation:

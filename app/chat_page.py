@@ -27,6 +27,7 @@ from app import (
     rendering,
     resources,
     scope_page,
+    shortcuts_page,
     sidebar_page,
     suggestions_page,
     turn_page,
@@ -71,6 +72,7 @@ def _draw() -> None:
     counts = resources.counts()
     with st.sidebar:
         sidebar_page.show(conversation_id, counts)
+        shortcuts_page.button()
     # Before the conversation: who clicks on its first citation is heard.
     reader_page.show(conversation_id)
     asked_again = turn_page.act(conversation_id, reader_page.watch_acts())
@@ -94,14 +96,19 @@ def _draw() -> None:
     if own.files:
         resources.warm_up()
     composer_page.show(conversation_id, own, counts.documents, _ask, busy=busy)
-    if counts.documents or own.read:
-        scope_page.show_line(conversation_id)
-        mode_page.show(conversation_id)
+    with st.bottom:  # where Streamlit keeps the composer
+        above = st.container(gap="small")
     sent = composer_page.composer(busy, own, counts.documents)
     if refused := st.session_state.pop("refused", ""):
         st.html(rendering.notice_html("warn", t("Not asked"), refused))
     if sent is not None:
         _sent(conversation_id, sent, own, counts.documents)
+    shortcuts_page.show(conversation_id)
+    if counts.documents or own.read:
+        # After the composer, which one can type into meanwhile: what the modes cost takes a while.
+        with above:
+            scope_page.show_line(conversation_id)
+            mode_page.show(conversation_id)
     turn_page.show_dialog(conversation_id)
     note_page.show_dialog(conversation_id)
     turn_page.scroll()

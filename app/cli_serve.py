@@ -7,9 +7,10 @@ import json
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.people import Role
+from app.people import Role, User
 from storage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def _serve(
         raise UsageError(f"{port} is not a port: choose one from 1 to 65535, or 0 for a free one.")
     origins = tuple(origin.rstrip("/") for origin in args.cors_origin)
     door = Door(args.address or settings.serve_address, tuple(args.host_name), origins)
-    if AuthSettings().auth != OFF and not tokens.all():
+    login = AuthSettings().auth != OFF
+    if login and not tokens.all():
         raise UsageError(
             "With HAYLOFT_AUTH the page asks who is there, and so does the API. Make a token "
             "first: `hayloft serve --new-token NAME`."
@@ -111,7 +113,7 @@ def _serve(
     from app.api_service import Service
     from storage.library import Library
 
-    accounts = _accounts(storage)
+    standing = Standing(storage.data_dir)
     listener = listen(door.address, port)
     library = Library(storage)
     service = Service(library, settings)
@@ -129,33 +131,57 @@ def _serve(
 
     try:
         with AccessLog(storage.data_dir, storage.log_format):
-            standing = accounts.standing if accounts else None
-            ApiServer(Api(service, tokens, door, standing), started).serve_on(listener)
+            api = Api(service, tokens, door, standing.of, token_required=login or bool(tokens.all()))
+            ApiServer(api, started).serve_on(listener)
     finally:
-        if accounts:
-            accounts.close()
+        standing.close()
         listener.close()
         library.close()
     return 0
 
 
-def _accounts(storage: StorageSettings) -> Accounts | None:
-    """The accounts, where there were ever any."""
-    from app.accounts import Accounts
-    from app.accounts_file import FILE
+class Standing:
+    """How accounts stand; the first one may be made while the server runs."""
 
-    return Accounts(storage.data_dir) if (storage.data_dir / FILE).exists() else None
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._accounts: Accounts | None = None
+        self._lock = threading.Lock()
+
+    def of(self, name: str) -> User | None:
+        """Whoever has an account of that name that is not closed."""
+        accounts = self._opened()
+        return accounts.standing(name) if accounts else None
+
+    @property
+    def has_accounts(self) -> bool:
+        """Whether there were ever any."""
+        return self._opened() is not None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._accounts:
+            self._accounts.close()
+
+    def _opened(self) -> Accounts | None:
+        from app.accounts import Accounts
+        from app.accounts_file import FILE
+
+        with self._lock:
+            if self._accounts is None and (self._data_dir / FILE).exists():
+                self._accounts = Accounts(self._data_dir)
+            return self._accounts
 
 
 def _owner(storage: StorageSettings, name: str) -> str:
     """The name of an account as it is kept. Raises UsageError where there is none."""
-    accounts = _accounts(storage)
-    if accounts is None:
-        raise UsageError("There are no accounts. `hayloft users add NAME` makes one.")
+    standing = Standing(storage.data_dir)
     try:
-        user = accounts.standing(name)
+        if not standing.has_accounts:
+            raise UsageError("There are no accounts. `hayloft users add NAME` makes one.")
+        user = standing.of(name)
     finally:
-        accounts.close()
+        standing.close()
     if user is None:
         raise UsageError(f"There is no account named {name}. `hayloft users list` names them.")
     return user.name

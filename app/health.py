@@ -11,6 +11,7 @@ from pathlib import Path
 
 from app.auth_settings import AuthSettings
 from app.settings import AppSettings
+from app.wording import t
 from storage.chroma_server import running_server
 from storage.counted import counted
 from storage.embedding import BUNDLED
@@ -286,11 +287,11 @@ def _chat_model(settings: AppSettings) -> Check:
 def chroma_line(settings: StorageSettings) -> str:
     """Whether Chroma runs, without starting it."""
     if settings.chroma_url:
-        return f"at {settings.chroma_url} (not ours)"
+        return t("at {url} (not ours)", url=settings.chroma_url)
     server = running_server(settings.data_dir)
     if server is None:
-        return "not running; it starts when it is needed"
-    return f"running on 127.0.0.1:{server.port}"
+        return t("not running; it starts when it is needed")
+    return t("running on {address}", address=f"127.0.0.1:{server.port}")
 
 
 def known_settings() -> set[str]:

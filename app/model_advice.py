@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.machine import Machine, Place, place
 from app.model_catalogue import CATALOGUE, KV_TYPES, WINDOWS, Entry, kv_bytes
+from app.wording import t
 
 _READS_IN_TIME = 8.0
 """Billions of parameters beyond which a processor alone reads a long prompt for too long."""
@@ -33,9 +34,11 @@ def advise(machine: Machine | None, installed: list[str]) -> Advice:
     this one.
     """
     if machine is None:
-        return Advice("", 0, "", "Ollama runs on another machine, whose memory is not known here.")
+        return Advice(
+            "", 0, "", t("Ollama runs on another machine, whose memory is not known here.")
+        )
     if not machine.gpu_bytes and not machine.ram_bytes:
-        return Advice("", 0, "", "How much memory this machine has cannot be told.")
+        return Advice("", 0, "", t("How much memory this machine has cannot be told."))
     for entry in reversed(CATALOGUE):
         spot = _spot(machine, entry, entry.trained_window, "f16")
         slow = spot == "ram" and entry.parameters > _READS_IN_TIME
@@ -45,22 +48,41 @@ def advise(machine: Machine | None, installed: list[str]) -> Advice:
         "",
         0,
         "",
-        "No Qwen2 model fits with its whole window of 32,768 tokens: extractive answers need none.",
+        t(
+            "No Qwen2 model fits with its whole window of 32,768 tokens: extractive answers need "
+            "none."
+        ),
     )
 
 
 def _advice(machine: Machine, entry: Entry, spot: Place, installed: list[str]) -> Advice:
     window, kv_type = _longest(machine, entry, spot)
-    where = "on the graphics card" if spot == "gpu" else "in main memory"
     cache = kv_bytes(entry.kv_elements, window, kv_type)
+    told = {
+        "weights": f"{entry.file_bytes / 1e9:.1f}",
+        "cache": f"{cache / 1e9:.1f}",
+        "kv_type": kv_type,
+        "window": f"{window:,}",
+    }
     reason = (
-        f"the largest Qwen2 that runs {where}: {entry.file_bytes / 1e9:.1f} GB of weights and "
-        f"{cache / 1e9:.1f} GB of {kv_type} cache for {window:,} tokens."
+        t(
+            "the largest Qwen2 that runs on the graphics card: {weights} GB of weights and {cache} "
+            "GB of {kv_type} cache for {window} tokens.",
+            **told,
+        )
+        if spot == "gpu"
+        else t(
+            "the largest Qwen2 that runs in main memory: {weights} GB of weights and {cache} GB of "
+            "{kv_type} cache for {window} tokens. Long prompts are read slowly there.",
+            **told,
+        )
     )
-    if spot == "ram":
-        reason += " Long prompts are read slowly there."
     if kv_type != "f16":
-        reason += f" Set OLLAMA_KV_CACHE_TYPE={kv_type} where Ollama is started; it costs accuracy."
+        costs = t(
+            "Set OLLAMA_KV_CACHE_TYPE={kv_type} where Ollama is started; it costs accuracy.",
+            kv_type=kv_type,
+        )
+        reason = f"{reason} {costs}"
     commands = [] if entry.tag in installed else [f"hayloft models pull {entry.tag}"]
     if window > entry.trained_window:
         commands.append(f"hayloft models extend {entry.tag}")

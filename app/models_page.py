@@ -50,7 +50,7 @@ def _draw() -> None:
 
 
 def _look_again() -> None:
-    resources.models.clear()
+    resources.look_at_models_again()
     resources.look_for_model_again()
 
 

@@ -120,3 +120,57 @@ export default function (component) {
 }
 """
 """Brings the marked words into view; Escape closes, arrows turn, the focus goes back."""
+
+SHORTCUTS = """
+export default function (component) {
+  const { setTriggerValue } = component;
+  const inText = (element) => element && (element.isContentEditable
+    || /^(TEXTAREA|SELECT)$/.test(element.tagName)
+    || (element.tagName === "INPUT" && !/^(checkbox|radio|button)$/.test(element.type)));
+  const citations = () => [...document.querySelectorAll(".hl-answer [data-cite]")]
+    .filter((one) => one.getClientRects().length);
+  const step = (by) => {
+    const all = citations();
+    if (!all.length) return;
+    let at = all.indexOf(document.activeElement);
+    if (at < 0) at = all.findIndex((one) => one.hasAttribute("data-open"));
+    // From nowhere the first step leads into the last answer, where one reads.
+    const last = all[all.length - 1].closest(".hl-answer");
+    const to = at < 0
+      ? (by > 0 ? all.findIndex((one) => last.contains(one)) : all.length - 1)
+      : Math.min(all.length - 1, Math.max(0, at + by));
+    all[to].focus();
+    all[to].scrollIntoView({ block: "nearest" });
+    if (document.querySelector(".st-key-hl-reader")) {
+      const back = all[to];
+      back.click();
+    }
+  };
+  const focus = (selector) => {
+    const found = document.querySelector(selector);
+    if (found) found.focus();
+    return Boolean(found);
+  };
+  const does = {
+    "/": () => focus("textarea[data-testid=stChatInputTextArea]"),
+    s: () => focus(".st-key-search-conversations input"),
+    n: () => setTriggerValue("asked", "new"),
+    j: () => step(1),
+    k: () => step(-1),
+    "?": () => setTriggerValue("asked", "list"),
+  };
+  const onKey = (event) => {
+    if (!component.data.on || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.repeat || event.isComposing || inText(document.activeElement)) return;
+    const over = "[data-testid=stDialog], [data-testid=stPopoverBody], [role=menu], [role=listbox]";
+    if (document.querySelector(over)) return;
+    const act = Object.hasOwn(does, event.key) ? does[event.key] : null;
+    if (!act) return;
+    event.preventDefault();
+    act();
+  };
+  document.addEventListener("keydown", onKey);
+  return () => document.removeEventListener("keydown", onKey);
+}
+"""
+"""Single keys, never while something is typed or a dialog is open."""

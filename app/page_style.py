@@ -191,7 +191,11 @@ _STYLE = """
   width: var(--hl-reader); padding: 1rem 1.2rem 0.9rem; overflow-y: auto; flex-wrap: nowrap;
   background: light-dark(#fdfcf8, #191713); border-left: 1px solid var(--hl-line);
   box-shadow: -6px 0 18px rgb(0 0 0 / 8%); }
-.stApp:has(.st-key-hl-reader) .stMain { margin-right: var(--hl-reader); }
+.stApp:has(.st-key-hl-reader) .stMain { width: calc(100% - var(--hl-reader)); }
+.stApp:has(.st-key-hl-reader) [data-testid="stBottom"] [data-testid="stButtonGroup"] > div {
+  flex-wrap: nowrap; overflow-x: auto; }
+.stApp:has(.st-key-hl-reader) [data-testid="stBottom"] [data-testid="stButtonGroup"] button {
+  padding-inline: 0.5rem; flex: 0 0 auto; }
 .st-key-hl-reader > *:has(.hl-page) { flex: 1 1 16rem; min-height: 16rem; overflow: hidden; }
 .st-key-hl-reader *:has(> .hl-page), .st-key-hl-reader > * *:has(.hl-page) { height: 100%; }
 .st-key-hl-reader .hl-page { height: 100%; max-height: none; }
@@ -224,6 +228,11 @@ ins.hl-differs { background: var(--hl-green-soft); color: var(--hl-green); }
   outline: 1px solid var(--hl-rust); }
 .hl-verdict.hl-unproved { background: var(--hl-rust-soft); color: var(--hl-rust);
   outline: 1px dashed var(--hl-rust); }
+.hl-keys { border-collapse: collapse; }
+.hl-keys td { border: 0; padding: 0.25rem 1rem 0.25rem 0; vertical-align: top; }
+.hl-keys kbd { font: inherit; font-size: 0.82rem; font-weight: 650; padding: 0.1rem 0.5rem;
+  border-radius: 0.35rem; border: 1px solid var(--hl-line); border-bottom-width: 2px;
+  background: var(--hl-soft); color: inherit; white-space: nowrap; }
 .hl-brand { font-size: 1.35rem; font-weight: 700; letter-spacing: -0.01em; }
 .hl-brand small { display: block; font-size: 0.8rem; font-weight: 400; letter-spacing: 0;
   color: var(--hl-muted); }
@@ -234,6 +243,7 @@ dl.hl-facts, .hl-facts dt, .hl-facts dd { margin: 0 !important; padding: 0 !impo
 .hl-welcome { text-align: center; padding: 9vh 0 1rem; }
 .hl-welcome h1 { font-size: 1.7rem; font-weight: 700; padding: 0; margin: 0 0 0.4rem; }
 .hl-welcome p { color: var(--hl-muted); max-width: 34rem; margin: 0 auto; }
+[data-testid="stStatusWidget"] { display: none; }
 [data-testid="stSidebar"] .stButton button, [data-testid="stSidebar"] .stButton button > div,
 [data-testid="stSidebar"] .stPopover button, [data-testid="stSidebar"] .stPopover button > div {
   justify-content: flex-start; text-align: left; width: 100%; }
@@ -247,7 +257,7 @@ dl.hl-facts, .hl-facts dt, .hl-facts dd { margin: 0 !important; padding: 0 !impo
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stBottom"],
   [data-testid="stExpandSidebarButton"], .stButton, .hl-acts, .hl-caret,
   [data-testid="stDialog"], .st-key-hl-reader { display: none !important; }
-  .stApp:has(.st-key-hl-reader) .stMain { margin-right: 0; }
+  .stApp:has(.st-key-hl-reader) .stMain { width: 100%; }
   .stApp, [data-testid="stAppViewContainer"], .stMain { position: static !important;
     height: auto !important; overflow: visible !important; display: block !important; }
   [data-testid="stChatMessage"] { break-inside: auto; }
@@ -255,12 +265,17 @@ dl.hl-facts, .hl-facts dt, .hl-facts dd { margin: 0 !important; padding: 0 !impo
 }
 @media (max-width: 640px) {
   .hl-act { min-height: 2.2rem; }
+  .hl-others { display: none; }
+  [data-testid="stBottom"] [data-testid="stButtonGroup"] > div { flex-wrap: nowrap;
+    overflow-x: auto; }
+  [data-testid="stBottom"] [data-testid="stButtonGroup"] button { padding-inline: 0.6rem;
+    flex: 0 0 auto; }
   .hl-name { max-width: 16rem; } .hl-place { max-width: 9rem; }
   .hl-page { max-height: 55vh; }
 }
 @media (max-width: 1100px) {
   :root { --hl-reader: min(42rem, 100vw); }
-  .stApp:has(.st-key-hl-reader) .stMain { margin-right: 0; }
+  .stApp:has(.st-key-hl-reader) .stMain { width: 100%; }
 }
 @media (max-width: 640px) { .st-key-hl-reader { top: 0; z-index: 1000000; } }
 """
@@ -274,6 +289,4 @@ def style_sheet(*, dark: bool) -> str:
     follows it everywhere.
     """
     scheme = "dark" if dark else "light"
-    return (
-        f"<style>:root {{ color-scheme: {scheme}; }}{_STYLE}{DIRECTION_STYLE}</style>"
-    )
+    return f"<style>:root {{ color-scheme: {scheme}; }}{_STYLE}{DIRECTION_STYLE}</style>"

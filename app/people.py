@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Generic, NoReturn, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from storage.errors import HayloftError
 
@@ -67,25 +68,32 @@ class User:
 class Allowed(Generic[_Thing]):
     """A thing some of whose methods need a role: whoever lacks it gets NotAllowed when they call.
 
-    What a page hides is a courtesy; this is what holds.
+    What a page hides is a courtesy; this is what holds. `who` is asked with each call: a button
+    that was drawn while somebody might is pressed when they may no longer.
     """
 
-    def __init__(self, thing: _Thing, user: User, role: Role, methods: tuple[str, ...]) -> None:
+    def __init__(
+        self, thing: _Thing, who: Callable[[], User], role: Role, methods: tuple[str, ...]
+    ) -> None:
         self._thing = thing
-        self._user = user
+        self._who = who
         self._role = role
         self._methods = methods
 
     def given(self) -> _Thing:
-        """The thing itself for whoever may; for others, what looks like it."""
-        return self._thing if self._user.may(self._role) else cast("_Thing", self)
+        """What looks like the thing itself."""
+        return cast("_Thing", self)
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._thing, name)
-        return self._refuse if name in self._methods else found
+        return self._checked(found) if name in self._methods else found
 
-    def _refuse(self, *_given: object, **_named: object) -> NoReturn:
-        raise NotAllowed
+    def _checked(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def checked(*given: Any, **named: Any) -> Any:
+            self._who().require(self._role)
+            return method(*given, **named)
+
+        return checked
 
 
 LOCAL = User("", Role.ADMIN)

@@ -41,6 +41,8 @@ class Preferences:
     """Whether questions to go on with are suggested."""
     reader: str = PICTURE
     """`text` or `picture`: how a page opens that has a picture."""
+    shortcuts: bool = True
+    """Whether single keys do something on the chat page."""
 
     def to_json(self) -> dict[str, object]:
         """What was chosen, without what was not."""

@@ -70,12 +70,13 @@ def read_all(
     resume: bool = True,
     write: Write | None = None,
     pauses: Sequence[float] = PAUSES_S,
+    reader: str = "",
 ) -> Iterator[AnswerEvent]:
     """Read every page in scope with the model, then answer: progress, sources, text, the answer.
 
     The answer's mode is `read-all`, its `ledger` says what became of each
     page. Closing the iterator stops the model; the same question in the same
-    scope goes on from there, unless `resume` is False. A part that fails is
+    scope by the same `reader` goes on from there, unless `resume` is False. A part that fails is
     tried again after each of `pauses` (seconds) and else left unread. `write`
     lets the model answer from passages where the caller has its own way.
     Raises UsageError for a question that cannot be asked and a scope that names
@@ -91,7 +92,17 @@ def read_all(
     readings = Readings(library.settings.data_dir / FILE)
     try:
         reading = _FullRead(
-            library, finder, model, settings, question, history, scope, readings, inventory, pauses
+            library,
+            finder,
+            model,
+            settings,
+            question,
+            history,
+            scope,
+            readings,
+            inventory,
+            pauses,
+            reader,
         )
         if not resume:
             reading.forget()
@@ -108,14 +119,15 @@ def read_so_far(
     *,
     history: Sequence[Turn] = (),
     scope: Scope = EVERYTHING,
+    reader: str = "",
 ) -> tuple[int, int]:
-    """Pages that an earlier `read_all` has read already, and all there are to read."""
+    """Pages that an earlier `read_all` of the same reader has read already, and all there are to read."""
     inventory = take_inventory(library.catalog, scope)
     readings = Readings(library.settings.data_dir / FILE)
     try:
         name = budget_of(model, settings, library.settings.data_dir).model
         query = follow_up(question, history, how=settings.followups).query
-        slices = readings.slices(key_of(query, scope, name))
+        slices = readings.slices(key_of(query, scope, name, reader))
     finally:
         readings.close()
     done = pages_read(inventory, slices)
@@ -137,6 +149,7 @@ class _FullRead:
         readings: Readings,
         inventory: Inventory,
         pauses: Sequence[float],
+        reader: str,
     ) -> None:
         self._library = library
         self._catalog = library.catalog
@@ -155,7 +168,7 @@ class _FullRead:
             reserve=settings.reserve,
         )
         query = self._asked.query
-        key = key_of(query, scope, self._budget.model)
+        key = key_of(query, scope, self._budget.model, reader)
         self._state = ReadState(readings, key, query, inventory)
         self._questioner = Questioner(model, self._budget, self._state, query, pauses)
 

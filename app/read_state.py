@@ -21,13 +21,18 @@ FILE = "readings.db"
 """In the data directory."""
 
 
-def key_of(query: str, scope: Scope, model: str) -> str:
+def key_of(query: str, scope: Scope, model: str, reader: str = "") -> str:
     """What a reading is kept under: a change of any of these makes it another one.
 
     The query is complete in itself, so that the same question later in a
-    conversation goes on with the same reading.
+    conversation goes on with the same reading. Nobody goes on with another
+    `reader`'s: that would tell what they asked, and the questions that follow
+    from a reading are made of the sentences it found, in private files too.
     """
-    told = [VERSION, " ".join(query.split()), scope.to_json(), model]
+    told: list[object] = [VERSION, " ".join(query.split()), scope.to_json(), model]
+    if reader or scope.room:
+        # A scope's JSON never has its room.
+        told += [reader, scope.room]
     text = json.dumps(told, ensure_ascii=True, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

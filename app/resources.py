@@ -244,7 +244,7 @@ def suggestions() -> Suggestions:
 
 def ingest_runs() -> IngestRuns:
     """The ingestion runs that the pages order: all see them, librarians order and stop them."""
-    return Allowed(_ingest_runs(), who(), Role.LIBRARIAN, ("order", "stop", "dismiss")).given()
+    return Allowed(_ingest_runs(), who, Role.LIBRARIAN, ("order", "stop", "dismiss")).given()
 
 
 @st.cache_resource(show_spinner=False)
@@ -256,7 +256,7 @@ def _ingest_runs() -> IngestRuns:
 
 def model_jobs() -> ModelJobs:
     """What the models page has Ollama do: all see it, admins begin and stop it."""
-    return Allowed(_model_jobs(), who(), Role.ADMIN, ("start", "stop", "dismiss")).given()
+    return Allowed(_model_jobs(), who, Role.ADMIN, ("start", "stop", "dismiss")).given()
 
 
 @st.cache_resource(show_spinner=False)
@@ -279,12 +279,22 @@ def ollama() -> Server:
     )
 
 
-@st.cache_resource(show_spinner=False, ttl=MODELS_S)
 def models() -> dict[str, Any]:
     """What `hayloft models` tells; looked up again some seconds later."""
+    return _models(language())
+
+
+@st.cache_resource(show_spinner=False, ttl=MODELS_S)
+def _models(spoken: str) -> dict[str, Any]:
+    # The advice in it is in the reader's language.
     from app.model_report import report
 
     return report(ollama())
+
+
+def look_at_models_again() -> None:
+    """Forget what Ollama said it has, in every language."""
+    _models.clear()
 
 
 @st.cache_resource(show_spinner=False, ttl=DISK_S)
@@ -364,6 +374,7 @@ def assistant() -> Assistant:
         settings,
         longer=lambda model: long_copy(model, settings, data_dir),
         wish=preferences().wish,
+        reader=who().name,
     )
 
 
@@ -406,12 +417,18 @@ def _outlook(owner: str, conversation_id: str | None, scope: str, head: int) -> 
         return None
 
 
-@st.cache_resource(show_spinner=False, ttl=OUTLOOK_S, max_entries=50)
 def read_so_far(conversation_id: str, turn_id: int, question: str, scope: str) -> tuple[int, int]:
     """Pages that were read for the question of a turn, and all there are; 0 where nobody knows."""
-    history = store().history(conversation_id, before=turn_id)
+    return _read_so_far(who().name, conversation_id, turn_id, question, scope)
+
+
+@st.cache_resource(show_spinner=False, ttl=OUTLOOK_S, max_entries=50)
+def _read_so_far(
+    owner: str, conversation_id: str, turn_id: int, question: str, scope: str
+) -> tuple[int, int]:
+    history = _store(owner).history(conversation_id, before=turn_id)
     try:
-        now = scope_in_room(Scope.from_json(json.loads(scope)), conversation_id)
+        now = _scope_in_room(Scope.from_json(json.loads(scope)), owner, conversation_id)
         return assistant().read_so_far(question, history=history, scope=now)
     except HayloftError as fault:
         log.info("what was read so far is not known: %s", fault)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app.answer_difference import Piece, SourceChanges
 from app.expiry import CHANGED, CURRENT, GONE, UNREAD, Change, State, Verdict
+from app.place_words import place_words
 from app.rendering import answer_html, notice_html, text_html
 from app.saved_answers import Kept, Source
 from app.wording import t, tn
@@ -54,7 +55,7 @@ def state_html(state: State) -> str:
 
 def change_words(change: Change) -> str:
     """One change as a sentence; the document's name is untrusted."""
-    place = change.place or t("page {n}", n=change.page)
+    place = place_words(change.place) or t("page {n}", n=change.page)
     if change.reason and change.state == CHANGED:
         return t("{document} is new among what was searched", document=change.document)
     if change.state == UNREAD:

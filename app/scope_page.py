@@ -103,8 +103,7 @@ def show_line(conversation_id: str | None) -> None:
     scope = scope_of(conversation_id)
     # Of a conversation's own files the composer says so itself.
     if not scope.is_everything and (not scope.room or scope.beyond_room):
-        with st.bottom:  # where Streamlit keeps the composer
-            _line(scope)
+        _line(scope)
 
 
 def _line(scope: Scope) -> None:

@@ -113,6 +113,14 @@ def _preferences() -> None:
             on_change=_changed,
             args=("follow_ups",),
         )  # fmt: skip
+        st.session_state["prefer-shortcuts"] = known.shortcuts
+        st.toggle(
+            t("Single keys on the chat page"),
+            key="prefer-shortcuts",
+            help=t("Press ? there for the list."),
+            on_change=_changed,
+            args=("shortcuts",),
+        )
         _small(t("Light or dark is chosen in the menu at the top right."))
 
 

@@ -11,10 +11,10 @@ import streamlit as st
 
 from app import conversation_export, rendering, resources, scope_page
 from app.conversations import UNDO_S, ConversationFound, Conversations, ConversationSummary
+from app.model_words import model_words, notice_words
 from app.wording import t
 
 if TYPE_CHECKING:
-    from app.resources import ModelAtHand
     from storage.records import LibraryCounts
 
 CONVERSATIONS_SHOWN = 30
@@ -273,7 +273,7 @@ def _model_facts(counts: LibraryCounts) -> None:
             rendering.notice_html(
                 "info",
                 t("Answers are quotes"),
-                _notice_words(found.notice),
+                notice_words(found.notice),
             )
         )
     if found.model is None:
@@ -284,25 +284,6 @@ def _model_facts(counts: LibraryCounts) -> None:
             type="tertiary",
             on_click=resources.look_for_model_again,
         )
-
-
-def _notice_words(notice: str) -> str:
-    """Why no model answers; what a server said of itself stays as it is."""
-    from app.model_choice import NO_MODEL
-
-    if notice == NO_MODEL:
-        return t(
-            "No chat model found: answers are extractive quotes. For written answers install "
-            "Ollama and run `ollama pull qwen2:7b`."
-        )
-    return notice or t("HAYLOFT_MODEL is set to extractive: no model writes answers.")
-
-
-def model_words(found: ModelAtHand) -> str:
-    """What answers now, in the reader's language; a model's name stays as it is."""
-    if found.model is not None:
-        return found.label
-    return t("not available") if found.fault is not None else t("none: quotes only")
 
 
 def conversation_in_address() -> str | None:

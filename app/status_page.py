@@ -10,6 +10,7 @@ import streamlit as st
 from app import rendering, resources, run_view, status_view
 from app.connections import connections
 from app.health import chroma_line, examine
+from app.model_words import model_words, notice_words
 from app.speeds import SpeedLog
 from app.wording import t
 from app.work_style import work_style
@@ -41,7 +42,7 @@ def _clock() -> str:
 
 
 def _look_again() -> None:
-    resources.models.clear()
+    resources.look_at_models_again()
     resources.disk.clear()
     resources.look_for_model_again()
     st.session_state.pop("checks", None)
@@ -51,11 +52,11 @@ def _services() -> None:
     storage = resources.storage_settings()
     ollama = resources.models()["ollama"]
     found = resources.model_at_hand()
-    answers = found.label
+    answers = model_words(found)
     if found.window:
         answers += t(", window {n} tokens", n=f"{found.window:,}")
     if found.fault is not None or found.notice:
-        answers += f". {found.fault or found.notice}"
+        answers += f". {found.fault or notice_words(found.notice)}"
     facts = {
         t("Answers"): answers,
         "Ollama": t(

@@ -328,15 +328,30 @@ class IngestJob:
             self._writer.clear_failures(scope.source_id, [file.relative])
             self._report.unchanged += 1
             if (before.size, before.mtime_ns) != (state.size, state.mtime_ns):
-                self._tell(DocumentDone(file.relative, "unchanged", seconds=result.seconds))
+                self._tell(
+                    DocumentDone(
+                        file.relative,
+                        "unchanged",
+                        seconds=result.seconds,
+                        private=bool(scope.room),
+                    )
+                )
             return
         moved = departures.take(state, scope.room) if before is None else None
         if moved is not None:
             intake.move(moved, scope.source_id, state, document)
             if not rebuild and moved.reader == reader:
                 self._report.moved += 1
+                # What it was called while one conversation alone saw it is still theirs.
+                was = moved.path if scope.room or not moved.room else ""
                 self._tell(
-                    DocumentDone(file.relative, "moved", seconds=result.seconds, was=moved.path)
+                    DocumentDone(
+                        file.relative,
+                        "moved",
+                        seconds=result.seconds,
+                        was=was,
+                        private=bool(scope.room),
+                    )
                 )
                 return
         if document is None:
@@ -347,7 +362,7 @@ class IngestJob:
                 [result] = pool.parse_all([file.path])
             self._take(reading, result, departures, intake)
             return
-        if verify and before is not None and _same_stat(before, state):
+        if verify and before is not None and not scope.room and _same_stat(before, state):
             self._report.unseen.append(file.relative)
         intake.add(scope.source_id, state, document, result.seconds, updates=bool(before or moved))
 

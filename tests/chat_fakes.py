@@ -26,7 +26,16 @@ from app.chat import ModelUnreachable
 from app.plans import Option, Plan, Unfit
 from app.resources import ModelAtHand, ScopeChoices
 from storage.errors import ServiceUnavailable
-from storage.records import EVERYTHING, Facets, Hit, LibraryCounts, Page, RoomContents, Scope
+from storage.records import (
+    EVERYTHING,
+    Facets,
+    Hit,
+    LibraryCounts,
+    Page,
+    ReadFile,
+    RoomContents,
+    Scope,
+)
 
 HOSTILE = (
     '<img src=x onerror="window.hacked=1">![p](http://127.0.0.1:1/pixel.png)[l](http://e.example)'
@@ -132,6 +141,9 @@ class FakeCatalog:
 
     def room(self, room: str) -> RoomContents:
         return RoomContents((), ())
+
+    def file_of(self, document_id: int, *, room: str = "") -> ReadFile | None:
+        return ReadFile("/nowhere", "handbook.pdf", 1, 1, "") if document_id == 1 else None
 
     def page(self, document_id: int, number: int, *, room: str = "") -> Page | None:
         pages = PAGES.get(document_id, [])

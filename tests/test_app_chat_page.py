@@ -296,7 +296,7 @@ def test_a_follow_up_carries_the_history(page: AppTest, fakes: Fakes) -> None:
 
     assert [turn.question for turn in history] == ["What is the per diem?"]
     assert history[0].hits == HITS
-    assert "Searched for: What is &lt;b&gt;the laptop budget?" in shown(page)
+    assert "Searched for: <bdi>What is &lt;b&gt;the laptop budget?</bdi>" in shown(page)
     assert shown(page).count("Searched for:") == 1
     assert len(resources.store().summaries()) == 1
 

@@ -29,6 +29,7 @@ ALLOWED_ATTRIBUTES = {
     "start",
     "style",
     "aria-hidden",
+    "dir",
 }
 
 

@@ -180,7 +180,7 @@ def test_roles_hold_where_things_are_done(door: Door, name: str) -> None:
     door.sign_in(name)
     role = resources.who().role
     ordered: list[str] = []
-    runs = Allowed(_Runs(ordered), resources.who(), Role.LIBRARIAN, ("order",)).given()
+    runs = Allowed(_Runs(ordered), resources.who, Role.LIBRARIAN, ("order",)).given()
 
     def refuses(work: Any) -> bool:
         try:

@@ -17,7 +17,7 @@ from app.model_catalogue import CATALOGUE
 from app.placement import EDGES, END, START
 from app.plans import duration
 from app.rendering import count_of, notice_html, sentence_html, text_html
-from app.wording import t
+from app.wording import ENGLISH, language, t
 from evaluation.niah.comparison import NiahComparison, sentence
 from evaluation.niah.heatmap import window_marks
 from evaluation.niah.palette import (
@@ -179,7 +179,9 @@ def grid_of(entry: RunEntry) -> str:
 def when(made_at: str) -> str:
     """`21 Nov 2026, 07:02`, in this machine's time; what is no time as it is."""
     try:
-        return f"{datetime.fromisoformat(made_at).astimezone():%d %b %Y, %H:%M}"
+        # The names of months are English everywhere.
+        said = "%d %b %Y, %H:%M" if language() == ENGLISH else "%Y-%m-%d, %H:%M"
+        return f"{datetime.fromisoformat(made_at).astimezone():{said}}"
     except (ValueError, OverflowError, OSError):
         return made_at[:40] or "–"
 

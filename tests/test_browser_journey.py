@@ -1,0 +1,328 @@
+"""A reader's way through the chat in a real headless Chromium: a real server, real pages."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.conversations import Conversations
+from tests.ollama_double import OllamaDouble
+from tests.test_browser_chat import (
+    HAYLOFT,
+    a_port,
+    ask,
+    chromium,  # noqa: F401
+    ingest,
+    page,  # noqa: F401
+    playwright_api,
+    serve,
+    until_ready,
+)
+from tests.test_browser_composer import drop
+from tests.test_browser_library import RUN_MS, WIDE, a_pdf
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+
+QUOTED = "The pilot boat costs 480 euros a day."
+REPLY = f'It is dear: "{QUOTED}" [2] The plan also says "The pilot boat costs 490 euros a day." [2]'
+WHITE = (255, 255, 255)
+
+
+def harbour(path: Path) -> Path:
+    """Two pages: words to quote on the first, others at the same height of the second."""
+    lines = ("The harbour opens at six in the morning, and closes when the tide is low.", QUOTED)
+    return a_pdf(path, *lines)
+
+
+@pytest.fixture(scope="module")
+def ollama() -> Iterator[OllamaDouble]:
+    with OllamaDouble(reply=REPLY) as double:
+        yield double
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("journey")
+
+
+@pytest.fixture(scope="module")
+def served(home: Path, ollama: OllamaDouble) -> Iterator[str]:
+    """The address of `hayloft ui` over one PDF and many conversations."""
+    papers = home / "papers"
+    papers.mkdir()
+    harbour(papers / "harbour-plan.pdf")
+    ingest(home, papers)
+    store = Conversations(home / "conversations.db")
+    for number in range(200):
+        conversation = store.create(f"Talk number {number}")
+        turn = store.begin_turn(conversation, f"What of barrel {number}?")
+        store.end_turn(turn, "stopped")
+    store.close()
+    port = a_port()
+    process, log = serve(
+        home,
+        [*HAYLOFT, "ui", "--port", str(port)],
+        HAYLOFT_MODEL="auto",
+        HAYLOFT_OLLAMA_URL=ollama.url,
+    )
+    try:
+        yield until_ready(process, port, log)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    assert "Traceback" not in log.read_text()
+
+
+def main_colour(page: Any, area: dict[str, float]) -> tuple[int, int, int]:  # noqa: F811
+    """The colour that most pixels of a part of the window have."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(page.screenshot(clip=area))).convert("RGB")
+    ((colour, _),) = Counter(picture.getdata()).most_common(1)
+    return colour
+
+
+def is_highlight(colour: tuple[int, int, int]) -> bool:
+    red, green, blue = colour
+    return red > 240 and green > 190 and blue < 150
+
+
+def asked(page: Any, served: str) -> None:  # noqa: F811
+    page.goto(served)
+    ask(page, "What does the pilot boat cost a day?")
+    page.wait_for_selector("details.hl-receipt", timeout=RUN_MS)
+
+
+def test_a_citation_opens_the_page_with_its_words_highlighted(page: Any, served: str) -> None:  # noqa: F811
+    """The picture of the page, its pixels under the quote yellow; without it they are white."""
+    expect = playwright_api.expect
+    asked(page, served)
+
+    page.locator(".hl-cite.hl-verified").first.click()
+
+    box = page.locator("[role=dialog] .hl-box-quote").first
+    expect(box).to_be_in_viewport()
+    expect(page.locator("[role=dialog] .hl-sheet img")).to_have_js_property("complete", True)
+    area = box.bounding_box()
+    assert is_highlight(main_colour(page, area))
+    expect(page.locator("[role=dialog] .hl-box-nearby")).to_have_count(1)
+    page.get_by_role("button", name="Previous page").click()
+    expect(page.locator("[role=dialog] .hl-box")).to_have_count(0)
+    expect(page.locator("[role=dialog] .hl-verdict")).to_have_count(0)
+    page.wait_for_timeout(300)
+    assert main_colour(page, area) == WHITE
+    page.get_by_role("button", name="Back to the passage").click()
+    expect(page.locator("[role=dialog] .hl-box-quote")).to_have_count(1)
+    page.get_by_text("Show the page itself").click()
+    expect(page.locator("[role=dialog] mark.hl-quote")).to_have_text(QUOTED)
+    page.get_by_text("Show the page itself").click()
+    expect(page.locator("[role=dialog] .hl-box-quote")).to_have_count(1)
+
+
+def test_one_reads_beside_asking(page: Any, served: str) -> None:  # noqa: F811
+    """The answer stays in sight, the next question can be typed; Escape closes from there."""
+    expect = playwright_api.expect
+    page.set_viewport_size({"width": 1400, "height": 900})
+    asked(page, served)
+    cite = page.locator(".hl-cite.hl-verified").first
+    cite.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("[role=dialog] .hl-box-quote")).to_be_visible()
+
+    answer = page.locator(".hl-answer").last.bounding_box()
+    reader = page.locator("[role=dialog]").bounding_box()
+    assert answer["x"] + answer["width"] <= reader["x"]
+    assert page.evaluate("document.activeElement.classList.contains('hl-page')")
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("button", name="Back to the passage")).to_be_visible()
+    page.locator("textarea[data-testid=stChatInputTextArea]").fill("And at night?")
+    page.keyboard.press("Escape")
+    expect(page.locator("[role=dialog]")).to_have_count(0)
+    expect(page.locator("textarea[data-testid=stChatInputTextArea]")).to_have_value("And at night?")
+    cite.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.classList.contains('hl-page')")
+    page.keyboard.press("Escape")
+    expect(page.locator("[role=dialog]")).to_have_count(0)
+    page.wait_for_function("document.activeElement.matches('.hl-cite.hl-verified')")
+
+
+def test_single_keys_do_something_only_while_nothing_is_typed(page: Any, served: str) -> None:  # noqa: F811
+    """From citation to citation, to the question, to a new conversation; a list; switched off."""
+    expect = playwright_api.expect
+    asked(page, served)
+    page.evaluate("document.activeElement.blur()")
+
+    page.keyboard.press("j")
+    page.wait_for_function("document.activeElement.matches('.hl-cite.hl-verified')")
+    page.keyboard.press("j")
+    page.wait_for_function("document.activeElement.matches('.hl-cite.hl-near')")
+    page.keyboard.press("k")
+    page.wait_for_function("document.activeElement.matches('.hl-cite.hl-verified')")
+    page.keyboard.press("/")
+    page.keyboard.type("n?j/")
+    box = page.locator("textarea[data-testid=stChatInputTextArea]")
+    expect(box).to_have_value("n?j/")
+    expect(page.locator("[data-testid=stDialog]")).to_have_count(0)
+    box.fill("")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    expect(page.locator("[data-testid=stDialog] .hl-keys")).to_contain_text("New conversation")
+    page.get_by_text("Single keys do this").click()
+    page.wait_for_timeout(500)
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-testid=stDialog]")).to_have_count(0)
+    page.wait_for_timeout(500)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("n")
+    page.wait_for_timeout(700)
+    assert "c=" in page.url
+    page.get_by_role("button", name="Keyboard").click()
+    page.get_by_text("Single keys do this").click()
+    page.wait_for_timeout(500)
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-testid=stDialog]")).to_have_count(0)
+    page.wait_for_timeout(500)
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("n")
+    page.wait_for_selector(".hl-welcome")
+
+
+def test_two_hundred_conversations(page: Any, served: str) -> None:  # noqa: F811
+    """The newest are listed, all can be, and a search finds an old one by its question."""
+    expect = playwright_api.expect
+    began = time.monotonic()
+    page.goto(served)
+    page.wait_for_selector(".hl-welcome")
+    page.locator("textarea[data-testid=stChatInputTextArea]:enabled").wait_for()
+    took = time.monotonic() - began
+    rows = page.locator("[data-testid=stSidebar] [class*=st-key-open-]")
+    listed = rows.count()
+    page.get_by_role("button", name=" more", exact=False).first.click()
+    expect(page.get_by_role("button", name="Talk number 0", exact=True)).to_be_attached()
+    search = page.get_by_label("Search all conversations")
+    search.fill("barrel 17?")
+    search.press("Enter")
+
+    page.get_by_role("button", name="Talk number 17", exact=True).click()
+
+    page.wait_for_selector(".hl-question:has-text('barrel 17?')")
+    assert listed <= 30
+    assert took < 15, f"{took:.1f} s to a page that can be typed into"
+
+
+def test_two_tabs_of_one_conversation(page: Any, served: str) -> None:  # noqa: F811
+    """What one asks, the other shows with its next look; neither loses a turn."""
+    expect = playwright_api.expect
+    asked(page, served)
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.wait_for_selector("details.hl-receipt")
+    ask(other, "And at night?")
+    expect(other.locator("details.hl-receipt")).to_have_count(2)
+    ask(page, "And on Sundays?")
+
+    expect(page.locator("details.hl-receipt")).to_have_count(3)
+
+    told = page.locator(".hl-question").all_inner_texts()
+    assert told == ["What does the pilot boat cost a day?", "And at night?", "And on Sundays?"]
+    other.close()
+
+
+def test_a_printed_conversation_is_whole(page: Any, served: str, tmp_path: Path) -> None:  # noqa: F811
+    """Every turn is on paper, over as many sheets as it takes; the controls are not."""
+    import pypdfium2
+
+    asked(page, served)
+    for number in range(5):
+        ask(page, f"And on day {number}?")
+        playwright_api.expect(page.locator("details.hl-receipt")).to_have_count(number + 2)
+    page.locator(".hl-cite.hl-verified").first.click()
+    page.wait_for_selector("[role=dialog] .hl-page")
+    page.pdf(path=str(tmp_path / "print.pdf"))
+
+    sheets = pypdfium2.PdfDocument(tmp_path / "print.pdf")
+    text = "\n".join(sheet.get_textpage().get_text_range() for sheet in sheets)
+
+    assert len(sheets) > 1
+    assert all(f"And on day {number}?" in text for number in range(5))
+    assert text.count("480 euros") >= 6
+    assert not [word for word in ("New conversation", "Answer again", "Close") if word in text]
+
+
+def test_a_newcomers_way(page: Any, tmp_path: Path) -> None:  # noqa: F811
+    """An empty library: drop a PDF, watch, ask, reload, stop, follow up, see the highlight; the
+    server is killed in mid-answer, and what had arrived is there after the next start.
+    """
+    expect = playwright_api.expect
+    long = REPLY + " " + " ".join(f"Word{number}" for number in range(400))
+    given = harbour(tmp_path / "harbour-plan.pdf")
+    port = a_port()
+    words = [*HAYLOFT, "ui", "--port", str(port)]
+    with OllamaDouble(reply=long, tokens_per_s=25.0) as ollama:
+        settings = {"HAYLOFT_MODEL": "auto", "HAYLOFT_OLLAMA_URL": ollama.url}
+        process, log = serve(tmp_path, words, **settings)
+        try:
+            page.goto(until_ready(process, port, log))
+            page.wait_for_selector("text=The library is empty")
+            drop(page, given)
+            ask(page, "What does the pilot boat cost a day?")
+            expect(page.locator(".hl-dropped").first).to_contain_text("harbour-plan.pdf")
+            page.wait_for_selector(".hl-sources", timeout=RUN_MS)
+            page.wait_for_selector("text=Word9 ", timeout=RUN_MS)
+            page.reload()
+            page.wait_for_selector("text=Word20 ")
+            page.get_by_role("button", name="Stop", exact=True).click()
+            page.wait_for_selector("text=Stopped by you")
+            asked_for = [one for one in ollama.requests if one.path == "/api/chat"][-1]
+            assert asked_for.wait(3.0) and asked_for.disconnected
+            assert asked_for.generated < 300
+
+            ask(page, "And what else does the plan say?")
+            page.locator(".hl-chip").last.click()
+            expect(page.locator("[role=dialog] .hl-box-passage").first).to_be_visible()
+            page.keyboard.press("Escape")
+            expect(page.locator("[role=dialog]")).to_have_count(0)
+            page.locator(".hl-answer").nth(1).wait_for()
+            expect(page.locator(".hl-answer").nth(1)).to_contain_text("Word5 ")
+            page.wait_for_timeout(1200)
+            kill(process, tmp_path)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait(20)
+        process, log = serve(tmp_path, words, **settings)
+        try:
+            until_ready(process, port, log)
+            page.set_viewport_size({"width": 390, "height": 844})
+            page.reload()
+            page.wait_for_selector("text=Interrupted", timeout=RUN_MS)
+            expect(page.locator(".hl-answer").nth(1)).to_contain_text("Word5 ")
+            assert page.evaluate(WIDE) <= 0
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+    assert "Traceback" not in log.read_text()
+
+
+def kill(process: subprocess.Popen[bytes], data_dir: Path) -> None:
+    """Kill the page's server itself, which `hayloft ui` started, without a word."""
+    told = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    servers = [
+        int(pid)
+        for pid in told
+        if b"streamlit" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    assert servers, json.dumps({"children": told, "data_dir": str(data_dir)})
+    for pid in servers:
+        os.kill(pid, signal.SIGKILL)
