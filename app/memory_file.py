@@ -56,19 +56,7 @@ class MemoryFile(PrivateFile):
                 )
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        # What is deleted is overwritten, not only unlinked.
-        connection.execute("PRAGMA secure_delete = ON")
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {VERSION}")
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        version = self._made(connection, _SCHEMA, VERSION)
         if version > VERSION:
             raise StorageError(
                 f"What is kept in {self.path} was written by a newer Hayloft (schema {version}). "

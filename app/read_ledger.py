@@ -259,19 +259,11 @@ class Readings(PrivateFile):
     # --- the file -----------------------------------------------------------------------------
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        connection.execute("BEGIN IMMEDIATE")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _VERSION):
-            connection.execute("ROLLBACK")
+        if self._made(connection, _SCHEMA, _VERSION) != _VERSION:
             raise StorageError(
                 f"{self.path} was written by another version of Hayloft. Update Hayloft, or move "
                 "the file away: it only holds readings that were begun."
             )
-        if version == 0:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
-        connection.execute("COMMIT")
 
     @contextmanager
     def _foreseen(self) -> Iterator[None]:

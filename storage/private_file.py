@@ -50,6 +50,26 @@ class PrivateFile(ABC):
     def _foreseen(self) -> AbstractContextManager[None]:
         """Turns what SQLite and the disk raise into StorageError."""
 
+    @staticmethod
+    def _made(connection: sqlite3.Connection, schema: str, version: int) -> int:
+        """Make the tables of `schema` in a new file; returns the version that the file is of.
+
+        What is deleted from such a file is overwritten, not only unlinked.
+        """
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if found == 0:
+                for statement in schema.split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {version}")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        return found or version
+
     def _rows(self, statement: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         with self._foreseen(), self._lock:
             return self._connection.execute(statement, values).fetchall()
