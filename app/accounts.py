@@ -209,7 +209,9 @@ class Accounts:
         name, kept = self._checked(name, password)
         with self._file.writing() as connection:
             used = connection.execute("DELETE FROM setup WHERE digest = ?", (digest(_bare(code)),))
-            if not used.rowcount:
+            made = connection.execute("SELECT 1 FROM accounts WHERE hash <> '' LIMIT 1").fetchone()
+            # Another one may have been made in the terminal, which needs no code.
+            if made or not used.rowcount:
                 raise SignInRefused(t("The first account has been made meanwhile. Sign in."))
             self._insert(connection, name, kept, Role.ADMIN)
         return name
@@ -237,7 +239,14 @@ class Accounts:
 
     def change_password(self, name: str, password: str, new: str, address: str) -> str:
         """Another password for whoever knows the old one; returns the token of a new session."""
-        self._opened(name, password, address)
+        known = self._opened(name, password, address)
+        if known["provisional"] and new == password:
+            raise UsageError(
+                t(
+                    "Somebody else knows the password of {name}. Take one of your own.",
+                    name=known["name"],
+                )
+            )
         self.set_password(name, new)
         return self.sign_in(name, new, address)
 

@@ -219,9 +219,10 @@ def _conversation(conversation_id: str | None, answer: LiveAnswer | None) -> Non
         suggestions_page.show(conversation_id, told.head)
     if answer is not None:
         _question(answer.question)
-        if answer.settled:
+        if answer.unsaved:
             _unsaved(answer)
         else:
+            # It may have ended in this very moment: the next run shows it as it was kept.
             _live(conversation_id)
 
 

@@ -131,7 +131,9 @@ def _serve(
 
     try:
         with AccessLog(storage.data_dir, storage.log_format):
-            api = Api(service, tokens, door, standing.of, token_required=login or bool(tokens.all()))
+            api = Api(
+                service, tokens, door, standing.of, token_required=login or bool(tokens.all())
+            )
             ApiServer(api, started).serve_on(listener)
     finally:
         standing.close()

@@ -150,11 +150,18 @@ def command(
         "server.enableCORS": "true",
         "server.enableXsrfProtection": "true",
         "server.enableStaticServing": "false",
+        # Another way in, which would bypass the page as a browser sees it.
+        "server.enableAgentApi": "false",
+        "server.scriptHealthCheckEnabled": "false",
         "server.maxUploadSize": str(upload_mb),
         "server.fileWatcherType": "none",
         "server.runOnSave": "false",
         "client.toolbarMode": "minimal",
         "client.showErrorLinks": "false",
+        # A fault's traceback names folders of this machine: it is for the log, not for readers.
+        "client.showErrorDetails": "type",
+        # By default every app of a public host may talk to a page that it frames.
+        "client.allowedOrigins": "https://nobody.invalid",
         "client.showSidebarNavigation": "false",
         "runner.magicEnabled": "false",
         # By default every run of the script ends with a full garbage collection: 100 ms with

@@ -95,7 +95,7 @@ class Door:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         path = str(scope["path"])
-        known = knows_host(headers.get("host", ""), self._hosts)
+        known = knows_host(headers.get("host", ""), self._hosts) and _is_ours(headers)
         if not known or not await self._is_admitted(path, headers):
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -130,10 +130,14 @@ class Door:
 
 
 def admits_session(accounts: Accounts, cookie: str) -> Admits:
-    """Lets those pass whom a session of our own signs in."""
+    """Lets those pass whom a session of our own signs in.
+
+    Whose password somebody else knows gets no further than the form that changes it.
+    """
 
     def admits(path: str, cookies: Mapping[str, str]) -> bool:
-        return accounts.sessions.user(cookies.get(cookie, "")) is not None
+        user = accounts.sessions.user(cookies.get(cookie, ""))
+        return user is not None and (path == "/password" or not accounts.provisional(user.name))
 
     return admits
 
@@ -198,11 +202,23 @@ def knows_host(header: str, hosts: frozenset[str]) -> bool:
     return name.rstrip(".").casefold() in hosts
 
 
+def _is_ours(headers: Mapping[str, str]) -> bool:
+    """Whether a websocket is opened by a page of ours, or by no page at all.
+
+    To a cookie all ports of a host are one site, and Streamlit lets pages on other ports of
+    localhost in: such a page could do all that its visitor may.
+    """
+    return "origin" not in headers or _is_own(headers["origin"], headers)
+
+
 def same_origin(headers: Mapping[str, str]) -> bool:
     """Whether a form was sent from a page of ours; a request that does not say is not."""
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return False
-    origin = headers.get("origin", "")
+    return _is_own(headers.get("origin", ""), headers)
+
+
+def _is_own(origin: str, headers: Mapping[str, str]) -> bool:
     try:
         parts = urlsplit(origin)
     except ValueError:

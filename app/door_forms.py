@@ -66,8 +66,9 @@ class DoorForms:
         if self._accounts.empty():
             return _go("/setup")
         token = self._token(request)
-        if self._accounts.sessions.user(token) is not None:
-            return _go(wanted)
+        user = self._accounts.sessions.user(token)
+        if user is not None:
+            return _go("/password" if self._accounts.provisional(user.name) else wanted)
         shown = _page(sign_in_html(next_path=wanted))
         if token:
             shown.delete_cookie(self._cookie, path="/", httponly=True, samesite="strict")

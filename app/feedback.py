@@ -60,15 +60,19 @@ class Feedback:
         return cls(good=bool(told.get("good")), **given)  # type: ignore[arg-type]
 
 
-def with_golden(data_dir: Path, turn: StoredTurn, feedback: Feedback) -> Feedback:
+def with_golden(
+    data_dir: Path, turn: StoredTurn, feedback: Feedback, *, private: bool = False
+) -> Feedback:
     """The feedback with its golden question, where it says what would have been right.
 
-    Raises UsageError where that cannot be, StorageError where it cannot be kept.
+    None is made in a conversation that has, or had, `private` files: everybody who evaluates
+    reads the golden set. Raises UsageError where that cannot be, StorageError where it cannot be
+    kept.
     """
     unanswerable = feedback.reason == "no-answer"
     if feedback.good or not (feedback.document or feedback.answer or unanswerable):
         return feedback
-    if any(hit.room for hit in turn.hits):
+    if private or any(hit.room for hit in turn.hits):
         # Whoever runs the golden set does not have the files of this conversation.
         return feedback
     kept = golden.add(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,9 +53,10 @@ def identity(claims: Mapping[str, Any], settings: AuthSettings, now: float) -> I
             t("{name} may not use this page. Ask whoever looks after Hayloft.", name=name)
         )
     said = "\n".join(str(claims.get(part, "")) for part in ("iss", "sub", "iat", "nonce", "jti"))
-    return Identity(
-        f"{issuer}\n{subject}", name, role, hashlib.sha256(said.encode("utf-8")).hexdigest()
-    )
+    # With a key: it is kept like a session's token, and all that it is made of can be known.
+    key = settings.oidc_client_secret.get_secret_value().encode("utf-8")
+    login = hmac.new(key, said.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+    return Identity(f"{issuer}\n{subject}", name, role, login)
 
 
 def _role(claims: Mapping[str, Any], name: str, settings: AuthSettings) -> Role | None:

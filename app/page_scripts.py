@@ -1,4 +1,8 @@
-"""The few lines of JavaScript of the chat page: what Streamlit has no widget for."""
+"""The few lines of JavaScript of the chat page: what Streamlit has no widget for.
+
+Streamlit calls such a function again when its data changes, and the cleanup that it returns only
+when the component goes: so what listens is taken away first.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +63,9 @@ export default function (component) {
 
 READER = """
 export default function (component) {
+  const host = component.parentElement;
   const told = component.data;
+  if (host.hlUndo) host.hlUndo();
   const panel = () => document.querySelector(".st-key-hl-reader");
   const press = (key) => {
     const button = document.querySelector(`.st-key-${key} button:not(:disabled)`);
@@ -106,9 +112,12 @@ export default function (component) {
     if (within && event.key === "ArrowRight" && press("reader-after")) event.preventDefault();
   };
   document.addEventListener("keydown", onKey);
-  return () => {
+  host.hlUndo = () => {
     clearInterval(timer);
     document.removeEventListener("keydown", onKey);
+  };
+  return () => {
+    host.hlUndo();
     setTimeout(() => {
       if (panel()) return;
       const button = opener();
@@ -124,6 +133,8 @@ export default function (component) {
 SHORTCUTS = """
 export default function (component) {
   const { setTriggerValue } = component;
+  const host = component.parentElement;
+  if (host.hlUndo) host.hlUndo();
   const inText = (element) => element && (element.isContentEditable
     || /^(TEXTAREA|SELECT)$/.test(element.tagName)
     || (element.tagName === "INPUT" && !/^(checkbox|radio|button)$/.test(element.type)));
@@ -141,10 +152,7 @@ export default function (component) {
       : Math.min(all.length - 1, Math.max(0, at + by));
     all[to].focus();
     all[to].scrollIntoView({ block: "nearest" });
-    if (document.querySelector(".st-key-hl-reader")) {
-      const back = all[to];
-      back.click();
-    }
+    if (document.querySelector(".st-key-hl-reader")) all[to].click();
   };
   const focus = (selector) => {
     const found = document.querySelector(selector);
@@ -170,7 +178,8 @@ export default function (component) {
     act();
   };
   document.addEventListener("keydown", onKey);
-  return () => document.removeEventListener("keydown", onKey);
+  host.hlUndo = () => document.removeEventListener("keydown", onKey);
+  return () => host.hlUndo();
 }
 """
 """Single keys, never while something is typed or a dialog is open."""

@@ -192,6 +192,7 @@ _STYLE = """
   background: light-dark(#fdfcf8, #191713); border-left: 1px solid var(--hl-line);
   box-shadow: -6px 0 18px rgb(0 0 0 / 8%); }
 .stApp:has(.st-key-hl-reader) .stMain { width: calc(100% - var(--hl-reader)); }
+.stApp:has(.st-key-hl-reader) .hl-others { display: none; }
 .stApp:has(.st-key-hl-reader) [data-testid="stBottom"] [data-testid="stButtonGroup"] > div {
   flex-wrap: nowrap; overflow-x: auto; }
 .stApp:has(.st-key-hl-reader) [data-testid="stBottom"] [data-testid="stButtonGroup"] button {

@@ -80,6 +80,7 @@ class Given(Protocol):
 def take(data_dir: Path, room: str, given: Sequence[Given], *, most_mb: int) -> Taken:
     """Keep dropped files in a room, each whole or not at all."""
     folder = room_folder(data_dir, room)
+    _make_private(data_dir)
     kept: list[str] = []
     refused: list[str] = []
     renamed: list[tuple[str, str]] = []
@@ -100,6 +101,17 @@ def take(data_dir: Path, room: str, given: Sequence[Given], *, most_mb: int) -> 
         if found.path.name != found.asked:
             renamed.append((found.asked, found.path.name))
     return Taken(tuple(kept), tuple(refused), tuple(renamed))
+
+
+def _make_private(data_dir: Path) -> None:
+    """Make the folder of all rooms, which other users of the machine cannot look into."""
+    try:
+        private_folder(data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StorageError(
+            f"The files cannot be kept in {FOLDER} of the data directory ({exc.strerror}). Mend "
+            "its permissions."
+        ) from exc
 
 
 def files_in(data_dir: Path, room: str) -> list[str]:

@@ -121,7 +121,7 @@ def read_so_far(
     scope: Scope = EVERYTHING,
     reader: str = "",
 ) -> tuple[int, int]:
-    """Pages that an earlier `read_all` of the same reader has read already, and all there are to read."""
+    """Pages that an earlier `read_all` of the same reader has read, and all there are to read."""
     inventory = take_inventory(library.catalog, scope)
     readings = Readings(library.settings.data_dir / FILE)
     try:

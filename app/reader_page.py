@@ -204,10 +204,13 @@ Mark = tuple[tuple[int, int], str]
 def _marks(hit: Hit, citations: tuple[Citation, ...], page: Page) -> tuple[Mark, ...]:
     passage = page_text.find_passage(page.text, hit) if page.number == hit.page else []
     marks: list[Mark] = [((span.start, span.end), "passage") for span in passage]
-    for citation in citations:
-        for find, kind in ((page_text.find_quote, "quote"), (page_text.find_near, "nearby")):
-            if (span := find(page.text, citation)) is not None:
-                marks.append(((span.start, span.end), kind))
+    quotes = [span for one in citations if (span := page_text.find_quote(page.text, one))]
+    near = [span for one in citations if (span := page_text.find_near(page.text, one))]
+    for span in near:
+        # Words that are quoted rightly as well are shown as that.
+        if not any(span.start < quote.end and quote.start < span.end for quote in quotes):
+            marks.append(((span.start, span.end), "nearby"))
+    marks += [((span.start, span.end), "quote") for span in quotes]
     return tuple(marks)
 
 

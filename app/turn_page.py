@@ -217,10 +217,10 @@ def _why(turn: StoredTurn) -> None:
     reason = st.radio(t("Reason"), list(words), format_func=lambda name: words[name], index=None)
     document = page = answer = None
     if reason != "no-answer":
-        told = t(
+        hint = t(
             "If you know what is right, it becomes a golden question, which evaluations ask again."
         )
-        st.html(f'<div class="hl-small">{rendering.text_html(told)}</div>')
+        st.html(f'<div class="hl-small">{rendering.text_html(hint)}</div>')
         document = st.selectbox(
             t("Document that holds the answer"),
             list(dict.fromkeys(hit.document for hit in turn.hits)),
@@ -243,12 +243,25 @@ def _why(turn: StoredTurn) -> None:
         )
         try:
             data_dir = resources.storage_settings().data_dir
-            resources.store().judge(turn.turn_id, with_golden(data_dir, turn, given))
+            private = _has_files(turn.conversation_id)
+            told = with_golden(data_dir, turn, given, private=private)
+            resources.store().judge(turn.turn_id, told)
         except HayloftError as error:
             st.html(rendering.notice_html("error", t("Not kept yet"), str(error)))
             return
         _judged()
         st.rerun()
+
+
+def _has_files(conversation_id: str) -> bool:
+    """Whether a conversation has files of its own, or an answer that was made from some.
+
+    Later answers may say what those files say, without naming them among their passages.
+    """
+    if resources.library().catalog.has_room(resources.room_of(conversation_id)):
+        return True
+    turns = resources.store().all_turns(conversation_id)
+    return any(hit.room for turn in turns for hit in turn.hits)
 
 
 def scroll() -> None:

@@ -14,8 +14,9 @@ _STYLE = """
 .hl-head { font-size: 1.05rem; font-weight: 650; margin: 0.4rem 0 0; padding: 0; }
 .hl-list { overflow-x: auto; }
 .hl-docs { border-collapse: collapse; width: 100%; font-size: 0.88rem; color: inherit; }
-.hl-docs th { text-align: left; font-size: 0.75rem; font-weight: 600; color: var(--hl-muted);
-  border: 0; border-bottom: 1px solid var(--hl-line); padding: 0.2rem 0.7rem 0.3rem 0; }
+.hl-docs th { text-align: left; white-space: nowrap; font-size: 0.75rem; font-weight: 600;
+  color: var(--hl-muted); border: 0; border-bottom: 1px solid var(--hl-line);
+  padding: 0.2rem 0.7rem 0.3rem 0; }
 .hl-docs td { border: 0; border-bottom: 1px solid var(--hl-line); vertical-align: top;
   padding: 0.45rem 0.7rem 0.45rem 0; font-variant-numeric: tabular-nums; }
 .hl-docs td:not(:first-child) { white-space: nowrap; }

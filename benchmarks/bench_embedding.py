@@ -13,6 +13,7 @@ repeated texts and identical files take away from it.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -55,6 +56,7 @@ def run(args: argparse.Namespace) -> Report:
     if args.data_dir is None:
         raise Skipped("no library; name one with --data-dir, or run benchmarks.run")
     model, texts = embedded_texts(args.data_dir)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     common.say(f"embedding: {len(texts):,} texts, {args.rounds} rounds of {args.sample}")
 
     from storage.embedding import SentenceTransformerEmbedder
@@ -74,13 +76,14 @@ def run(args: argparse.Namespace) -> Report:
     rate = embedded / len(texts) * args.sample / median(measured[chosen].seconds)
     return Report(
         "embedding",
-        _figures(measured, chosen, embedded, said, rate),
+        _figures(measured, chosen, embedded, said, rate, load),
         {
             "texts": len(texts),
             "tokens_embedded": embedded,
             "tokens_in_documents": said,
             "sample": args.sample,
             "chosen": chosen,
+            "load_average_before": load,
             "seconds": {name: one.seconds for name, one in measured.items()},
         },
     )
@@ -115,10 +118,14 @@ def ratio(measured: dict[str, Measured], name: str) -> float:
 
 
 def _figures(
-    measured: dict[str, Measured], chosen: str, embedded: int, said: int, rate: float
+    measured: dict[str, Measured], chosen: str, embedded: int, said: int, rate: float, load: float
 ) -> tuple[Figure, ...]:
     judged = at_least(
-        f"speed of {chosen} ÷ {_DEFAULTS}", ratio(measured, chosen), LIMIT, "×", "batches of 32"
+        f"speed of {chosen} ÷ {_DEFAULTS}",
+        ratio(measured, chosen),
+        LIMIT,
+        "×",
+        f"batches of 32; load average {load:.1f}",
     )
     cosines = measured[chosen].cosines
     near = at_least(

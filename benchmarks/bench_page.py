@@ -110,18 +110,17 @@ def _clicks(
         page.goto(url)
         _ask(page, QUESTION)
         page.wait_for_selector(".hl-cite.hl-verified")
+        drawn = [_opened(page, ".hl-box-quote, [role=dialog] mark.hl-quote")]
+        drawn += [_opened(page, ".hl-box-quote") for _ in range(args.clicks - 1)]
+        figures = [_click_figure("picture of the page", drawn)]
+        found = {"clicks_picture_ms": drawn}
+        page.evaluate(_CLICK, [".hl-cite.hl-verified", "[role=dialog] .hl-box-quote"])
+        page.get_by_text("Show the page itself").click()
+        page.wait_for_selector("[role=dialog] mark.hl-quote")
+        _close(page)
         text = [_opened(page, "mark.hl-quote") for _ in range(args.clicks)]
-        page.evaluate(_CLICK, [".hl-cite.hl-verified", "[role=dialog] mark.hl-quote"])
-        figures = [_click_figure("text", text)]
-        found = {"clicks_text_ms": text}
-        toggle = page.get_by_text("Show the page itself")
-        if toggle.count():
-            toggle.click()
-            page.wait_for_selector("[role=dialog] .hl-box")
-            _close(page)
-            drawn = [_opened(page, ".hl-box") for _ in range(args.clicks)]
-            figures.append(_click_figure("picture of the page", drawn))
-            found["clicks_picture_ms"] = drawn
+        figures.append(_click_figure("text", text))
+        found["clicks_text_ms"] = text
         page.close()
     return figures, found
 

@@ -22,6 +22,7 @@ from app.budget import digest_of
 from app.calibration import RUNS, TrustedWindow, trusted_window
 from app.language_words import language_words
 from app.page_style import style_sheet
+from app.people import Role
 from app.wording import ENGLISH, speaking, t
 from evaluation.niah import background, page_view, report_html, report_tables, run_list
 from evaluation.niah.comparison import compare
@@ -231,6 +232,8 @@ def _at_work(data_dir: Path) -> None:
             )
             st.progress(0.0, text=rendering.label(f"{begun.run}: {told}", limit=300))
         if st.button(t("Stop the run"), icon=":material/stop_circle:", key="niah-stop"):
+            # A fragment: the page around it, which asks who is there, does not run.
+            resources.who().require(Role.ADMIN)
             with st.spinner(t("Stopping…")):
                 ended = background.cancel(data_dir)
             if not ended:
@@ -293,6 +296,7 @@ def _language_words(code: str) -> str:
 
 def _begin(start: Callable[[], str]) -> None:
     try:
+        resources.who().require(Role.ADMIN)
         st.query_params["run"] = start()
         st.query_params.pop("cell", None)
     except HayloftError as error:

@@ -427,6 +427,17 @@ def test_a_setup_code_is_good_once_and_only_the_newest(accounts: Accounts) -> No
     assert accounts.new_setup_code() is None
 
 
+def test_a_code_is_worth_nothing_once_the_terminal_made_an_account(accounts: Accounts) -> None:
+    """Whoever saw the code does not get a second admin's account with it."""
+    code = accounts.new_setup_code() or ""
+    accounts.add("Root", PASSWORD, Role.ADMIN)
+
+    with pytest.raises(SignInRefused, match="meanwhile"):
+        accounts.set_up(code, "Other", PASSWORD, HOME)
+
+    assert [one.name for one in accounts.all()] == ["Root"]
+
+
 def test_a_weak_first_password_leaves_the_code_good(accounts: Accounts) -> None:
     """Whoever mistypes need not start the server again."""
     code = accounts.new_setup_code() or ""

@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 
 from app import api_tokens
+from app.accounts import Accounts
 from app.api_guard import Door, Guard
 from app.api_tokens import FILE, ApiTokens
+from app.cli_serve import Standing
+from app.passwords import Cost
 from app.people import Role, User
 from storage.errors import StorageError, UsageError
 
@@ -197,3 +200,59 @@ def test_a_token_may_no_more_than_its_owner_may_now(
     asyncio.run(guard(scope, None, send))  # type: ignore[arg-type]
 
     assert (sent[0]["status"], seen[0] if seen else None) == expected
+
+
+def asked(guard: Guard, token: str = "") -> int:
+    """The status that a program on this machine gets."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    key = [(b"authorization", f"Bearer {token}".encode())] if token else []
+    scope: Any = {
+        "type": "http",
+        "method": "GET",
+        "path": "/v1/models",
+        "client": ("127.0.0.1", 1),
+        "headers": [(b"host", b"localhost"), *key],
+    }
+    asyncio.run(guard(scope, None, send))  # type: ignore[arg-type]
+    return int(sent[0]["status"])
+
+
+async def _inside(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+def test_with_a_login_a_token_is_needed_whatever_becomes_of_them(tmp_path: Path) -> None:
+    """Also before the first request, with the last one revoked meanwhile."""
+    tokens = ApiTokens(tmp_path)
+
+    assert asked(Guard(_inside, tokens, Door("127.0.0.1"), required=True)) == 401
+    assert asked(Guard(_inside, tokens, Door("127.0.0.1"))) == 200
+
+
+def test_a_token_of_an_account_that_cannot_be_looked_up_is_refused(tmp_path: Path) -> None:
+    """Nobody is let in because nobody could be asked."""
+    tokens = ApiTokens(tmp_path)
+    owned, nobodys = tokens.make("owned", owner="Ann"), tokens.make("job")
+    guard = Guard(_inside, tokens, Door("127.0.0.1"))
+
+    assert [asked(guard, owned), asked(guard, nobodys)] == [401, 200]
+
+
+def test_accounts_that_are_made_while_it_serves_count(tmp_path: Path) -> None:
+    """A server that was started before the first account asks for it all the same."""
+    standing = Standing(tmp_path)
+    assert standing.of("Ann") is None and not standing.has_accounts
+    assert not (tmp_path / "accounts.db").exists()
+    accounts = Accounts(tmp_path, cost=Cost(8, 8, 1))
+    accounts.add("Ann", "tree-lamp-orange", Role.LIBRARIAN)
+    assert standing.of("ann") == User("Ann", Role.LIBRARIAN)
+
+    accounts.set_disabled("Ann")
+
+    assert standing.of("ann") is None
+    standing.close()
+    accounts.close()

@@ -368,6 +368,25 @@ def test_a_citation_opens_its_page_with_the_quote_marked(page: AppTest) -> None:
     assert "Receipts are handed in" in html
 
 
+def test_an_answer_that_ends_while_the_page_is_drawn_is_kept(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not taken for one that could not be stored."""
+    told_of = chat_page.turn_page.Told.of
+
+    def slowly(conversation_id: str) -> object:
+        answer = resources.live_answers().get(conversation_id)
+        if answer is not None:
+            answer.wait(5)
+        return told_of(conversation_id)
+
+    monkeypatch.setattr(chat_page.turn_page.Told, "of", slowly)
+    ask(page, "What is the per diem?")
+
+    assert "This answer is not kept" not in shown(page)
+    assert chat_fakes.PER_DIEM in shown(page)
+
+
 def test_the_reader_turns_pages(page: AppTest) -> None:
     """The next page has no highlight, and there is a way back."""
     ask(page, "What is the per diem?")
@@ -380,6 +399,7 @@ def test_the_reader_turns_pages(page: AppTest) -> None:
     html = shown(page)
     assert "A laptop is replaced after four years." in html
     assert "<mark" not in html
+    assert "Verified" not in html.split("hl-reader-title")[1]
     assert {"reader-before", "reader-after", "reader-back"} <= keys(page)
 
 

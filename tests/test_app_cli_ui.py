@@ -73,6 +73,9 @@ def test_every_setting_that_matters_is_named() -> None:
         "--browser.serverAddress=localhost",
         "--client.toolbarMode=minimal",
         "--client.showErrorLinks=false",
+        "--client.showErrorDetails=type",
+        "--client.allowedOrigins=https://nobody.invalid",
+        "--server.enableAgentApi=false",
     } <= set(command)
 
 

@@ -123,7 +123,7 @@ def test_a_question_waits_for_the_reading_and_is_asked_once(
 ) -> None:
     """It is shown meanwhile, survives a reload, and then goes to the conversation's own files."""
     send(page, "What is planned?", "plan.md")
-    assert "Asked when the files are read: “What is planned?”" in shown(page)
+    assert "Asked when the files are read: “<bdi>What is planned?</bdi>”" in shown(page)
     assert waiting(tmp_path, room_of(page)) == "What is planned?"
     assert not fakes.assistant.asked
     again = AppTest.from_file(str(MAIN), default_timeout=20)

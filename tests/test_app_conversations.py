@@ -654,3 +654,16 @@ def test_a_thumb_without_what_is_right_is_no_golden_question(
     assert golden.listed(tmp_path) == []
     with pytest.raises(UsageError, match="Which page"):
         with_golden(tmp_path, turn, Feedback(False, "missed", document="handbook.pdf"))
+
+
+def test_a_conversation_with_files_of_its_own_makes_no_golden_question(
+    store: Conversations, tmp_path: Path
+) -> None:
+    """Everybody who evaluates reads those; a later answer may say what the files say."""
+    turn = store.turn(a_turn(store, store.create("T"), "one"))
+    assert turn is not None
+    given = Feedback(False, "missed", document="handbook.pdf", page=3)
+
+    assert with_golden(tmp_path, turn, given, private=True) == given
+
+    assert golden.listed(tmp_path) == []

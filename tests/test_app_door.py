@@ -291,6 +291,36 @@ def test_a_password_is_changed_by_whoever_knows_it(house: House) -> None:
     assert [house.get("/chat", one).status_code for one in (token, other)] == [401, 401]
 
 
+def test_a_password_that_another_knows_opens_nothing_but_the_form_that_changes_it(
+    house: House,
+) -> None:
+    """Whatever address the browser asks for; the same password again is none of their own."""
+    house.accounts.set_password("Ann", PASSWORD, provisional=True)
+    answer = house.post("/login", name="Ann", password=PASSWORD, next="/chat")
+    token = answer.cookies[house.cookie]
+    assert answer.headers["location"] == "/password"
+    assert house.get("/login?next=/chat", token).headers["location"] == "/password"
+    assert house.get("/password", token).status_code == 200
+    for path in ("/chat", "/media/abc.png", "/_stcore/host-config"):
+        assert house.get(path, token).status_code == 401
+    with pytest.raises(InvalidStatus, match="403"), socket_of(house, token):  # type: ignore[attr-defined]
+        pass
+
+    def change(new: str) -> httpx.Response:
+        return httpx.post(
+            f"{house.url}/password",
+            data={"password": PASSWORD, "new": new, "again": new},
+            headers={"Origin": house.url},
+            cookies={house.cookie: token},
+        )
+
+    assert change(PASSWORD).status_code == 400
+    done = change("another-lamp-tree")
+
+    assert done.status_code == 303
+    assert house.get("/chat", done.cookies[house.cookie]).status_code == 200
+
+
 def test_the_form_speaks_the_browsers_language(house: House) -> None:
     """English where it asks for one that there is none of."""
     assert '<html lang="zh"' in house.get("/login", **{"Accept-Language": "zh-CN,en;q=0.5"}).text
@@ -307,6 +337,35 @@ def test_a_websocket_needs_a_session(house: House) -> None:
     for token in ("", "x" * 43):
         with pytest.raises(InvalidStatus, match="403"), socket_of(house, token):  # type: ignore[attr-defined]
             pass
+
+
+@pytest.mark.parametrize(
+    ("origin", "opens"),
+    [
+        ("http://127.0.0.1:{port}", True),
+        ("http://127.0.0.1:3000", False),
+        ("http://localhost:{port}", False),
+        ("http://127.0.0.1", False),
+        ("http://evil.example", False),
+        ("null", False),
+        ("http://[", False),
+    ],
+)
+def test_a_websocket_is_opened_by_our_own_page(house: House, origin: str, opens: bool) -> None:
+    """Cookies know no ports: a page of another program on this host comes with the session."""
+    headers = {"Cookie": f"{house.cookie}={house.token()}"}
+    address = f"ws://127.0.0.1:{house.port}/_stcore/stream"
+
+    def attempt() -> bool:
+        try:
+            with connect(
+                address, additional_headers=headers, origin=origin.format(port=house.port)
+            ):
+                return True
+        except InvalidStatus:
+            return False
+
+    assert attempt() is opens
 
 
 def test_an_open_websocket_ends_with_its_session(house: House) -> None:

@@ -271,3 +271,68 @@ def test_what_is_no_pdf_has_no_picture(tmp_path: Path) -> None:
 
     with pytest.raises(PageNotShown, match=r"notes\.md is not a PDF"):
         images_of(path, tmp_path / "pictures", read=False).view(1, 1)
+
+
+def test_the_next_process_stands_ready_and_ends_with_its_owner(tmp_path: Path) -> None:
+    """It is started behind the first page, used for the second, and killed by `close`."""
+    images = images_of(write_pdf(tmp_path / "report.pdf"), tmp_path / "pictures")
+    images.view(1, 1, pixels=300)
+    ready = images._spare
+    assert ready is not None and ready.poll() is None
+
+    images.view(1, 1, pixels=400)
+    following = images._spare
+    images.close()
+
+    assert ready.returncode == 0
+    assert following is not None and following.poll() is not None
+
+
+def test_a_process_that_nobody_asks_ends_by_itself(tmp_path: Path) -> None:
+    """Its owner's end closes its input; it says nothing and leaves."""
+    worker = page_image._worker()
+
+    said, _ = worker.communicate("", timeout=20)
+
+    assert (said, worker.returncode) == ("", 0)
+
+
+def test_one_that_ended_while_it_stood_ready_is_replaced(tmp_path: Path) -> None:
+    """The reader sees the page all the same."""
+    images = images_of(write_pdf(tmp_path / "report.pdf"), tmp_path / "pictures")
+    images.view(1, 1, pixels=300)
+    assert images._spare is not None
+    images._spare.kill()
+    images._spare.wait(10)
+
+    assert images.view(1, 1, pixels=400).png.is_file()
+    images.close()
+
+
+def test_an_order_is_given_once_and_its_rectangles_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that was drawn ahead takes no process when it is asked for."""
+    path = write_pdf(tmp_path / "report.pdf")
+    images = images_of(path, tmp_path / "pictures")
+    start = load(path).pages[0].text.index("$8,783")
+    order = page_image.PageOrder(1, 1, ((start, start + 6),), pixels=300)
+    images.draw_ahead([order])
+    first = images.ordered(order).result(30)
+    monkeypatch.setattr(images, "_ask", None)
+
+    again = images.ordered(order).result(30)
+
+    assert again == first and len(again.boxes.boxes[0]) == 1
+    images.close()
+
+
+def test_a_fault_of_an_order_is_told_to_who_asks(tmp_path: Path) -> None:
+    """Drawing ahead says nothing; the reader gets the sentence."""
+    path = write_pdf(tmp_path / "report.pdf")
+    images = images_of(path, tmp_path / "pictures")
+    path.unlink()
+    images.draw_ahead([page_image.PageOrder(1, 1)])
+
+    with pytest.raises(PageNotShown, match="cannot be opened"):
+        images.ordered(page_image.PageOrder(1, 1)).result(30)

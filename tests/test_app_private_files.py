@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from app.private_files import (
     waiting,
 )
 from app.room_sweep import sweep_rooms
+from ingest.report import DocumentDone
 from storage.errors import DeleteBrake, UsageError
 from storage.records import RoomContents, Scope
 from storage.rooms import room_folder, room_name
@@ -432,3 +434,46 @@ def test_events_of_private_files_say_so(library, data_dir, tmp_path):
     told = [json.dumps(event.to_json()) for event in events]
 
     assert any('"private": true' in line for line in told)
+
+
+def test_names_of_private_files_are_told_to_nobody_whatever_becomes_of_them(library, data_dir):
+    """Moved within the room, touched, read behind an old time: every event says it is private."""
+    folder = drop(data_dir, "ada/c", "merger.md", "The quokka plan costs 480.")
+    drop(data_dir, "ada/c", "notes.md", "The wombat plan costs 20.")
+    ingest(library, folder)
+    (folder / "merger.md").rename(folder / "other.md")
+    os.utime(folder / "notes.md", (1, 1))
+    events: list = []
+    ingest(library, events=events)
+    stat = (folder / "notes.md").stat()
+    (folder / "notes.md").write_text("The wombat plan costs 21.")
+    os.utime(folder / "notes.md", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+    report = ingest(library, verify=True, events=events)
+
+    files = [event for event in events if isinstance(event, DocumentDone)]
+    assert {"moved", "unchanged", "updated"} <= {event.action for event in files}
+    assert all(event.private for event in files)
+    assert report.verified == 2 and report.unseen == []
+
+
+def test_what_a_file_was_called_in_its_room_stays_there(library, data_dir, tmp_path):
+    """Also where the library gets the same content as the room loses it."""
+    text = words("The quokka plan", 60)
+    folder = drop(data_dir, "ada/c", "merger with Wombat.md", text)
+    ingest(library, folder)
+    (folder / "merger with Wombat.md").unlink()
+    docs = write_files(tmp_path / "docs", {"plan.md": text})
+    events: list = []
+
+    ingest(library, folder, docs, events=events)
+
+    (moved,) = [one for one in events if isinstance(one, DocumentDone) and one.action == "moved"]
+    assert (moved.document, moved.was, moved.private) == ("plan.md", "", False)
+
+
+def test_other_users_of_the_machine_cannot_look_into_rooms(tmp_path):
+    """The folder of all rooms is its owner's alone."""
+    drop(tmp_path, "ada/c", "plan.md", "Words.")
+
+    assert (tmp_path / "uploads-private").stat().st_mode & 0o077 == 0

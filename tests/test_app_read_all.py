@@ -28,6 +28,7 @@ from app.ollama_chat import OllamaChat
 from app.read_all import read_all, read_so_far
 from app.read_ledger import KEPT, Readings
 from app.read_parts import Part, Slice
+from app.read_state import key_of
 from app.settings import AppSettings
 from storage.errors import ServiceUnavailable, UsageError
 from storage.library import Library
@@ -492,6 +493,29 @@ def test_reading_goes_on_where_it_was_stopped(haystack: Library) -> None:
     assert first.read_before == so_far[0]
     read_twice = len(before) + len(after) - total
     assert 0 <= read_twice <= 10  # the part that was in flight when it was stopped
+
+
+def test_nobody_goes_on_with_anothers_reading(changing: Library) -> None:
+    """That would tell that they asked the same; and a room's reading is that room's."""
+    model, settings = StubModel(), AppSettings(read_part_tokens=300, reserve=200)
+    for event in read_all(
+        changing, Finder(changing), model, settings, QUESTION, pauses=QUICK, reader="Ann"
+    ):
+        assert event
+
+    again = {
+        reader: read_so_far(changing, model, settings, QUESTION, reader=reader)[0]
+        for reader in ("Ann", "Bob", "")
+    }
+
+    assert again["Ann"] > 0
+    assert (again["Bob"], again[""]) == (0, 0)
+    keys = {
+        key_of(QUESTION, scope, "m", reader)
+        for scope in (EVERYTHING, Scope(room="_/c"), Scope(room="Ann/c"), Scope(room="Ann/d"))
+        for reader in ("", "Ann")
+    }
+    assert len(keys) == 8
 
 
 def test_a_plan_tells_what_is_read_already(small: Library) -> None:

@@ -198,6 +198,42 @@ def test_roles_hold_where_things_are_done(door: Door, name: str) -> None:
     assert refuses(lambda: document_page._bring_back()) == (role < Role.LIBRARIAN)
 
 
+def test_a_button_drawn_for_a_librarian_does_nothing_for_a_reader(door: Door) -> None:
+    """What was bound to a button while its reader might is asked anew when it is pressed."""
+    door.sign_in("Lib")
+    ordered: list[str] = []
+    pressed = Allowed(_Runs(ordered), resources.who, Role.LIBRARIAN, ("order",)).given().order
+    stop = resources.ingest_runs().stop
+
+    door.accounts.set_role("Lib", Role.READER)
+
+    for deed in (lambda: pressed("x"), stop):
+        with pytest.raises(NotAllowed):
+            deed()
+    assert ordered == []
+
+
+def test_what_was_read_so_far_is_looked_up_for_each_reader(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very same question of somebody else is not answered out of the first one's memory."""
+    asked: list[str] = []
+
+    class Asks:
+        def read_so_far(self, *_given: Any, **_named: Any) -> tuple[int, int]:
+            asked.append(resources.who().name)
+            return len(asked), 9
+
+    monkeypatch.setattr(resources, "assistant", Asks)
+    told = []
+    for name in ("Ann", "Lib", "Ann"):
+        door.sign_in(name)
+        told.append(resources.read_so_far("c", 1, "who?", "{}"))
+
+    assert asked == ["Ann", "Lib"]
+    assert told == [(1, 9), (2, 9), (1, 9)]
+
+
 class _Runs:
     def __init__(self, ordered: list[str]) -> None:
         self._ordered = ordered

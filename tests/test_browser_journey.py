@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import pytest
 
 from app.conversations import Conversations
+from tests.browser_pixels import WHITE, is_highlight, main_colour
 from tests.ollama_double import OllamaDouble
 from tests.test_browser_chat import (
     HAYLOFT,
@@ -34,8 +33,10 @@ from tests.test_browser_library import RUN_MS, WIDE, a_pdf
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 QUOTED = "The pilot boat costs 480 euros a day."
-REPLY = f'It is dear: "{QUOTED}" [2] The plan also says "The pilot boat costs 490 euros a day." [2]'
-WHITE = (255, 255, 255)
+NEARLY = "The harbour opens at seven in the morning"
+NOWHERE = "The lighthouse keeper owns eleven goats"
+REPLY = f'It is dear: "{QUOTED}" [2] The plan also says "{NEARLY}" [1] and "{NOWHERE}" [1].'
+playwright_api.expect.set_options(timeout=20_000)
 
 
 def harbour(path: Path) -> Path:
@@ -83,20 +84,6 @@ def served(home: Path, ollama: OllamaDouble) -> Iterator[str]:
     assert "Traceback" not in log.read_text()
 
 
-def main_colour(page: Any, area: dict[str, float]) -> tuple[int, int, int]:  # noqa: F811
-    """The colour that most pixels of a part of the window have."""
-    from PIL import Image
-
-    picture = Image.open(io.BytesIO(page.screenshot(clip=area))).convert("RGB")
-    ((colour, _),) = Counter(picture.getdata()).most_common(1)
-    return colour
-
-
-def is_highlight(colour: tuple[int, int, int]) -> bool:
-    red, green, blue = colour
-    return red > 240 and green > 190 and blue < 150
-
-
 def asked(page: Any, served: str) -> None:  # noqa: F811
     page.goto(served)
     ask(page, "What does the pilot boat cost a day?")
@@ -115,7 +102,6 @@ def test_a_citation_opens_the_page_with_its_words_highlighted(page: Any, served:
     expect(page.locator("[role=dialog] .hl-sheet img")).to_have_js_property("complete", True)
     area = box.bounding_box()
     assert is_highlight(main_colour(page, area))
-    expect(page.locator("[role=dialog] .hl-box-nearby")).to_have_count(1)
     page.get_by_role("button", name="Previous page").click()
     expect(page.locator("[role=dialog] .hl-box")).to_have_count(0)
     expect(page.locator("[role=dialog] .hl-verdict")).to_have_count(0)
@@ -127,6 +113,16 @@ def test_a_citation_opens_the_page_with_its_words_highlighted(page: Any, served:
     expect(page.locator("[role=dialog] mark.hl-quote")).to_have_text(QUOTED)
     page.get_by_text("Show the page itself").click()
     expect(page.locator("[role=dialog] .hl-box-quote")).to_have_count(1)
+
+    page.locator(".hl-cite.hl-near").first.click()
+
+    nearby = page.locator("[role=dialog] .hl-box-nearby")
+    expect(nearby).to_be_in_viewport()
+    expect(page.locator("[role=dialog] .hl-box-quote")).to_have_count(0)
+    colour = main_colour(page, nearby.bounding_box())
+    assert colour != WHITE and not is_highlight(colour)
+    expect(page.locator("[role=dialog] .hl-verdict.hl-near")).to_be_visible()
+    expect(page.locator("[role=dialog] .hl-verdict.hl-unproved")).to_be_visible()
 
 
 def test_one_reads_beside_asking(page: Any, served: str) -> None:  # noqa: F811
@@ -261,15 +257,15 @@ def test_a_printed_conversation_is_whole(page: Any, served: str, tmp_path: Path)
 
 
 def test_a_newcomers_way(page: Any, tmp_path: Path) -> None:  # noqa: F811
-    """An empty library: drop a PDF, watch, ask, reload, stop, follow up, see the highlight; the
-    server is killed in mid-answer, and what had arrived is there after the next start.
+    """An empty library: drop a PDF, watch, ask, reload in mid-stream, stop, follow up; the server
+    is killed in mid-answer, and what had arrived is there after the next start.
     """
     expect = playwright_api.expect
-    long = REPLY + " " + " ".join(f"Word{number}" for number in range(400))
+    long = REPLY + " " + " ".join(f"Word{number}" for number in range(900))
     given = harbour(tmp_path / "harbour-plan.pdf")
     port = a_port()
     words = [*HAYLOFT, "ui", "--port", str(port)]
-    with OllamaDouble(reply=long, tokens_per_s=25.0) as ollama:
+    with OllamaDouble(reply=long, tokens_per_s=15.0) as ollama:
         settings = {"HAYLOFT_MODEL": "auto", "HAYLOFT_OLLAMA_URL": ollama.url}
         process, log = serve(tmp_path, words, **settings)
         try:
@@ -277,23 +273,17 @@ def test_a_newcomers_way(page: Any, tmp_path: Path) -> None:  # noqa: F811
             page.wait_for_selector("text=The library is empty")
             drop(page, given)
             ask(page, "What does the pilot boat cost a day?")
-            expect(page.locator(".hl-dropped").first).to_contain_text("harbour-plan.pdf")
-            page.wait_for_selector(".hl-sources", timeout=RUN_MS)
+            page.wait_for_selector(".hl-dropped >> text=harbour-plan.pdf", state="attached")
             page.wait_for_selector("text=Word9 ", timeout=RUN_MS)
             page.reload()
-            page.wait_for_selector("text=Word20 ")
+            page.wait_for_selector("text=Word9 ")
             page.get_by_role("button", name="Stop", exact=True).click()
             page.wait_for_selector("text=Stopped by you")
             asked_for = [one for one in ollama.requests if one.path == "/api/chat"][-1]
             assert asked_for.wait(3.0) and asked_for.disconnected
-            assert asked_for.generated < 300
+            assert asked_for.generated < 800
 
             ask(page, "And what else does the plan say?")
-            page.locator(".hl-chip").last.click()
-            expect(page.locator("[role=dialog] .hl-box-passage").first).to_be_visible()
-            page.keyboard.press("Escape")
-            expect(page.locator("[role=dialog]")).to_have_count(0)
-            page.locator(".hl-answer").nth(1).wait_for()
             expect(page.locator(".hl-answer").nth(1)).to_contain_text("Word5 ")
             page.wait_for_timeout(1200)
             kill(process, tmp_path)
@@ -319,9 +309,7 @@ def kill(process: subprocess.Popen[bytes], data_dir: Path) -> None:
     """Kill the page's server itself, which `hayloft ui` started, without a word."""
     told = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     servers = [
-        int(pid)
-        for pid in told
-        if b"streamlit" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        int(pid) for pid in told if b"streamlit" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     assert servers, json.dumps({"children": told, "data_dir": str(data_dir)})
     for pid in servers:

@@ -288,6 +288,7 @@ def test_everything_hostile_stays_text() -> None:
     names = {name for tag in page.find_all(True) for name in tag.attrs}
     assert names <= {
         "class", "data-niah", "style", "title", "aria-label", "aria-pressed", "tabindex", "role",
+        "dir",
         "scope", "id",
     }  # fmt: skip
     assert "&lt;script&gt;" in shown
