@@ -92,7 +92,6 @@ def run(args: argparse.Namespace) -> int:
                 port,
                 host_names_of(args.host_name, auth),
                 upload_mb=settings.upload_mb,
-                login=auth.auth != OFF,
             ),
             stdin=subprocess.DEVNULL,
             stdout=complaints,
@@ -133,7 +132,6 @@ def command(
     host_names: list[str] | None = None,
     *,
     upload_mb: int = 200,
-    login: bool = False,
 ) -> list[str]:
     """The command line that serves the page, every setting named.
 
@@ -170,7 +168,7 @@ def command(
         "logger.level": "warning",
         **THEME,
     }
-    script = Path(__file__).with_name("page_server.py" if login else "main.py")
+    script = Path(__file__).with_name("page_server.py")
     words = [f"--{name}={value}" for name, value in flags.items()]
     # A web page elsewhere may not reach in, under whatever name it resolves us by.
     words += [f"--server.allowedHosts={name}" for name in _allowed_hosts(address, host_names or [])]

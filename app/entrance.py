@@ -1,4 +1,4 @@
-"""What stands before the page where it asks who is there: its door, its forms, its provider."""
+"""What stands before the page: its door, and where it asks who is there, forms and provider."""
 
 from __future__ import annotations
 
@@ -34,7 +34,12 @@ def entrance(auth: AuthSettings, storage: StorageSettings, hosts: Iterable[str])
         secrets = provider_secrets(auth)
         admits = admits_known(secrets["auth"]["cookie_secret"], auth.lasting.longest_s)
         return {"middleware": [Middleware(Door, admits=admits, hosts=known)], "secrets": secrets}
-    return {}
+    # Whoever reaches the page may read it; pages of other ports and sites still may not.
+    return {"middleware": [Middleware(Door, admits=_everybody, hosts=known)]}
+
+
+def _everybody(path: str, cookies: Mapping[str, str]) -> bool:
+    return True
 
 
 def provider_secrets(auth: AuthSettings) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from app.settings import AppSettings
 from app.wording import t
 from storage.chroma_server import running_server
 from storage.counted import counted
-from storage.embedding import BUNDLED
+from storage.embedding import BUNDLED, Embedder
 from storage.errors import HayloftError
 from storage.library import Library
 from storage.model_languages import reads_many
@@ -204,8 +204,18 @@ def _embedder(library: Library) -> Check:
         "ok",
         f"{embedder.name}: {embedder.dimension} dimensions, reads {embedder.max_tokens} tokens"
         + (f" after {embedder.passage_prompt!r}" if embedder.passage_prompt else "")
-        + f" ({'many languages' if reads_many(embedder.languages) else embedder.languages[0]}).",
+        + f" ({'many languages' if reads_many(embedder.languages) else embedder.languages[0]})"
+        + _engine(embedder),
     )
+
+
+def _engine(embedder: Embedder) -> str:
+    """What computes the vectors of passages, as far as that has been found out."""
+    choice = getattr(embedder, "choice", None)
+    if choice is None:
+        return "."
+    figures = choice.figures.get(choice.passages)
+    return f", embeds with {choice.passages}" + (f": {figures}." if figures else ".")
 
 
 def _vectors(library: Library) -> Check:

@@ -1,4 +1,4 @@
-"""The entry script of the browser app; `hayloft ui` starts it."""
+"""The script of the browser app, behind the door of `page_server.py`."""
 
 from __future__ import annotations
 

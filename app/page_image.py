@@ -119,11 +119,7 @@ class PageImages:
 
     def close(self) -> None:
         """End the process that stands ready; what is asked for afterwards starts another."""
-        with self._lock:
-            spare, self._spare = self._spare, None
-        if spare is not None:
-            spare.kill()
-            spare.communicate()
+        self._stand_by(None)
 
     def _take(self, order: PageOrder) -> PageView:
         return self.view(
@@ -253,13 +249,16 @@ class PageImages:
             # None stood ready, or its patience ended in this very moment.
             done = self._told(_worker(), request)
         with contextlib.suppress(OSError):
-            spare = _worker()
-            with self._lock:
-                left, self._spare = self._spare, spare
-            if left is not None:
-                left.kill()
-                left.communicate()
+            self._stand_by(_worker())
         return done
+
+    def _stand_by(self, worker: subprocess.Popen[str] | None) -> None:
+        """Keep a process for the next request, and end the one that was kept before."""
+        with self._lock:
+            left, self._spare = self._spare, worker
+        if left is not None:
+            left.kill()
+            left.communicate()
 
     def _told(
         self, worker: subprocess.Popen[str], request: str

@@ -1,4 +1,4 @@
-"""The entry of the browser app where it asks who is there; `hayloft ui` starts it."""
+"""The entry of the browser app; `hayloft ui` starts it."""
 
 from __future__ import annotations
 

@@ -206,10 +206,12 @@ def _marks(hit: Hit, citations: tuple[Citation, ...], page: Page) -> tuple[Mark,
     marks: list[Mark] = [((span.start, span.end), "passage") for span in passage]
     quotes = [span for one in citations if (span := page_text.find_quote(page.text, one))]
     near = [span for one in citations if (span := page_text.find_near(page.text, one))]
-    for span in near:
-        # Words that are quoted rightly as well are shown as that.
-        if not any(span.start < quote.end and quote.start < span.end for quote in quotes):
-            marks.append(((span.start, span.end), "nearby"))
+    # Words that are quoted rightly as well are shown as that.
+    marks += [
+        ((span.start, span.end), "nearby")
+        for span in near
+        if not any(span.start < quote.end and quote.start < span.end for quote in quotes)
+    ]
     marks += [((span.start, span.end), "quote") for span in quotes]
     return tuple(marks)
 

@@ -91,7 +91,9 @@ class EmbeddingEngines:
 
     @property
     def choice(self) -> Choice | None:
-        """What has been chosen; None as long as nothing had to be."""
+        """What has been chosen, by an earlier process too; None as long as nothing had to be."""
+        if self._choice is None and self._asked == "auto":
+            self._choice = self._kept()
         return self._choice
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:

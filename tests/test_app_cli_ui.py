@@ -61,7 +61,7 @@ def test_every_setting_that_matters_is_named() -> None:
     command = cli_ui.command("127.0.0.1", 8501, ["hay.example"])
 
     assert command[1:4] == ["-m", "streamlit", "run"]
-    assert Path(command[4]) == ROOT / "app" / "main.py"
+    assert Path(command[4]) == ROOT / "app" / "page_server.py"
     assert {
         "--server.address=127.0.0.1",
         "--server.port=8501",
@@ -79,14 +79,10 @@ def test_every_setting_that_matters_is_named() -> None:
     } <= set(command)
 
 
-def test_with_a_login_the_door_is_started_before_the_page() -> None:
-    """Another entry with the same settings; the provider's way back is a name of the page."""
+def test_the_way_back_of_a_provider_is_a_name_of_the_page() -> None:
+    """Browsers may use it; without a provider only the names that were given."""
     auth = AuthSettings(auth="oidc", oidc_page_url="https://hay.example/sub")
 
-    with_login = cli_ui.command("127.0.0.1", 8501, login=True)
-
-    assert Path(with_login[4]) == ROOT / "app" / "page_server.py"
-    assert with_login[5:] == cli_ui.command("127.0.0.1", 8501)[5:]
     assert cli_ui.host_names_of(["a"], auth) == ["a", "hay.example"]
     assert cli_ui.host_names_of(["a"], AuthSettings()) == ["a"]
 

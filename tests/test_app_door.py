@@ -14,17 +14,21 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from app.accounts import Accounts
+from app.auth_settings import AuthSettings
 from app.conversations import Conversations
 from app.door import Door, admits_session, local_path
 from app.door_forms import DoorForms
+from app.entrance import entrance
 from app.passwords import Cost
 from app.people import Role
 from app.sessions import Lasting, cookie_name
+from storage.settings import StorageSettings
 
 PASSWORD = "tree-lamp-orange"
 LASTING = Lasting(3600, 86_400)
@@ -395,3 +399,29 @@ def test_a_damaged_file_lets_nobody_in(house: House) -> None:
 
     assert house.get("/chat", token).status_code == 401
     assert house.get("/login").status_code == 500
+
+
+def test_without_a_login_other_pages_still_stay_outside(tmp_path: Path) -> None:
+    """Whoever reaches the page may read it; a foreign name, origin or port may not."""
+    inside = entrance(AuthSettings(auth="off"), StorageSettings(data_dir=tmp_path), ["localhost"])
+    routes = [
+        WebSocketRoute("/_stcore/stream", _socket),
+        Route("/{path:path}", _anything),
+    ]
+    page = TestClient(Starlette(routes=routes, **inside), base_url="http://localhost:8501")
+
+    def opens(origin: str) -> bool:
+        try:
+            with page.websocket_connect(
+                "/_stcore/stream", headers={"Host": "localhost:8501", "Origin": origin}
+            ):
+                return True
+        except WebSocketDisconnect:
+            return False
+
+    assert page.get("/library").text == "inside /library"
+    assert page.get("/").headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert page.get("/", headers={"Host": "evil.example"}).status_code == 403
+    assert opens("http://localhost:8501")
+    assert not opens("http://localhost:3000")
+    assert not opens("http://evil.example")

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from app.auth_settings import AuthSettings
-from app.entrance import admits_known, entrance, provider_secrets
+from app.entrance import admits_known, provider_secrets
 from app.oidc import NotAdmitted, identity
 from app.people import Role
 from storage.errors import SettingsError
-from storage.settings import StorageSettings
 
 NOW = 1_000_000_000.0
 CLAIMS = {"iss": "https://id.example", "sub": "1", "iat": NOW - 5, "email": "Ann@Example.org"}
@@ -118,8 +117,3 @@ def test_files_are_only_for_whom_the_provider_knows() -> None:
     for cookies in ({}, {"_streamlit_user": ""}, {"_streamlit_user": forged}):
         assert not admits("/media/x.png", cookies)
         assert not admits("/_stcore/upload_file/a/b", cookies)
-
-
-def test_without_a_login_there_is_no_door(tmp_path: Any) -> None:
-    """Nothing is put before the page."""
-    assert entrance(AuthSettings(auth="off"), StorageSettings(data_dir=tmp_path), []) == {}

@@ -78,7 +78,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     data_dir = tmp_path_factory.mktemp("ui")
     port = a_port()
     words = [
-        str(ROOT / "tests" / "chat_fakes_entry.py") if word.endswith("main.py") else word
+        str(ROOT / "tests" / "chat_fakes_entry.py") if word.endswith("page_server.py") else word
         for word in command("127.0.0.1", port)
     ]
     process, log = serve(data_dir, words)

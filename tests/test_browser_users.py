@@ -46,7 +46,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     port = a_port()
     words = [
         str(ROOT / "tests" / "users_entry.py") if word.endswith("page_server.py") else word
-        for word in command("127.0.0.1", port, login=True)
+        for word in command("127.0.0.1", port)
     ]
     process, log = serve(data_dir, words, HAYLOFT_AUTH="accounts")
     try:
@@ -269,7 +269,7 @@ def test_a_provider_says_who_it_is(
     port = a_port()
     words = [
         str(ROOT / "tests" / "users_entry.py") if word.endswith("page_server.py") else word
-        for word in command("127.0.0.1", port, login=True)
+        for word in command("127.0.0.1", port)
     ]
     process, log = serve(
         tmp_path,
