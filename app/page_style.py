@@ -185,7 +185,7 @@ _STYLE = """
   background: light-dark(#fffefb, #1d1a15); max-height: 62vh; overflow-y: auto; }
 .hl-page:focus-visible { outline: 2px solid var(--hl-straw); }
 .hl-passage { background: light-dark(#f8efd8, #332b18); box-decoration-break: clone; }
-.hl-quote { background: light-dark(#ffd768, #8a6a17); color: inherit; border-radius: 0.2rem;
+.hl-quote { background: light-dark(#ffd768, #6b5110); color: inherit; border-radius: 0.2rem;
   padding: 0.05rem 0; box-decoration-break: clone; }
 .st-key-hl-reader { position: fixed; z-index: 999980; top: 3.75rem; right: 0; bottom: 0;
   width: var(--hl-reader); padding: 1rem 1.2rem 0.9rem; overflow-y: auto; flex-wrap: nowrap;

@@ -264,7 +264,7 @@ def test_conversations(page: Any, served: str) -> None:
     page.get_by_text("Rename", exact=True).click()
     page.get_by_label("Title").fill("All about laptops")
     page.get_by_label("Title").press("Enter")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     renamed = page.get_by_role("button", name="All about laptops")
     playwright_api.expect(renamed).to_be_visible()
 
