@@ -41,9 +41,10 @@ from app.conversations import (
     STREAMING,
     StoredTurn,
 )
+from app.live_answers import ahead_of
 from app.page_style import style_sheet
 from app.plans import READ_ALL, duration
-from app.wording import t
+from app.wording import t, tn
 from storage.errors import HayloftError
 
 if TYPE_CHECKING:
@@ -413,6 +414,13 @@ def _waiting(now: Snapshot) -> str:
                 return t("Going on after {n} pages.", n=f"{before:,}") + f" {said}"
             return said
         return t("Looking through your documents…") + clock
+    if waiting := ahead_of(now):
+        first = tn(
+            waiting,
+            "Another question is being answered first",
+            "{n} other questions are being answered first",
+        )
+        return f"{first}…{clock}"
     option = now.plan.option(now.mode) if now.plan else None
     what = rendering.count_of(len(now.hits), "passage")
     if option is not None and (not now.hits or option.seconds is not None):
@@ -421,7 +429,7 @@ def _waiting(now: Snapshot) -> str:
             if option.new_tokens < option.tokens
             else rendering.count_of(option.new_tokens, "token")
         )
-        if option.seconds is not None:
+        if option.seconds is not None and seconds <= option.seconds:
             what += t(", about {time} in all", time=duration(option.seconds))
     return t("{model} is reading {what}…", model=now.model or t("The model"), what=what) + clock
 

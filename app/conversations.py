@@ -622,9 +622,7 @@ class Conversations(AnswerNotes):
 
     def owners(self) -> dict[str, str]:
         """The conversations with their owners, those included that can still be brought back."""
-        rows = self._rows(
-            f"SELECT id, owner FROM conversations WHERE {_OWN}", (self.owner,)
-        )
+        rows = self._rows(f"SELECT id, owner FROM conversations WHERE {_OWN}", (self.owner,))
         return {row["id"]: row["owner"] for row in rows}
 
     def adopt(self) -> int:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -43,6 +44,10 @@ STOP_PATIENCE_S = 0.5
 """How long a stopped answer may take to close its stream before it is settled without that."""
 
 Ask = Callable[[], Iterable[AnswerEvent]]
+
+_AT_WORK: weakref.WeakSet[LiveAnswer] = weakref.WeakSet()
+"""The answers of everybody who uses this process: they share one model."""
+_AT_WORK_LOCK = threading.Lock()
 
 
 class TurnKeeper(Protocol):
@@ -120,6 +125,8 @@ class LiveAnswer:
         self.unsaved = ""
         """Why the ended answer could not be stored; empty where it was."""
         self.turn_id = store.begin_turn(conversation_id, question, instead_of=instead_of)
+        with _AT_WORK_LOCK:
+            _AT_WORK.add(self)
 
     def start(self) -> None:
         """Begin to read the answer's events."""
@@ -312,3 +319,17 @@ class LiveAnswers:
             for name, answer in self._live.items()
             if answer.unsaved or not answer.settled
         }
+
+
+def ahead_of(now: Snapshot) -> int:
+    """Questions to the same model, of whomever, that were asked before and are not answered yet.
+
+    A server with one slot answers them first; one with more may not.
+    """
+    with _AT_WORK_LOCK:
+        others = [answer.snapshot() for answer in list(_AT_WORK) if not answer.settled]
+    return sum(
+        other.model == now.model and other.hits is not None and other.started < now.started
+        for other in others
+        if now.model
+    )

@@ -15,7 +15,7 @@ from app.answers import AnswerEvent, SourcesFound, TextDelta
 from app.chat_http import Server
 from app.conversations import DONE, FAILED, STOPPED, STREAMING, Conversations, StoredTurn
 from app.hang_up import HangUp, watched
-from app.live_answers import LiveAnswers
+from app.live_answers import LiveAnswers, ahead_of
 from storage.errors import StorageError, UsageError
 from tests.chat_fakes import HITS, ScriptedAssistant
 
@@ -280,3 +280,23 @@ def test_reading_an_answer_costs_little_at_a_hundred_tokens_a_second(
 
     assert len(store.turns(conversation)[0].text) == 5 * pieces
     assert (time.perf_counter() - started - 0.7) / pieces < 50e-6
+
+
+def test_who_asked_before_is_ahead(live: LiveAnswers, store: Conversations, tmp_path: Path) -> None:
+    """Also of another user, as long as it is not answered; who asked later is not."""
+    elsewhere = LiveAnswers(Conversations(tmp_path / "conversations.db", owner="bea"))
+    first = elsewhere.start(
+        Conversations(tmp_path / "conversations.db", owner="bea").create("T"),
+        "slow",
+        lambda: ScriptedAssistant().ask("slow"),
+    )
+    until(lambda: first.snapshot().hits is not None)
+    second = live.start(store.create("T"), "slow", lambda: ScriptedAssistant().ask("slow"))
+    until(lambda: second.snapshot().hits is not None)
+
+    before = ahead_of(second.snapshot())
+    own = ahead_of(first.snapshot())
+    elsewhere.stop_all()
+
+    assert (before, own) == (1, 0)
+    assert ahead_of(second.snapshot()) == 0
