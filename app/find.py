@@ -237,8 +237,17 @@ class Finder:
         while True:
             _add_passages(passages, snapshot, found)
             visible = [hit for hit in found if hit[0] in passages]
-            if len(visible) >= depth or len(found) < ask or hidden:
+            if len(visible) >= depth or hidden:
                 return visible[:depth]
+            if len(found) < ask:
+                if len(visible) == len(found):
+                    return visible
+                # Few chunks, of which some are hidden: from many equal ones Chroma's graph may
+                # lead to none of the others.
+                everything = snapshot.everything()
+                return nearest_within(
+                    self._library.vectors, identity.collection, vector, depth, everything
+                )
             ask *= 2
             if ask > _MAX_CANDIDATES:
                 # Thousands of chunks are just being added or replaced, all nearer than the

@@ -26,6 +26,7 @@ from storage.listing import (
     state_counts,
 )
 from storage.records import (
+    EVERYTHING,
     DocumentSummary,
     Facets,
     Failure,
@@ -188,6 +189,10 @@ class Snapshot:
             self._seen = f"({CURRENT} OR v.id IN ({listed}))"
             self._languages = None
         return within
+
+    def everything(self) -> Within:
+        """All versions that everybody may see."""
+        return resolve(self._connection, EVERYTHING)
 
     def within_versions(self, version_ids: Iterable[int], scope: Within | None) -> Within:
         """Those of the versions that are visible and in scope."""
