@@ -72,7 +72,7 @@ def _draw() -> None:
     conversation_id = sidebar_page.conversation_in_address()
     counts = resources.counts()
     with st.sidebar:
-        sidebar_page.show(conversation_id, counts)
+        facts = sidebar_page.show(conversation_id, counts)
         shortcuts_page.button()
     # Before the conversation: who clicks on its first citation is heard.
     reader_page.show(conversation_id)
@@ -110,6 +110,8 @@ def _draw() -> None:
         with above:
             scope_page.show_line(conversation_id)
             mode_page.show(conversation_id)
+    with facts:
+        sidebar_page.model_facts(counts)
     turn_page.show_dialog(conversation_id)
     note_page.show_dialog(conversation_id)
     turn_page.scroll()

@@ -15,9 +15,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from app.page_style import THEME
 from storage.errors import ServiceUnavailable, UsageError
@@ -64,6 +65,47 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted; 0 where it ended because it was told to."""
+    with _ending_on_signals() as told_to_end, _page_process() as (child, complaints):
+        words = _settled(args)
+        url = f"http://{_host_for_people(words.address)}:{words.port}"
+        _hand_over(child, words.streamlit)
+        if _until_ready(child, words.address, words.port, told_to_end):
+            _say(
+                args,
+                f"Hayloft serves on {url} (Ctrl-C ends it)",
+                {"event": "serving", "url": url, "address": words.address, "port": words.port},
+            )
+            _tell_setup_code(args, words.auth, words.data_dir, url)
+            if args.open:
+                import webbrowser
+
+                webbrowser.open(url)
+        while child.poll() is None and not told_to_end():
+            time.sleep(0.2)
+        if told_to_end():
+            return 0
+        complaints.seek(0)
+        last = complaints.read().decode("utf-8", "replace").strip().splitlines()[-1:]
+    raise ServiceUnavailable(
+        f"The page's server ended by itself with status {child.returncode}"
+        f"{': ' + last[0].strip() if last else ''}. Start `hayloft ui` again."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What the settings and the words of the command line come to."""
+
+    address: str
+    port: int
+    auth: AuthSettings
+    data_dir: Path
+    streamlit: list[str]
+    """The words of Streamlit's own command line."""
+
+
+def _settled(args: argparse.Namespace) -> _Settled:
+    """Read the settings; what cannot work is told here, before anything is served."""
     from app.auth_settings import OFF, AuthSettings
     from app.settings import AppSettings
     from storage.settings import StorageSettings
@@ -84,16 +126,23 @@ def run(args: argparse.Namespace) -> int:
             f"Port {wanted} is taken; using {port}.",
             {"event": "port-taken", "wanted": wanted, "port": port},
         )
-    url = f"http://{_host_for_people(address)}:{port}"
-    with _ending_on_signals() as told_to_end, tempfile.TemporaryFile() as complaints:
+    words = streamlit_words(
+        address, port, host_names_of(args.host_name, auth), upload_mb=settings.upload_mb
+    )
+    return _Settled(address, port, auth, storage.data_dir, words)
+
+
+@contextmanager
+def _page_process() -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """The page's process, which loads what it needs and waits, and what it complains of.
+
+    However the block is left, the process has ended.
+    """
+    with tempfile.TemporaryFile() as complaints:
         child = subprocess.Popen(
-            command(
-                address,
-                port,
-                host_names_of(args.host_name, auth),
-                upload_mb=settings.upload_mb,
-            ),
-            stdin=subprocess.DEVNULL,
+            # -P: no folder of whoever called us is looked through for modules.
+            [sys.executable, "-P", str(Path(__file__).with_name("page_process.py"))],
+            stdin=subprocess.PIPE,
             stdout=complaints,
             stderr=None,
             # Ctrl-C reaches only us, and we pass it on: the server ends once.
@@ -101,39 +150,31 @@ def run(args: argparse.Namespace) -> int:
             preexec_fn=_end_with_parent(),
         )
         try:
-            if _until_ready(child, address, port, told_to_end):
-                _say(
-                    args,
-                    f"Hayloft serves on {url} (Ctrl-C ends it)",
-                    {"event": "serving", "url": url, "address": address, "port": port},
-                )
-                _tell_setup_code(args, auth, storage.data_dir, url)
-                if args.open:
-                    import webbrowser
-
-                    webbrowser.open(url)
-            while child.poll() is None and not told_to_end():
-                time.sleep(0.2)
+            yield child, complaints
         finally:
             _end(child)
-        if told_to_end():
-            return 0
-        complaints.seek(0)
-        last = complaints.read().decode("utf-8", "replace").strip().splitlines()[-1:]
-    raise ServiceUnavailable(
-        f"The page's server ended by itself with status {child.returncode}"
-        f"{': ' + last[0].strip() if last else ''}. Start `hayloft ui` again."
-    )
 
 
-def command(
+def _hand_over(child: subprocess.Popen[bytes], words: list[str]) -> None:
+    """Tell the page's process where and how to serve; one that is gone is seen by who waits."""
+    assert child.stdin is not None
+    with contextlib.suppress(BrokenPipeError), child.stdin as line:
+        line.write(json.dumps(words).encode() + b"\n")
+
+
+def command(address: str, port: int, host_names: list[str] | None = None) -> list[str]:
+    """The command line that serves the page without our own process around it."""
+    return [sys.executable, "-m", "streamlit", *streamlit_words(address, port, host_names)]
+
+
+def streamlit_words(
     address: str,
     port: int,
     host_names: list[str] | None = None,
     *,
     upload_mb: int = 200,
 ) -> list[str]:
-    """The command line that serves the page, every setting named.
+    """The words of Streamlit's command line that serve the page, every setting named.
 
     Settings of the user's own Streamlit configuration must not decide where
     documents are served, what is sent out, or how the page looks.
@@ -172,7 +213,7 @@ def command(
     words = [f"--{name}={value}" for name, value in flags.items()]
     # A web page elsewhere may not reach in, under whatever name it resolves us by.
     words += [f"--server.allowedHosts={name}" for name in _allowed_hosts(address, host_names or [])]
-    return [sys.executable, "-m", "streamlit", "run", str(script), *words]
+    return ["run", str(script), *words]
 
 
 def refuse_open_address(address: str, *, shared: bool) -> None:
@@ -296,7 +337,7 @@ def _until_ready(
             if connection.getresponse().status == 200:
                 return True
         connection.close()
-        time.sleep(0.1)
+        time.sleep(0.02)
     return False
 
 

@@ -10,11 +10,8 @@ from typing import Any
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.middleware import Middleware
 
-from app.accounts import Accounts
 from app.auth_settings import ACCOUNTS, OIDC, AuthSettings
 from app.door import Admits, Door, admits_session
-from app.door_forms import DoorForms
-from app.sessions import cookie_name
 from storage.settings import StorageSettings
 
 PROVIDER_COOKIE = "_streamlit_user"
@@ -26,6 +23,10 @@ def entrance(auth: AuthSettings, storage: StorageSettings, hosts: Iterable[str])
     """The keyword arguments of Streamlit's `App` beside its script."""
     known = frozenset(host.casefold() for host in hosts)
     if auth.auth == ACCOUNTS:
+        from app.accounts import Accounts
+        from app.door_forms import DoorForms
+        from app.sessions import cookie_name
+
         accounts = Accounts(storage.data_dir, lasting=auth.lasting)
         admits = admits_session(accounts, cookie_name(storage.data_dir))
         routes = DoorForms(accounts, storage.data_dir, auth.lasting).routes()

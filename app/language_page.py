@@ -1,4 +1,4 @@
-"""Tells the browser which language the page is in: screen readers choose their voice by it."""
+"""Which language the page is in: the one its reader chose, and the browser is told so."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from app.wording import language
+from app import resources
+from app.wording import language, languages
+from storage.errors import HayloftError
 
+_SPOKEN_FOR = "language-of"
 _SCRIPT = """
 export default function (component) {
   document.documentElement.lang = component.data.language;
@@ -16,8 +19,31 @@ export default function (component) {
 """
 
 
+def begin() -> None:
+    """Speak the language that the reader chose; called before anything is drawn."""
+    owner = resources.who().name
+    if st.session_state.get(_SPOKEN_FOR) == owner:
+        return
+    try:
+        choose(resources.preferences().language)
+    except HayloftError:
+        return  # each page says by itself what is wrong with the data directory
+    st.session_state[_SPOKEN_FOR] = owner
+
+
+def choose(code: str) -> None:
+    """Speak this language in this session; the browser's for one that there is not."""
+    if code in languages():
+        st.session_state["language"] = code
+    else:
+        st.session_state.pop("language", None)
+
+
 def declare() -> None:
-    """Say it anew with each run, since the reader may have chosen another."""
+    """Tell the browser, whose screen reader chooses its voice by it.
+
+    Anew with each run, since the reader may have chosen another.
+    """
     _declarer()(key="page-language", data={"language": language()})
 
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
 
-from app import (
-    account_page,
-    chat_page,
-    language_page,
-    library_page,
-    models_page,
-    resources,
-    saved_page,
-    settings_page,
-    status_page,
-    users_page,
-)
+from app import account_page, chat_page, language_page, resources, saved_page
 from app.auth_settings import OFF
 from app.people import Role
 from app.wording import speak, t
+
+
+def shown(module: str) -> Callable[[], None]:
+    """What draws a page, imported when it is opened: the first page waits for none of them."""
+
+    def show() -> None:
+        import_module(f"app.{module}").show()
+
+    return show
+
 
 speak(resources.spoken_language)
 # Before the navigation: a page's own icon would become the tab's, which the browser fetches from
@@ -32,7 +33,7 @@ st.set_page_config(
     menu_items={"About": t("**Hayloft**: ask your own documents, and see what the model read.")},
 )
 USER = account_page.user_or_stop()
-settings_page.begin()
+language_page.begin()
 CHAT = st.Page(
     chat_page.show, title=t("Chat"), icon=":material/forum:", url_path="chat", default=True
 )
@@ -40,14 +41,14 @@ CHAT = st.Page(
 PAGES = [
     CHAT,
     st.Page(
-        library_page.show, title=t("Library"), icon=":material/inventory_2:", url_path="library"
+        shown("library_page"), title=t("Library"), icon=":material/inventory_2:", url_path="library"
     ),
     st.Page(
         saved_page.show, title=saved_page.title(), icon=":material/bookmark:", url_path="saved"
     ),
-    st.Page(models_page.show, title=t("Models"), icon=":material/memory:", url_path="models"),
+    st.Page(shown("models_page"), title=t("Models"), icon=":material/memory:", url_path="models"),
     st.Page(
-        status_page.show, title=t("Status"), icon=":material/monitor_heart:", url_path="status"
+        shown("status_page"), title=t("Status"), icon=":material/monitor_heart:", url_path="status"
     ),
 ]
 NEEDLE = Path(__file__).resolve().parents[1] / "evaluation" / "needle_page.py"
@@ -55,11 +56,11 @@ if NEEDLE.is_file():
     PAGES.append(st.Page(NEEDLE, title=t("Needle"), icon=":material/grid_on:", url_path="needle"))
 if resources.auth_settings().auth != OFF:
     PAGES.append(
-        st.Page(users_page.show, title=t("Users"), icon=":material/group:", url_path="users")
+        st.Page(shown("users_page"), title=t("Users"), icon=":material/group:", url_path="users")
     )
 PAGES.append(
     st.Page(
-        settings_page.show, title=t("Settings"), icon=":material/settings:", url_path="settings"
+        shown("settings_page"), title=t("Settings"), icon=":material/settings:", url_path="settings"
     )
 )
 NEEDS = {"models": Role.ADMIN, "needle": Role.ADMIN, "users": Role.ADMIN, "status": Role.LIBRARIAN}

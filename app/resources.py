@@ -63,6 +63,9 @@ SWEEP_S = 60.0
 GONE_ROOMS = "-"
 """The room of a run that takes out what conversations left behind: no one's."""
 
+WARM_UP_AFTER_S = 1.0
+"""How long the model's loading waits for the page: both at once make the reader wait for both."""
+
 MODELS_S = 15.0
 """How often the models page asks Ollama anew."""
 
@@ -493,12 +496,13 @@ def warm_up() -> threading.Thread:
     first question is typed. What fails here fails again, with its sentence,
     when a question is asked.
     """
-    shelf, search = library(), finder()
+    shelf, search = library(), finder
 
     def work() -> None:
+        time.sleep(WARM_UP_AFTER_S)
         try:
             if shelf.catalog.counts().chunks:
-                search.search("warm up", limit=1)
+                search().search("warm up", limit=1)
             else:
                 shelf.embedder.embed_query("warm up")
         except HayloftError as error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import rendering, resources, scope_page, status_view
+from app import language_page, rendering, resources, scope_page, status_view
 from app.language_names import NAMES
 from app.language_words import language_words
 from app.mine import Mine
@@ -20,27 +20,7 @@ from app.wording import languages, t, tn
 from app.work_style import work_style
 from storage.errors import HayloftError
 
-_SPOKEN_FOR = "language-of"
 _SURE = "delete-mine"
-
-
-def begin() -> None:
-    """Speak the language that the reader chose; called before anything is drawn."""
-    owner = resources.who().name
-    if st.session_state.get(_SPOKEN_FOR) == owner:
-        return
-    try:
-        _speak(resources.preferences().language)
-    except HayloftError:
-        return  # each page says by itself what is wrong with the data directory
-    st.session_state[_SPOKEN_FOR] = owner
-
-
-def _speak(language: str) -> None:
-    if language in languages():
-        st.session_state["language"] = language
-    else:
-        st.session_state.pop("language", None)
 
 
 def show() -> None:
@@ -185,7 +165,7 @@ def _changed(name: str) -> None:
         st.session_state["settings-refused"] = str(error)
         return
     if name == "language":
-        _speak(kept.language)
+        language_page.choose(kept.language)
 
 
 # --- what is kept about one ---------------------------------------------------------------------
@@ -268,7 +248,7 @@ def _delete(what: str) -> None:
     except HayloftError as error:
         st.session_state["settings-refused"] = str(error)
     if what == "preferences":
-        _speak("")
+        language_page.choose("")
     resources.expired_answers.clear()
 
 

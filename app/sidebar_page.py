@@ -15,6 +15,8 @@ from app.model_words import model_words, notice_words
 from app.wording import t
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from storage.records import LibraryCounts
 
 CONVERSATIONS_SHOWN = 30
@@ -23,8 +25,11 @@ LIST_HEIGHT = 380
 """Pixels, for about eight rows."""
 
 
-def show(conversation_id: str | None, counts: LibraryCounts) -> None:
-    """Draw the sidebar; the open conversation is the one named in the address."""
+def show(conversation_id: str | None, counts: LibraryCounts) -> DeltaGenerator:
+    """Draw the sidebar; the open conversation is the one named in the address.
+
+    Returns the place for `model_facts`, which take a while at first.
+    """
     st.html(f'<div class="hl-brand">Hayloft<small>{t("Ask your own documents")}</small></div>')
     st.button(
         t("New conversation"),
@@ -51,7 +56,7 @@ def show(conversation_id: str | None, counts: LibraryCounts) -> None:
     st.divider()
     if counts.documents:
         scope_page.show(conversation_id, counts.documents)
-    _model_facts(counts)
+    return st.container()
 
 
 def _found(query: str, current: str | None) -> None:
@@ -242,7 +247,8 @@ def _undo(conversation_id: str) -> None:
         open_conversation(conversation_id)
 
 
-def _model_facts(counts: LibraryCounts) -> None:
+def model_facts(counts: LibraryCounts) -> None:
+    """Which model answers, how much it can read, and how fresh the library is."""
     found = resources.model_at_hand()
     fresh = (
         rendering.age(max(0.0, time.time() - counts.last_ingested_at))

@@ -229,6 +229,37 @@ def test_no_server_is_left_when_the_command_is_killed(running: Running) -> None:
     assert children
 
 
+def test_without_words_the_pages_process_ends_silently() -> None:
+    """Where a setting cannot work, none come: nothing is served, and nothing is said twice."""
+    done = subprocess.run(
+        [sys.executable, "-P", str(ROOT / "app" / "page_process.py")],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_modules_of_the_folder_one_stands_in_are_not_taken(data_dir: Path) -> None:
+    """Neither a `streamlit.py` nor an `app` that happens to lie there is imported."""
+    (data_dir / "streamlit.py").write_text("raise SystemExit('a stranger')\n")
+    (data_dir / "app").mkdir()
+    (data_dir / "app" / "__init__.py").write_text("raise SystemExit('a stranger')\n")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    found = Running(data_dir, "--port", str(port), "--json")
+    try:
+        event = json.loads(found.line())
+        page = get(event["url"])
+    finally:
+        found.process.terminate()
+        found.process.communicate(timeout=20)
+
+    assert "<title>" in page
+
+
 def test_a_taken_port_is_said(data_dir: Path) -> None:
     """The command goes on with the next port and says so first."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
