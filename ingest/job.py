@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.index_target import sizes_of, target_of
@@ -14,15 +14,15 @@ from ingest.intake import Departures, Intake
 from ingest.loaders import ocr
 from ingest.loaders.registry import loader_for
 from ingest.parsing import Parsed, ParserPool
-from ingest.pipeline import OnDone, Pipeline, Work
+from ingest.pipeline import OnDone, Pipeline
 from ingest.planning import PAUSES_S, Plan, Reading, brake, plan_run
-from ingest.report import ChunksEmbedded, DocumentDone, Report, RunEvent, RunStarted
+from ingest.report import DocumentDone, Report, RunEvent, RunStarted
 from ingest.restoring import VectorCheck
-from ingest.run_line import RunLine
 from ingest.scan import FoundFile, ScanProblem
 from ingest.settings import IngestSettings
 from ingest.sources import Scope, scopes_of
 from ingest.sweeping import Sweeper
+from ingest.telling import Teller
 from ingest.token_counting import COUNTED_WITH, count_tokens
 from storage.catalog import GRACE_S, IndexIdentity
 from storage.catalog_writer import CatalogWriter, FileState, KnownFile
@@ -56,10 +56,9 @@ class IngestJob:
     ) -> None:
         self._library = library
         self._settings = settings
-        self._tell_others = tell
         self._writer = CatalogWriter(library.catalog)
-        self._report = Report()
-        self._line = RunLine(library, self._report)
+        self._teller = Teller(library, self._writer, tell)
+        self._report = self._teller.report
         self._sweeper = Sweeper(library, self._writer, GRACE_S)
         self._order = _Order(rebuild=False, allow_deletes=False, verify=False, retry=False)
 
@@ -107,7 +106,7 @@ class IngestJob:
                 private = room_at(self._library.settings.data_dir, Path(root)) != ""
                 for name in gone:
                     self._report.deleted += 1
-                    self._tell(DocumentDone(name, "deleted", private=private))
+                    self._teller.tell(DocumentDone(name, "deleted", private=private))
             self._sweeper.after_a_run()
         return self._report
 
@@ -129,7 +128,7 @@ class IngestJob:
                     f"Another ingestion run is at work on {data_dir}. Wait for it to end; "
                     "`hayloft status` shows the runs."
                 )
-            with self._line.kept(mode):
+            with self._teller.line.kept(mode):
                 yield
 
     def _run(self, paths: Sequence[Path]) -> None:
@@ -180,7 +179,7 @@ class IngestJob:
         """Tell what is going to be done, and what could not even be looked at."""
         self._report.unchanged = plan.unchanged
         self._report.waiting = plan.waiting
-        self._tell(
+        self._teller.tell(
             RunStarted(
                 files=sum(len(scope.found) for scope in scopes),
                 to_read=len(plan.to_read),
@@ -236,10 +235,10 @@ class IngestJob:
                 [reading.known for reading in plan.to_read],
             )
             # Parsing begins before the model is loaded: both take seconds.
-            with self._writing(identity, self._done) as (intake, target):
+            with self._writing(identity, self._teller.done) as (intake, target):
                 for reading, result in zip(plan.to_read, parsed, strict=True):
                     self._take(reading, result, departures, intake)
-                    self._line.beat()
+                    self._teller.line.beat()
                 for source_id, known in plan.to_carry:
                     intake.carry(source_id, known)
         if rebuild:
@@ -269,7 +268,7 @@ class IngestJob:
             collection=target.collection,
             visible=not rebuild,
             on_done=on_done,
-            on_progress=self._progress,
+            on_progress=self._teller.progress,
         )
         try:
             yield (
@@ -296,7 +295,7 @@ class IngestJob:
         if not lost:
             return
         log.warning("the vectors of %d documents are gone from Chroma; making them", len(lost))
-        with self._writing(identity, self._restored) as (intake, _):
+        with self._writing(identity, self._teller.restored) as (intake, _):
             for source_id, known in lost:
                 intake.carry(source_id, known)
         self._report.note = (
@@ -328,7 +327,7 @@ class IngestJob:
             self._writer.clear_failures(scope.source_id, [file.relative])
             self._report.unchanged += 1
             if (before.size, before.mtime_ns) != (state.size, state.mtime_ns):
-                self._tell(
+                self._teller.tell(
                     DocumentDone(
                         file.relative,
                         "unchanged",
@@ -344,7 +343,7 @@ class IngestJob:
                 self._report.moved += 1
                 # What it was called while one conversation alone saw it is still theirs.
                 was = moved.path if scope.room or not moved.room else ""
-                self._tell(
+                self._teller.tell(
                     DocumentDone(
                         file.relative,
                         "moved",
@@ -370,7 +369,7 @@ class IngestJob:
         self._writer.remove([file.document_id for file in files])
         for file in files:
             self._report.deleted += 1
-            self._tell(DocumentDone(file.path, "deleted", private=bool(file.room)))
+            self._teller.tell(DocumentDone(file.path, "deleted", private=bool(file.room)))
 
     def _set_aside(
         self, source_id: int, file: FoundFile, error: DocumentUnreadable, reader: str
@@ -387,7 +386,7 @@ class IngestJob:
             pauses=PAUSES_S,
         )
         failure = DocumentDone(file.relative, "failed", kind=error.kind, reason=str(error))
-        self._failed(source_id, failure)
+        self._teller.failed(source_id, failure)
 
     def _not_looked_at(self, source_id: int, problem: ScanProblem) -> None:
         """What a scan found and could not look at; every run looks again, and it is news once."""
@@ -395,63 +394,7 @@ class IngestJob:
         if problem.path == ".":
             self._report.sources_missing += 1
         failure = DocumentDone(problem.path, "failed", kind=problem.kind, reason=problem.reason)
-        self._failed(source_id, failure, news=attempts == 1)
-
-    # --- what is told -------------------------------------------------------------------------
-
-    def _tell(self, event: RunEvent) -> None:
-        self._line.hear(event)
-        self._tell_others(event)
-
-    def _failed(self, source_id: int, failure: DocumentDone, *, news: bool = True) -> None:
-        if self._writer.room_of(source_id):
-            # The conversation that the file was given to is told of it, and nobody else.
-            self._tell(replace(failure, private=True))
-            return
-        self._report.failed += 1
-        self._report.news += news
-        self._report.failures.append(failure)
-        self._tell(failure)
-
-    def _done(self, work: Work) -> None:
-        self._report.pages += len(work.document.pages)
-        self._report.chunks += len(work.chunks)
-        self._report.embedded += work.embedded
-        if work.updates:
-            self._report.updated += 1
-        else:
-            self._report.added += 1
-        self._tell(self._told(work, "updated" if work.updates else "added"))
-
-    def _restored(self, work: Work) -> None:
-        self._report.embedded += work.embedded
-        self._report.chunks += len(work.chunks)
-        self._tell(self._told(work, "restored"))
-
-    def _told(self, work: Work, action: str) -> DocumentDone:
-        return DocumentDone(
-            document=work.file.path,
-            action=action,
-            pages=len(work.document.pages),
-            chunks=len(work.chunks),
-            seconds=work.seconds,
-            warnings=work.document.warnings,
-            embedded=work.embedded,
-            characters=sum(len(page.text) for page in work.document.pages),
-            paged=work.document.paged,
-            private=bool(self._writer.room_of(work.source_id)),
-        )
-
-    def _progress(self, work: Work) -> None:
-        if work.left:
-            self._tell(
-                ChunksEmbedded(
-                    work.file.path,
-                    len(work.chunks) - work.left,
-                    len(work.chunks),
-                    private=bool(self._writer.room_of(work.source_id)),
-                )
-            )
+        self._teller.failed(source_id, failure, news=attempts == 1)
 
 
 def _acquired(lock: FileLock) -> bool:

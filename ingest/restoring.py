@@ -7,7 +7,6 @@ stayed. The texts of all pages are in the catalog, so no file need be read.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from storage.catalog import IndexIdentity
@@ -20,9 +19,6 @@ log = logging.getLogger(__name__)
 
 _MARK = Path("chroma") / "db" / "hayloft.collection"
 """Lies among Chroma's own files, so that it goes where they go; it names the collection."""
-
-Carry = Callable[[int, KnownFile], None]
-"""Takes a document's source and its last version into the index anew."""
 
 
 class VectorCheck:

@@ -21,6 +21,7 @@ from storage.model_folder import (
     folder_of,
 )
 from storage.model_languages import card_languages, known_languages, languages_of
+from storage.sound_text import sound
 
 if TYPE_CHECKING:
     import numpy as np
@@ -174,11 +175,11 @@ class SentenceTransformerEmbedder:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
         with self._guard:
-            return self._engines.embed_passages([_sound(text) for text in texts])
+            return self._engines.embed_passages([sound(text) for text in texts])
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """See Embedder."""
-        text = _sound(text)
+        text = sound(text)
         with self._guard:
             if self._is_small and len(text) <= _SHORT_QUERY:
                 return self._engines.embed_query(text)
@@ -348,8 +349,3 @@ def _folder(setting: ModelSetting) -> Path:
             "HAYLOFT_EMBEDDER to a sentence-transformers folder."
         ) from exc
     return Path(get_model_path())
-
-
-def _sound(text: str) -> str:
-    """Tokenizers refuse lone surrogates: bytes of an argument that are no UTF-8."""
-    return text.encode("utf-8", "replace").decode()

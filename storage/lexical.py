@@ -92,13 +92,13 @@ def query_language(query: str, among: Sequence[str] = ()) -> str:
     return by_script or (spoken[0] if len(spoken) == 1 else "")
 
 
-def match_expression(
+def match_phrases(
     query: str,
     languages: Sequence[str] = (),
     frequency: Callable[[str], int] | None = None,
     most_rows: int | None = None,
-) -> str:
-    """The FTS5 `MATCH` expression that finds any of the query's terms; empty for none.
+) -> list[str]:
+    """The FTS5 phrases that find any of the query's terms; what counts twice is there twice.
 
     `languages` are those that texts were indexed in, if known. `frequency`
     tells how many rows of the index hold a term: with it compounds are taken
@@ -107,16 +107,6 @@ def match_expression(
     taken until their rows come to so many, and at least two.
     Whatever is typed is text: only letters, marks and digits reach FTS5.
     """
-    return " OR ".join(match_phrases(query, languages, frequency, most_rows))
-
-
-def match_phrases(
-    query: str,
-    languages: Sequence[str] = (),
-    frequency: Callable[[str], int] | None = None,
-    most_rows: int | None = None,
-) -> list[str]:
-    """The phrases of `match_expression`, one by one; what counts twice is there twice."""
     sound = _sound(query)
     everything = _asked(sound)
     spoken, small_words = _spoken(everything, languages)

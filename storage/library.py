@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from functools import cached_property
 
-from storage.catalog import Catalog, IndexIdentity
+from storage.catalog import Catalog
 from storage.chroma_server import ChromaServer
 from storage.embedding import (
     Embedder,
@@ -14,6 +14,7 @@ from storage.embedding import (
     facts_of,
 )
 from storage.errors import IndexMismatch
+from storage.index_identity import IndexIdentity
 from storage.settings import StorageSettings
 from storage.vectors import ForeignServer, OwnServer, VectorStore
 

@@ -10,11 +10,13 @@ import json
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from storage.document_rows import failure_of, summaries_of
 from storage.records import DocumentSummary, Failure
+from storage.sound_text import sound
 
 State = Literal["", "fine", "aside", "old", "unsearchable", "hidden", "warned", "ocr"]
 Order = Literal["path", "newest", "pages", "size", "yield"]
@@ -84,8 +86,6 @@ class PageMark:
     """As JSON."""
 
 
-Summarise = Callable[[sqlite3.Connection, Sequence[int]], dict[int, DocumentSummary]]
-
 _OLD = (
     "(EXISTS (SELECT 1 FROM failures f WHERE f.source_id = d.source_id AND f.path = d.path)"
     " OR EXISTS (SELECT 1 FROM shut WHERE shut.source_id = d.source_id"
@@ -125,7 +125,7 @@ _FILES = (
 )
 
 
-def listed(connection: sqlite3.Connection, wanted: Wanted, summarise: Summarise) -> Listed:
+def listed(connection: sqlite3.Connection, wanted: Wanted) -> Listed:
     """One page of the list."""
     connection.create_function("hl_plain", 1, plain_words, deterministic=True)
     documents, values = _of_documents(wanted)
@@ -141,7 +141,7 @@ def listed(connection: sqlite3.Connection, wanted: Wanted, summarise: Summarise)
         f" ORDER BY {_ORDERS[wanted.order]} LIMIT ? OFFSET ?",
         (_shut(connection), *values, *file_values, wanted.limit, max(wanted.offset, 0)),
     ).fetchall()
-    summaries = summarise(connection, [row["id"] for row in rows if row["id"] is not None])
+    summaries = summaries_of(connection, [row["id"] for row in rows if row["id"] is not None])
     failures = _failures(
         connection, [(row["source_id"], row["path"]) for row in rows if row["id"] is None]
     )
@@ -152,7 +152,7 @@ def listed(connection: sqlite3.Connection, wanted: Wanted, summarise: Summarise)
     if rows or not wanted.offset:
         return Listed(entries, rows[0]["total"] if rows else 0)
     # Beyond the end, since documents went meanwhile: the number of all tells where the end is.
-    return Listed((), listed(connection, replace(wanted, offset=0, limit=1), summarise).total)
+    return Listed((), listed(connection, replace(wanted, offset=0, limit=1)).total)
 
 
 def state_counts(connection: sqlite3.Connection) -> StateCounts:
@@ -220,8 +220,7 @@ def _of_files(wanted: Wanted) -> tuple[str, list[object]]:
 
 def _words(text: str, where: str) -> tuple[list[str], list[object]]:
     # A browser may send half a surrogate pair, which no file name holds.
-    sound = text.encode("utf-8", "replace").decode()
-    words: list[object] = [*plain_words(sound).split()[:_MOST_WORDS]]
+    words: list[object] = [*plain_words(sound(text)).split()[:_MOST_WORDS]]
     return [f"instr({where}, ?) > 0" for _ in words], words
 
 
@@ -248,22 +247,6 @@ def _shut(connection: sqlite3.Connection) -> str:
         " AND d.path >= folder || '/' AND d.path < folder || '0')"
     )
     return json.dumps([[row[0], *_below(row[1])] for row in rows])
-
-
-def failure_of(row: sqlite3.Row, last_good: float | None) -> Failure:
-    """A row of failures; `last_good` is when the version that is still served was read."""
-    return Failure(
-        document=row["path"],
-        source_root=row["root"],
-        kind=row["kind"],
-        reason=row["reason"],
-        attempts=row["attempts"],
-        last_seen=row["last_seen"],
-        serves_old_version=last_good is not None,
-        first_seen=row["first_seen"],
-        next_try=row["next_try"],
-        last_good=last_good,
-    )
 
 
 def _failures(

@@ -6,11 +6,14 @@ so a `kill -9` leaves nothing to clean up and no process id has to be trusted.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
 from pathlib import Path
 from types import TracebackType
+
+from storage.errors import StorageError
 
 
 class FileLock:
@@ -71,10 +74,35 @@ class FileLock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether some process holds the lock at this moment."""
-    if not path.exists():
+    """Whether some process holds the lock at this moment.
+
+    Raises StorageError where that cannot be told.
+    """
+    try:
+        fd = _open_for_a_look(path)
+    except FileNotFoundError:
         return False
-    lock = FileLock(path)
-    free = lock.acquire()
-    lock.release()
-    return not free
+    except OSError as exc:
+        raise StorageError(
+            f"The lock {path} cannot be looked at ({exc.strerror}). Mend the permissions of its "
+            "folder, or ask as the user whose data directory it is."
+        ) from exc
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+
+
+def _open_for_a_look(path: Path) -> int:
+    """A descriptor to try a lock with."""
+    try:
+        # A network file system locks for one alone only what is open for writing.
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as exc:
+        # Backups and snapshots are mounted read-only, and the status of one can be asked for.
+        if exc.errno not in (errno.EROFS, errno.EACCES):
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)

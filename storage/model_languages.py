@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from storage.catalog import IndexIdentity
+    from storage.index_identity import IndexIdentity
 
 MANY = "many"
 """Stands first in the languages of a model that was trained with many."""

@@ -6,16 +6,22 @@ import sqlite3
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
+
+from storage.errors import StorageError
 
 
 class PrivateFile(ABC):
     """The file, made where it is missing. Safe to share between threads, and between processes.
 
-    Whoever derives from it says what stands in the file (`_prepare`), and how
-    its faults are told (`_foreseen`).
+    Whoever derives from it says what stands in the file (`_HELD`, `_prepare`),
+    and what a fault of SQLite means to a reader (`_told`).
     """
+
+    _HELD: ClassVar[str]
+    """What stands in it, as a sentence begins: "The conversations"."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,13 +48,33 @@ class PrivateFile(ABC):
         with self._lock:
             self._connection.close()
 
+    def overwrite(self) -> None:
+        """Overwrite on the disk what was deleted so far; else that may wait for days.
+
+        Other connections that are open keep it in the write-ahead log, and in the file beneath.
+        """
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @abstractmethod
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Make the tables in a new file, bring an old one up to date, refuse a newer one."""
 
     @abstractmethod
-    def _foreseen(self) -> AbstractContextManager[None]:
+    def _told(self, exc: sqlite3.DatabaseError) -> str:
+        """What a fault of SQLite means, and what to do."""
+
+    @contextmanager
+    def _foreseen(self) -> Iterator[None]:
         """Turns what SQLite and the disk raise into StorageError."""
+        try:
+            yield
+        except sqlite3.DatabaseError as exc:
+            raise StorageError(self._told(exc)) from exc
+        except OSError as exc:
+            raise StorageError(
+                f"{self._HELD} cannot be kept in {self.path.parent} ({exc.strerror}). "
+                "Mend its permissions or set HAYLOFT_DATA_DIR to another folder."
+            ) from exc
 
     @staticmethod
     def _made(connection: sqlite3.Connection, schema: str, version: int) -> int:

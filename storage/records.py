@@ -125,6 +125,12 @@ def version_of(chunk_id: str) -> int:
     return int(chunk_id.partition(":")[0])
 
 
+def chunk_key(chunk_id: str) -> tuple[int, int]:
+    """Version and ordinal of a chunk."""
+    version, _, ordinal = chunk_id.partition(":")
+    return int(version), int(ordinal)
+
+
 def chunk_ids(versions: Mapping[int, int]) -> Iterator[str]:
     """The ids of all chunks of versions, given with their number of chunks."""
     for version_id, chunks in versions.items():

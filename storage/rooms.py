@@ -9,6 +9,7 @@ has the rule and where it is kept.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
@@ -18,6 +19,8 @@ FOLDER = "uploads-private"
 
 _NOBODY = "_"
 """The owner's folder where nobody signs in; a name never becomes this one."""
+_LONGEST = 255
+"""Bytes of a folder's name, which file systems take."""
 _DEPTH = 2
 """Folders between `uploads-private` and the files: the owner's and the conversation's."""
 
@@ -30,11 +33,6 @@ def room_name(owner: str, conversation: str) -> str:
     if not conversation or quote(conversation, safe="") != conversation or conversation[0] == ".":
         raise UsageError("That is not the id of a conversation.")
     return f"{_owner_folder(owner)}/{conversation}"
-
-
-def owner_prefix(owner: str) -> str:
-    """What the names of all rooms of an owner begin with."""
-    return f"{_owner_folder(owner)}/"
 
 
 def private_folder(data_dir: Path) -> Path:
@@ -74,4 +72,9 @@ def _owner_folder(owner: str) -> str:
         return _NOBODY
     # Percent signs for all but plain characters; a leading dot would hide the folder.
     name = quote(owner, safe="@+")
-    return f"%{ord(name[0]):02X}{name[1:]}" if name[0] in "._~" else name
+    name = f"%{ord(name[0]):02X}{name[1:]}" if name[0] in "._~" else name
+    if len(name) <= _LONGEST:
+        return name
+    # A letter of Chinese takes nine. No shorter name holds an exclamation mark.
+    digest = hashlib.sha256(owner.encode("utf-8")).hexdigest()
+    return f"{name[: _LONGEST - 1 - len(digest)]}!{digest}"

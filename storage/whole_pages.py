@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from storage.records import Flag, Hit
+from storage.document_rows import flags_of
+from storage.records import Hit
 
 CURRENT = "v.state = 'current'"
 """The versions `v` that everybody may see."""
@@ -35,10 +36,17 @@ def extent(
     return Extent(*row)
 
 
+def size(connection: sqlite3.Connection, seen: str = CURRENT) -> tuple[int, int]:
+    """Documents that are seen, and their chunks."""
+    row = connection.execute(
+        f"SELECT count(*), coalesce(sum(v.chunks), 0) FROM versions v WHERE {seen}"
+    ).fetchone()
+    return int(row[0]), int(row[1])
+
+
 def whole_pages(
     connection: sqlite3.Connection,
     version_ids: Iterable[int] | None,
-    flags_of: Callable[[str], tuple[Flag, ...]],
     seen: str = CURRENT,
 ) -> list[Hit]:
     """All pages with text of those visible versions, by path and page number; 400 take 5 ms.

@@ -36,6 +36,7 @@ from storage.settings import StorageSettings
 from tests.library_fixtures import (
     FakeEmbedder,
     content_of,
+    document_named,
     open_library,
     server_has_ended,
     wait_until,
@@ -370,7 +371,7 @@ def test_an_emptied_source_deletes_nothing(library, docs, tmp_path):
     assert counts(report) == {"failed": 1, "updated": 1, "unchanged": 4}
     assert report.failures[0].kind == "emptied"
     assert find(library, "quartz")[0] == "s.md"
-    assert library.catalog.document_named("s.md").fault_kind == "emptied"
+    assert document_named(library.catalog, "s.md").fault_kind == "emptied"
     assert counts(run(library, share))["failed"] == 1
     (tmp_path / "kept.md").rename(share / "s.md")
     assert counts(run(library)) == {"unchanged": 6}

@@ -11,6 +11,7 @@ import pytest
 from storage.catalog import Catalog, IndexIdentity
 from storage.catalog_writer import CatalogWriter, FileState, Leftover
 from storage.records import Chunk, Flag, Page, ParsedDocument
+from tests.library_fixtures import document_named
 
 COLLECTION = "hayloft-test"
 NOW = time.time
@@ -170,7 +171,7 @@ def test_what_a_page_says_of_itself_is_kept(catalog, writer):
     assert writer.parsed_before(new.version_id).pages == pages
     with catalog.snapshot() as snapshot:
         assert snapshot.pages([(new.version_id, 1)]) == {(new.version_id, 1): pages[0]}
-    summary = catalog.document_named("scan.pdf")
+    summary = document_named(catalog, "scan.pdf")
     assert (summary.ocr_pages, summary.unsearchable_pages, summary.flagged_pages) == (2, 1, 1)
     assert summary.confidence == pytest.approx(0.7)
 
@@ -209,7 +210,7 @@ def test_a_document_that_cannot_be_read_now_says_so(catalog, writer):
     }
     writer.fail(source, ".", "vanished", "All is gone.")
     assert faults()["subway.txt"] == "All is gone."
-    assert catalog.document_named("a.txt").fault_since > 0
+    assert document_named(catalog, "a.txt").fault_since > 0
     assert catalog.failures()[1].last_good is not None
 
 

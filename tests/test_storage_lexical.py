@@ -13,7 +13,7 @@ from storage.lexical import (
     MAX_QUERY_TERMS,
     TOKENIZER,
     index_text,
-    match_expression,
+    match_phrases,
     query_language,
     query_terms,
 )
@@ -27,6 +27,11 @@ def words():
     connection.execute(f"CREATE VIRTUAL TABLE words USING fts5 (text, tokenize = '{TOKENIZER}')")
     connection.execute("CREATE VIRTUAL TABLE counts USING fts5vocab (words, 'row')")
     return connection
+
+
+def match_expression(*asked) -> str:
+    """What FTS5 is asked for a query; empty for nothing."""
+    return " OR ".join(match_phrases(*asked))
 
 
 def frequency_in(connection: sqlite3.Connection):

@@ -178,12 +178,6 @@ def test_page_marks_hold_no_text(catalog: Catalog) -> None:
     assert (second.characters, second.confidence, second.flags) == (3, 0.5, "[]")
 
 
-def test_what_was_done_since_a_moment(catalog: Catalog) -> None:
-    """How far a run of another process has come is told by what it has left in the catalog."""
-    assert catalog.done_since(0) == (8, 3)
-    assert catalog.done_since(2000) == (1, 0)
-
-
 def test_plain_words() -> None:
     """Case and accents go, letters stay."""
     assert plain_words("Économie ÉTÉ Straße") == "economie ete strasse"

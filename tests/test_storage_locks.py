@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.errors import StorageError
 from storage.locks import FileLock, is_held
 
 HOLD = (
@@ -83,6 +85,38 @@ def test_is_held_tells_either_kind_and_takes_nothing(tmp_path, how):
         assert is_held(path)
     assert not is_held(path)
     assert FileLock(path).acquire()
+
+
+@pytest.mark.parametrize("refusal", [errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("how", ["alone", "shared"])
+def test_a_lock_that_may_only_be_read_can_be_looked_at(tmp_path, monkeypatch, refusal, how):
+    """A data directory that is mounted read-only, as backups are, has a state too."""
+    path = tmp_path / "lock"
+    opened = os.open
+
+    def read_only(name, flags, *more, **named):
+        if flags & os.O_RDWR:
+            raise OSError(refusal, os.strerror(refusal), str(name))
+        return opened(name, flags, *more, **named)
+
+    with holder(path, how):
+        monkeypatch.setattr(os, "open", read_only)
+        assert is_held(path)
+        monkeypatch.undo()
+    monkeypatch.setattr(os, "open", read_only)
+    assert not is_held(path)
+
+
+def test_a_lock_that_cannot_be_looked_at_is_a_sentence(tmp_path, monkeypatch):
+    """Whoever may not read the data directory is told so, without a traceback."""
+
+    def refused(name, *more, **named):
+        raise PermissionError(errno.EACCES, "Permission denied", str(name))
+
+    monkeypatch.setattr(os, "open", refused)
+
+    with pytest.raises(StorageError, match=r"lock .* cannot be looked at \(Permission denied\)"):
+        is_held(tmp_path / "lock")
 
 
 def test_a_timeout_waits_and_gives_up(tmp_path):

@@ -15,6 +15,7 @@ from storage.catalog import Catalog
 from storage.catalog_writer import CatalogWriter, FileState
 from storage.errors import StorageError
 from storage.records import Chunk, Page, ParsedDocument, Scope
+from tests.library_fixtures import document_named
 
 SCHEMA_1 = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -136,7 +137,7 @@ def test_a_catalog_of_the_second_schema_keeps_all_it_holds(old, tmp_path):
         migration._to_2(connection)
     catalog = Catalog(old)
 
-    lease = catalog.document_named("contracts/lease.pdf")
+    lease = document_named(catalog, "contracts/lease.pdf")
 
     assert catalog.page(1, 1) == Page(1, DOCUMENTS["contracts/lease.pdf"][0])
     assert (lease.ocr_pages, lease.confidence, lease.fault) == (0, None, "")

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from storage.records import Hit, context_of
+from storage.records import context_of
+from tests.hits import a_hit
 
 
 def _hit(page=5, label="", heading="", *, paged=False):
-    return Hit(
-        rank=1,
-        document="a",
-        page=page,
-        score=1.0,
-        text="x",
-        char_start=0,
-        char_end=1,
-        chunk_id="1:0",
-        document_id=1,
-        version_id=1,
-        title="A",
-        heading=heading,
-        page_label=label,
-        paged=paged,
+    return a_hit(
+        "x", document="a", page=page, title="A", heading=heading, page_label=label, paged=paged
     )
 
 

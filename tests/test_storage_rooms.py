@@ -17,6 +17,7 @@ from storage.lexical import TOKENIZER, index_text
 from storage.listing import Wanted
 from storage.records import Chunk, Page, ParsedDocument, Scope
 from storage.rooms import room_at, room_folder, room_name
+from tests.library_fixtures import document_named
 
 ROOMS = ("_/one", "ada/two", "ada/three")
 SHARED = "The lease ends in March and the rent is 900 euros."
@@ -191,8 +192,6 @@ def told(catalog: Catalog) -> dict[str, object]:
         "folders": catalog.folders(),
         "failures": catalog.failures(),
         "sources": catalog.sources(),
-        "done": catalog.done_since(0.0),
-        "named": catalog.document_named("secret.pdf"),
     }
 
 
@@ -271,7 +270,7 @@ def test_a_document_that_moves_out_of_its_room_is_everybodys(catalog):
 
     writer.move(known.document_id, library, state, title="Kept", lead="secret")
 
-    found = catalog.document_named("kept.pdf")
+    found = document_named(catalog, "kept.pdf")
     assert found is not None
     assert found.document_id == known.document_id
     assert catalog.page(known.document_id, 1) is not None
@@ -285,13 +284,13 @@ def test_a_document_of_the_library_never_becomes_private(catalog):
     """What everybody could cite does not vanish into one conversation."""
     writer = CatalogWriter(catalog)
     room = writer.source("/data/uploads-private/ada/two", whole=True)
-    rent = catalog.document_named("reports/rent.md")
+    rent = document_named(catalog, "reports/rent.md")
     assert rent is not None
 
     with pytest.raises(StorageError, match="private"):
         writer.move(rent.document_id, room, FileState("r.md", 1, 1, "s", "r"), title="", lead="")
 
-    assert catalog.document_named("reports/rent.md") == rent
+    assert document_named(catalog, "reports/rent.md") == rent
 
 
 def test_forgetting_a_room_takes_its_words_and_pages_along(catalog):
@@ -359,6 +358,20 @@ def test_a_room_is_named_by_owner_and_conversation(tmp_path, owner, expected):
 
     assert room == expected
     assert room_at(tmp_path.resolve(), room_folder(tmp_path, room) / "a.pdf") == room
+
+
+@pytest.mark.parametrize("letter", ["王", "🦊", "é", "a"])
+def test_the_longest_names_have_folders_of_their_own(tmp_path, letter):
+    """A user name has up to 64 letters, each of up to 12 bytes in a folder's name."""
+    owners = [letter * 64, letter * 63 + "b", letter * 63, letter * 40]
+    rooms = [room_name(owner, "c-1") for owner in owners]
+
+    for room in rooms:
+        room_folder(tmp_path, room).mkdir(parents=True)
+
+    assert len(set(rooms)) == len(owners)
+    assert {len(room.split("/")[0]) <= 255 for room in rooms} == {True}
+    assert [room_at(tmp_path.resolve(), room_folder(tmp_path, room)) for room in rooms] == rooms
 
 
 @pytest.mark.parametrize("conversation", ["", "..", "a/b", ".hidden", "a b", "é"])

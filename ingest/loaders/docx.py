@@ -15,6 +15,7 @@ from typing import Any
 from ingest.loaders.cleaning import title_or_name
 from ingest.loaders.docx_numbers import Numbers
 from ingest.loaders.docx_sight import Sight
+from ingest.loaders.docx_styles import W
 from ingest.loaders.hidden_text import concealed
 from ingest.loaders.packages import Package, core_properties, reading
 from ingest.loaders.reading import damaged, without_text
@@ -27,7 +28,6 @@ LOADER_VERSION = "docx-4"
 
 _WHAT = "Word document"
 
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _MAIN = "application/vnd.{}.main+xml"
 _ALSO_WORD = (
@@ -37,8 +37,8 @@ _ALSO_WORD = (
 )
 """Documents with macros, which are not run, and templates."""
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
-_SKIPPED = frozenset({f"{_W}txbxContent", f"{_W}del", f"{_W}moveFrom", _FALLBACK})
-_WRAPPERS = frozenset(f"{_W}{name}" for name in ("sdt", "sdtContent", "customXml", "ins", "moveTo"))
+_SKIPPED = frozenset({f"{W}txbxContent", f"{W}del", f"{W}moveFrom", _FALLBACK})
+_WRAPPERS = frozenset(f"{W}{name}" for name in ("sdt", "sdtContent", "customXml", "ins", "moveTo"))
 _LEAST_MARGIN = 15
 """Letters. Headers and footers with fewer are page numbers."""
 _MOST_BASES = 20
@@ -128,11 +128,11 @@ class _Body:
     def _content(self, parent: Any, *, in_cell: bool = False) -> Iterator[tuple[Block, bool]]:
         """(block, is a list item) of each paragraph and table."""
         for child in parent:
-            if child.tag == f"{_W}p":
+            if child.tag == f"{W}p":
                 yield self._paragraph(child, in_cell=in_cell)
                 for box in _boxes(child):
                     yield from self._content(box)
-            elif child.tag == f"{_W}tbl":
+            elif child.tag == f"{W}tbl":
                 yield table(self._rows(child)), False
             elif child.tag in _WRAPPERS:
                 yield from self._content(child, in_cell=in_cell)
@@ -156,7 +156,7 @@ class _Body:
 
     def _level(self, paragraph: Any, style: str) -> int:
         """The heading level of a paragraph, by itself or by its style; 0 for text."""
-        own = paragraph.find(f"{_W}pPr/{_W}outlineLvl")
+        own = paragraph.find(f"{W}pPr/{W}outlineLvl")
         return _stated_level(own) if own is not None else self._levels.get(style, 0)
 
     def _rows(self, element: Any) -> Iterator[list[str]]:
@@ -167,17 +167,17 @@ class _Body:
         """
         above: dict[int, str] = {}
         for row in _of(element, "tr"):
-            if row.find(f"{_W}trPr/{_W}del") is not None:
+            if row.find(f"{W}trPr/{W}del") is not None:
                 continue
             cells: list[str] = []
             for cell in _of(row, "tc"):
-                merged = cell.find(f"{_W}tcPr/{_W}vMerge")
-                continues = merged is not None and merged.get(f"{_W}val", "continue") != "restart"
+                merged = cell.find(f"{W}tcPr/{W}vMerge")
+                continues = merged is not None and merged.get(f"{W}val", "continue") != "restart"
                 text = above.get(len(cells), "") if continues else self._cell(cell)
                 above[len(cells)] = text if len(text) <= LONGEST_LABEL else ""
                 cells.append(text)
-                span = cell.find(f"{_W}tcPr/{_W}gridSpan")
-                stated = span.get(f"{_W}val", "1") if span is not None else "1"
+                span = cell.find(f"{W}tcPr/{W}gridSpan")
+                stated = span.get(f"{W}val", "1") if span is not None else "1"
                 cells += [""] * (min(int(stated), _MOST_SPANNED) - 1 if stated.isdecimal() else 0)
             yield cells
 
@@ -190,10 +190,10 @@ class _Body:
             for notes in _parts(self._document, kind):
                 texts = [
                     " ".join(
-                        _text(paragraph, self._sight).strip() for paragraph in note.iter(f"{_W}p")
+                        _text(paragraph, self._sight).strip() for paragraph in note.iter(f"{W}p")
                     )
                     for note in notes
-                    if note.get(f"{_W}type") not in _NOTE_SEPARATORS
+                    if note.get(f"{W}type") not in _NOTE_SEPARATORS
                 ]
                 if any(texts):
                     yield Block(heading, 1)
@@ -205,9 +205,9 @@ class _Body:
         """Comments, and headers and footers that say more than a page number, each once."""
         comments: dict[str, None] = {}
         for root in _parts(self._document, "comments"):
-            for comment in root.iter(f"{_W}comment"):
+            for comment in root.iter(f"{W}comment"):
                 text = " ".join(block.text for block, _ in self._content(comment)).strip()
-                who = comment.get(f"{_W}author", "")
+                who = comment.get(f"{W}author", "")
                 comments[f"{who}: {text}" if who and text else text] = None
         margins = {
             block.text: None
@@ -239,28 +239,28 @@ def _outline(name: str, styles: dict[str, Any], levels: dict[str, int]) -> int:
             return levels[name]
         if name not in styles:
             break
-        own = styles[name].find(f"{_W}pPr/{_W}outlineLvl")
+        own = styles[name].find(f"{W}pPr/{W}outlineLvl")
         if own is not None:
             return _stated_level(own)
-        based = styles[name].find(f"{_W}basedOn")
-        name = based.get(f"{_W}val", "") if based is not None else ""
+        based = styles[name].find(f"{W}basedOn")
+        name = based.get(f"{W}val", "") if based is not None else ""
     return 0
 
 
 def _stated_level(element: Any) -> int:
-    stated = element.get(f"{_W}val", "9")
+    stated = element.get(f"{W}val", "9")
     return int(stated) + 1 if stated.isdecimal() and int(stated) < 9 else 0
 
 
 def _style(paragraph: Any) -> str:
-    style = paragraph.find(f"{_W}pPr/{_W}pStyle")
-    return str(style.get(f"{_W}val", "")) if style is not None else ""
+    style = paragraph.find(f"{W}pPr/{W}pStyle")
+    return str(style.get(f"{W}val", "")) if style is not None else ""
 
 
 def _is_listed(paragraph: Any) -> bool:
     """Whether a paragraph says itself that it is of a list."""
-    own = paragraph.find(f"{_W}pPr/{_W}numPr/{_W}numId")
-    return own is not None and own.get(f"{_W}val", "0") != "0"
+    own = paragraph.find(f"{W}pPr/{W}numPr/{W}numId")
+    return own is not None and own.get(f"{W}val", "0") != "0"
 
 
 def _joined_lists(content: Iterator[tuple[Block, bool]]) -> Iterator[Block]:
@@ -281,7 +281,7 @@ def _joined_lists(content: Iterator[tuple[Block, bool]]) -> Iterator[Block]:
 def _of(parent: Any, name: str) -> Iterator[Any]:
     """The rows of a table or the cells of a row, those in content controls too."""
     for child in parent:
-        if child.tag == f"{_W}{name}":
+        if child.tag == f"{W}{name}":
             yield child
         elif child.tag in _WRAPPERS:
             yield from _of(child, name)
@@ -293,10 +293,10 @@ def _text(element: Any, sight: Sight) -> str:
     for child in element:
         if child.tag in _SKIPPED or not isinstance(child.tag, str):
             continue
-        name = child.tag.removeprefix(_W)
+        name = child.tag.removeprefix(W)
         if name == "t" or child.tag == _FORMULA_TEXT:
             parts.append(child.text or "")
-        elif name in _CHARACTERS and child.tag.startswith(_W):
+        elif name in _CHARACTERS and child.tag.startswith(W):
             parts.append(_CHARACTERS[name])
         elif name == "r" and (kind := sight.kind(child)):
             parts.append(concealed(_text(child, sight), kind))
@@ -307,8 +307,8 @@ def _text(element: Any, sight: Sight) -> str:
 
 def _boxes(paragraph: Any) -> Iterator[Any]:
     """The contents of the text boxes anchored in a paragraph, each once."""
-    for box in paragraph.iter(f"{_W}txbxContent"):
+    for box in paragraph.iter(f"{W}txbxContent"):
         above = list(box.iterancestors())
         inner = above[: above.index(paragraph)]
-        if not any(element.tag in (_FALLBACK, f"{_W}txbxContent") for element in inner):
+        if not any(element.tag in (_FALLBACK, f"{W}txbxContent") for element in inner):
             yield box

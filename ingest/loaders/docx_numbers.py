@@ -12,15 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.loaders.counting import NUMERALS
+from ingest.loaders.docx_styles import MOST_BASES, OFF, W, default_paragraph_style, styles_of
 
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _LEVELS = 9
-_MOST_BASES = 20
-"""Styles based on one another; a ring of them ends here."""
 
 _PLACE = re.compile(r"%([1-9])")
 _LONGEST = 60
-_OFF = frozenset({"0", "false", "off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +63,8 @@ class Numbers:
         self._lists: dict[str, _List] = {}
         self._instances: dict[str, _Instance] = {}
         self._begun: set[tuple[str, int]] = set()
-        self._styles = {style.get(f"{_W}styleId", ""): style for style in styles.iter(f"{_W}style")}
-        self._default = next(
-            (
-                name
-                for name, style in self._styles.items()
-                if style.get(f"{_W}type") == "paragraph"
-                and style.get(f"{_W}default", "0") not in _OFF
-            ),
-            "",
-        )
+        self._styles = styles_of(styles)
+        self._default = default_paragraph_style(self._styles)
         self._of_style: dict[str, tuple[str, int] | None] = {}
         if numbering is not None:
             self._read(numbering)
@@ -129,13 +118,13 @@ class Numbers:
 
     def _place(self, paragraph: Any) -> tuple[str, int] | None:
         """(instance, level) of a paragraph, by itself or by its style."""
-        properties = paragraph.find(f"{_W}pPr")
-        named = properties.find(f"{_W}pStyle") if properties is not None else None
-        style = named.get(f"{_W}val", "") if named is not None else self._default
+        properties = paragraph.find(f"{W}pPr")
+        named = properties.find(f"{W}pStyle") if properties is not None else None
+        style = named.get(f"{W}val", "") if named is not None else self._default
         if style not in self._of_style:
             self._of_style[style] = self._place_of_style(style)
         by_style = self._of_style[style]
-        own = properties.find(f"{_W}numPr") if properties is not None else None
+        own = properties.find(f"{W}numPr") if properties is not None else None
         if own is None:
             return by_style
         name, level = _value(own, "numId"), _number(_value(own, "ilvl"), -1)
@@ -150,7 +139,7 @@ class Numbers:
         chain = list(self._chain(style))
         name, level = None, -1
         for element in chain:
-            own = element.find(f"{_W}pPr/{_W}numPr")
+            own = element.find(f"{W}pPr/{W}numPr")
             if own is None:
                 continue
             if level < 0:
@@ -170,45 +159,45 @@ class Numbers:
         }
         for element in chain:
             for at, linked_style in linked.items():
-                if linked_style == element.get(f"{_W}styleId"):
+                if linked_style == element.get(f"{W}styleId"):
                     return name, at
         return name, min(max(level, 0), _LEVELS - 1)
 
     def _chain(self, style: str) -> list[Any]:
         """A style and those it is based on, the nearest first."""
         found: list[Any] = []
-        while style in self._styles and len(found) < _MOST_BASES:
+        while style in self._styles and len(found) < MOST_BASES:
             found.append(self._styles[style])
             style = _value(self._styles[style], "basedOn") or ""
         return found
 
     def _read(self, numbering: Any) -> None:
         linked: dict[str, str] = {}
-        for element in numbering.findall(f"{_W}abstractNum"):
-            name = element.get(f"{_W}abstractNumId", "")
-            self._lists[name] = _List(dict(map(_level, element.findall(f"{_W}lvl"))))
+        for element in numbering.findall(f"{W}abstractNum"):
+            name = element.get(f"{W}abstractNumId", "")
+            self._lists[name] = _List(dict(map(_level, element.findall(f"{W}lvl"))))
             if (link := _value(element, "numStyleLink")) is not None:
                 linked[name] = link
         lists = {
-            element.get(f"{_W}numId", ""): _value(element, "abstractNumId") or ""
-            for element in numbering.findall(f"{_W}num")
+            element.get(f"{W}numId", ""): _value(element, "abstractNumId") or ""
+            for element in numbering.findall(f"{W}num")
         }
         for name, style in linked.items():
             # The list is told where the style is defined.
             element = self._styles.get(style)
-            own = element.find(f"{_W}pPr/{_W}numPr") if element is not None else None
+            own = element.find(f"{W}pPr/{W}numPr") if element is not None else None
             target = lists.get(_value(own, "numId") or "", "") if own is not None else ""
             if target in self._lists and target != name:
                 self._lists[name] = self._lists[target]
-        for element in numbering.findall(f"{_W}num"):
-            name = element.get(f"{_W}numId", "")
+        for element in numbering.findall(f"{W}num"):
+            name = element.get(f"{W}numId", "")
             if lists[name] not in self._lists or name == "0":
                 continue
             levels: dict[int, _Level] = {}
             starts: dict[int, int] = {}
-            for override in element.findall(f"{_W}lvlOverride"):
-                at = _number(override.get(f"{_W}ilvl"), 0)
-                own_level = override.find(f"{_W}lvl")
+            for override in element.findall(f"{W}lvlOverride"):
+                at = _number(override.get(f"{W}ilvl"), 0)
+                own_level = override.find(f"{W}lvl")
                 if own_level is not None:
                     levels[at] = _level(own_level)[1]
                 if (start := _value(override, "startOverride")) is not None:
@@ -219,19 +208,19 @@ class Numbers:
 def _level(element: Any) -> tuple[int, _Level]:
     form, width = "decimal", 0
     # In a choice of versions Word's own stands first, such as "001, 002, 003, ...".
-    for found in element.iter(f"{_W}numFmt"):
-        form = found.get(f"{_W}val", form)
+    for found in element.iter(f"{W}numFmt"):
+        form = found.get(f"{W}val", form)
         if form == "custom":
-            first = found.get(f"{_W}format", "").partition(",")[0].strip()
+            first = found.get(f"{W}format", "").partition(",")[0].strip()
             width = len(first) if first.isdecimal() else 0
         break
-    legal = element.find(f"{_W}isLgl")
+    legal = element.find(f"{W}isLgl")
     restart = _value(element, "lvlRestart")
-    return _number(element.get(f"{_W}ilvl"), 0), _Level(
+    return _number(element.get(f"{W}ilvl"), 0), _Level(
         start=_number(_value(element, "start"), 1),
         form=form,
         text=_value(element, "lvlText") or "",
-        legal=legal is not None and legal.get(f"{_W}val", "1") not in _OFF,
+        legal=legal is not None and legal.get(f"{W}val", "1") not in OFF,
         restart=None if restart is None else _number(restart, 0),
         style=_value(element, "pStyle") or "",
         width=width,
@@ -249,26 +238,26 @@ def _is_gone(paragraph: Any) -> bool:
 
     A hidden end alone only joins a heading to the text behind it.
     """
-    mark = paragraph.find(f"{_W}pPr/{_W}rPr")
+    mark = paragraph.find(f"{W}pPr/{W}rPr")
     if mark is None:
         return False
-    if any(mark.find(f"{_W}{name}") is not None for name in ("del", "moveFrom")):
+    if any(mark.find(f"{W}{name}") is not None for name in ("del", "moveFrom")):
         return True
     return _vanishes(mark) and all(
-        _vanishes(run.find(f"{_W}rPr"))
-        for run in paragraph.iter(f"{_W}r")
-        if run.find(f"{_W}t") is not None
+        _vanishes(run.find(f"{W}rPr"))
+        for run in paragraph.iter(f"{W}r")
+        if run.find(f"{W}t") is not None
     )
 
 
 def _vanishes(properties: Any) -> bool:
-    vanish = properties.find(f"{_W}vanish") if properties is not None else None
-    return vanish is not None and vanish.get(f"{_W}val", "1") not in _OFF
+    vanish = properties.find(f"{W}vanish") if properties is not None else None
+    return vanish is not None and vanish.get(f"{W}val", "1") not in OFF
 
 
 def _value(element: Any, name: str) -> str | None:
-    found = element.find(f"{_W}{name}")
-    return None if found is None else str(found.get(f"{_W}val", ""))
+    found = element.find(f"{W}{name}")
+    return None if found is None else str(found.get(f"{W}val", ""))
 
 
 def _number(stated: str | None, default: int) -> int:

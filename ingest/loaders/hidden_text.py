@@ -29,7 +29,6 @@ _BEGINS = {HIDDEN: "\ufdd0", TINY: "\ufdd1", OFF_PAGE: "\ufdd2", REPEATED: "\ufd
 _END = "\ufddf"
 _KINDS = {mark: kind for kind, mark in _BEGINS.items()}
 _MARKS = re.compile("[\ufdd0-\ufddf]")
-_BEGINS_HIDDEN = "".join(_BEGINS[kind] for kind in (HIDDEN, TINY, OFF_PAGE))
 
 _MOST_FLAGS_A_PAGE = 200
 _PAGES_NAMED = 8

@@ -33,6 +33,7 @@ from ingest.loaders.sections import PATH_JOIN
 from storage.errors import DocumentUnreadable
 from storage.locks import FileLock
 from storage.records import Flag, Page, ParsedDocument
+from storage.sound_text import sound
 
 MOST_DEPTH = 4
 """A file in an archive in an archive attached to a mail lies at depth 3."""
@@ -467,7 +468,7 @@ def _safe_name(path: PurePosixPath, suffix: str) -> str:
     """A name to write the member under, which leads nowhere else and keeps its ending."""
     bare = path.name.removesuffix(path.suffix) if suffix == path.suffix.lower() else path.name
     name = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in bare)
-    name = name.encode("utf-8", "replace").decode("utf-8").strip(". ")[:_LONGEST_NAME]
+    name = sound(name).strip(". ")[:_LONGEST_NAME]
     return f"{name or 'file'}{suffix}"
 
 

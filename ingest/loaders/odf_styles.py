@@ -83,14 +83,6 @@ class Styles:
             self._merged[key] = merged
         return self._merged[key]
 
-    def list_style(self, paragraph_style: str) -> str | None:
-        """The list that a paragraph style puts its paragraphs in."""
-        for element in self._line("paragraph", paragraph_style):
-            for name, value in element.attrib.items():
-                if name.endswith("}list-style-name"):
-                    return str(value)
-        return None
-
     def look(self, element: Any, around: Look) -> Look:
         """How the letters of a paragraph, a span or a cell look, in what is around them."""
         family = _FAMILIES.get(local(element))
