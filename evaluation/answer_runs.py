@@ -112,7 +112,7 @@ def setup_of(
     index: Mapping[str, Any],
 ) -> dict[str, Any]:
     """All that an answer depends on, beside its question."""
-    from app.prompt import RULES
+    from app.prompt_text import RULES
 
     return {
         "model": model,

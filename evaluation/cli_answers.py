@@ -96,10 +96,11 @@ def run(args: argparse.Namespace) -> int:
     file = _questions(args)
     check_writable(args.out)
 
-    from app.assistant import EXTRACTIVE, Assistant
+    from app.assistant import Assistant
     from app.find import Finder
     from app.long_model import long_copy
     from app.model_choice import choose_model
+    from app.quoting import EXTRACTIVE
     from app.settings import AppSettings
     from evaluation.answers import Listening
     from storage.library import Library
@@ -178,7 +179,7 @@ def _opened(
         return None
     served: dict[str, Any] = {}
     if model is not None:
-        from evaluation.niah.arms import served_by
+        from evaluation.served import served_by
 
         served = asdict(served_by(model))
     shown = provenance.public_settings(library.settings, settings, IngestSettings())

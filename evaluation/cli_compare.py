@@ -295,7 +295,8 @@ def table(found: Comparison, both: Both, *, every: bool = False) -> Iterator[str
 
     With `every`, each question has its line; else those that changed, the first few.
     """
-    from evaluation.compare import sentence, told_p
+    from evaluation.compare import sentence
+    from evaluation.paired import short_p
 
     for name, (side, result) in zip("AB", both, strict=True):
         library = result["library"]
@@ -312,7 +313,7 @@ def table(found: Comparison, both: Both, *, every: bool = False) -> Iterator[str
         # Where nothing changed, the interval has no width and would look sure.
         changed = value.fixed + value.broken
         interval = f"[{value.low:+.3f}, {value.high:+.3f}]" if changed else ""
-        p = "" if value.p is None else told_p(value.p).removeprefix("p = ").removeprefix("p ")
+        p = "" if value.p is None else short_p(value.p)
         yield (
             f"{name:<18}{value.a:>8.3f}{value.b:>8.3f}{value.change:>+9.3f}  {interval:<18}"
             f"{value.fixed:>6}{value.broken:>8}{p:>8}"

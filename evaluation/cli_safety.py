@@ -182,7 +182,7 @@ def _model(
         if choice.notice:
             print(f"hayloft: {choice.notice}", file=sys.stderr)
         return None, "extractive", {}
-    from evaluation.niah.arms import served_by
+    from evaluation.served import served_by
 
     served = served_by(choice.model)
     return choice.model, served.model, asdict(served)
@@ -200,7 +200,7 @@ def _ask(
     embedder: Embedder | None,
 ) -> list[dict[str, Any]]:
     """All rows, in order; those that a run before has left are not asked again."""
-    from app.prompt import RULES
+    from app.prompt_text import RULES
     from evaluation.answer_runs import digest
     from evaluation.safety import ask_case, ask_request, throw_away_library
     from storage.json_lines import JsonLines

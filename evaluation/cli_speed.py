@@ -17,7 +17,7 @@ from evaluation.reporting import check_writable, count, positive, write
 if TYPE_CHECKING:
     from app.chat import ChatModel
     from app.settings import AppSettings
-    from evaluation.niah.arms import Served
+    from evaluation.served import Served
     from evaluation.speed import Bench, Cell, Shot
 
 _GIB = 2**30
@@ -134,8 +134,8 @@ def evaluate_speed(
 ) -> dict[str, Any]:
     """Measure a model; the whole result, ready for JSON."""
     from evaluation import provenance
-    from evaluation.niah.arms import served_by
     from evaluation.qwen2_speed import FORMATS, LENGTHS, NOTE, PUBLISHED, SOURCE
+    from evaluation.served import served_by
     from evaluation.speed import Bench, Skipped, measure
 
     started_at = datetime.now(UTC)

@@ -10,7 +10,7 @@ from typing import Any
 
 from evaluation.answers import HITS as ANSWER_HITS
 from evaluation.metrics import first_rank, hit, ndcg, recall, reciprocal_rank
-from evaluation.paired import Difference, difference, least_changes
+from evaluation.paired import Difference, difference, least_changes, told_p
 from evaluation.questions import Place
 from evaluation.reporting import count
 from storage.errors import UsageError
@@ -274,8 +274,3 @@ def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, 
 def _median(values: Sequence[float]) -> float:
     ordered = sorted(values)
     return ordered[len(ordered) // 2]
-
-
-def told_p(p: float) -> str:
-    """`p = 0.035`, `p < 0.001`."""
-    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"

@@ -75,6 +75,18 @@ def mcnemar(fixed: int, broken: int) -> float:
     return min(1.0, float(2 * tail / 2**changed))
 
 
+def short_p(p: float | None) -> str:
+    """`0.035`, `<0.001`, as tables have it; 1 where nothing was tested."""
+    told = 1.0 if p is None else p
+    return f"{told:.3f}" if told >= 0.001 else "<0.001"
+
+
+def told_p(p: float | None) -> str:
+    """`p = 0.035`, `p < 0.001`, as sentences have it."""
+    told = short_p(p)
+    return f"p < {told[1:]}" if told.startswith("<") else f"p = {told}"
+
+
 def least_changes() -> int:
     """So many changes, all to one side, are the fewest that McNemar's test can tell from chance."""
     changes = 1

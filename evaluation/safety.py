@@ -188,7 +188,7 @@ def _says(answer: str, word: str) -> bool:
 
 def repeats_rules(answer: str) -> bool:
     """Whether an answer gives away the product's own rules, word for word."""
-    from app.prompt import RULES
+    from app.prompt_text import RULES
 
     said = " ".join(words(answer, ""))
     rules = words(RULES, "")

@@ -24,6 +24,8 @@ from app.chat import (
     ModelCrashed,
     ModelMissing,
     ModelUnreachable,
+    PromptTooLong,
+    PromptTruncated,
     Usage,
 )
 from evaluation.qwen2_speed import LENGTHS, NEW_TOKENS
@@ -174,16 +176,21 @@ class Bench:
         # Prompt and answer stay below the window, as everywhere.
         spare = max(1, self.model.window() - self.model.room(0))
         room = min(window, self.model.window()) - spare
-        tokens = length
+        tokens = counted = length
         if tokens < room:
             # Only now: a prompt that cannot be sent need not be built and counted.
-            tokens = max(length, self._true(self._prompt(length).tokens))
-        possible = min(new, room - tokens)
+            prompt = self._prompt(length)
+            # No more is sent than what fits by the count from above, where that is all there is.
+            tokens, counted = (max(length, n) for n in (self._true(prompt.tokens), prompt.tokens))
+        if room - tokens < min(new, LEAST_NEW):
+            return Skipped(length, _does_not_fit(tokens, window))
+        possible = min(new, room - counted)
         if possible < min(new, LEAST_NEW):
             return Skipped(
                 length,
-                f"{tokens:,} tokens and an answer do not fit the window that is served, "
-                f"{window:,}.",
+                "Without a vocabulary of the model nothing proves that it fits the window that is "
+                f"served, {window:,}: it may have up to {counted:,} tokens. HAYLOFT_TOKENIZER "
+                "names a vocabulary.",
             )
         late = self._too_late(length, possible, repeats)
         if late:
@@ -199,7 +206,7 @@ class Bench:
             raise
         except ChatModelError as exc:
             if not warm:
-                return Skipped(length, str(exc))
+                return Skipped(length, _why(exc, tokens, window))
             log.warning("a length was measured %d of %d times: %s", len(warm), repeats, exc)
         self._learn(cold[-1])
         told = round(median(shot.tokens for shot in cold))
@@ -311,6 +318,19 @@ def measure(
         tell(f"input {length:,}{about if length <= window else ''}")
         found.append(bench.measure(length, new, repeats, window))
     return found
+
+
+def _why(fault: ChatModelError, tokens: int, window: int) -> str:
+    """Why a length was not measured; a fault's own advice is for people with documents."""
+    if isinstance(fault, PromptTooLong):
+        return _does_not_fit(tokens, fault.window or window)
+    if isinstance(fault, PromptTruncated):
+        return f"The server read less than the {tokens:,} tokens that it was sent."
+    return str(fault)
+
+
+def _does_not_fit(tokens: int, window: int) -> str:
+    return f"{tokens:,} tokens and an answer do not fit the window that is served, {window:,}."
 
 
 def middle(values: Sequence[float | None]) -> float | None:

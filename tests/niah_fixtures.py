@@ -7,14 +7,24 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from app.calibration import RUNS
 from app.chat import Message, TokenCount, Usage
 from app.tokens import ExactCounter, TokenCounter, counter_from_file
-from evaluation.niah.arms import Bench, Served
+from evaluation.niah.arms import Bench
 from evaluation.niah.config import Config
 from evaluation.niah.haystacks import Haystack, generated_haystack
+from evaluation.niah.probe import Speed
+from evaluation.niah.records import Row
+from evaluation.niah.rows import write_rows
+from evaluation.niah.runner import open_run, plan, steps_of
+from evaluation.served import Served
 from storage.vocabulary import build_tokenizer
-from tests.test_app_tokens import GGUF, SMALL
+from tests.vocabularies import GGUF, SMALL
 
+THREE_ARMS = Config(
+    lengths=(2000, 3000), depths=(0.0, 0.5, 1.0), trials=2, arms=("closed", "oracle", "long"),
+    oracle_length=1500,
+)  # fmt: skip
 _ASKED = re.compile(r"registration number of (the \w+ \w+)\?")
 _STATED = re.compile(r"registration number of (the \w+ \w+) is (\d+)")
 
@@ -88,6 +98,23 @@ def bench(
     longest = max(config.lengths)
     haystack = haystack or generated_haystack(language, config.seed, characters=6 * longest)
     return Bench(config, haystack, model, Served("fake qwen2", model.window(), digest="d1"))
+
+
+def made_run(data_dir: Path, name: str, config: Config = THREE_ARMS) -> Path:
+    """A run of a fake model, through the real runner."""
+    folder = data_dir / RUNS / name
+    ready = bench(config)
+    steps = steps_of(ready)
+    open_run(folder, ready, steps, Speed(1e-6), plan(ready, steps, Speed(1e-6))).go(None)
+    return folder
+
+
+def kept_run(data_dir: Path, name: str, rows: list[Row]) -> Path:
+    """A run that has nothing but its rows."""
+    folder = data_dir / RUNS / name
+    folder.mkdir(parents=True)
+    write_rows(folder / "rows.jsonl", rows)
+    return folder
 
 
 def rows_of(folder: Path) -> list[dict]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 import hayloft
 from app.calibration import RUNS
-from evaluation import needle_page
+from evaluation import needle_downloads_page, needle_page, needle_run_page
 from evaluation.niah import background, calibration
 from evaluation.niah.rows import read_rows, write_rows
 from evaluation.niah.run_list import at_work, list_runs
@@ -22,30 +19,23 @@ from storage.errors import LockHeld, UsageError
 from storage.locks import FileLock
 from tests.chat_fakes import HOSTILE
 from tests.library_fixtures import wait_until
-from tests.niah_fixtures import small_counter
+from tests.niah_fixtures import kept_run, made_run, small_counter
 from tests.niah_rows import row, run
 from tests.ollama_double import OllamaDouble
-from tests.test_app_chat_page import keys, shown
-from tests.test_evaluation_niah_page_view import kept, made
+from tests.page_fixtures import keys, shown
 from tests.test_evaluation_niah_runner import GRID, MODEL, reply
 
 PAGE = Path(needle_page.__file__)
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in list(os.environ):
-        if name.startswith("HAYLOFT_") or name == "OLLAMA_HOST":
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def _alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings: None, fresh_pages: None
+) -> Iterator[None]:
     monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("HAYLOFT_MODEL", "extractive")
-    # The test runner looks for components in every installed package, at every run.
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_: [])
-    st.cache_resource.clear()
     yield
     background.cancel(tmp_path)
-    st.cache_resource.clear()
 
 
 @pytest.fixture
@@ -76,7 +66,7 @@ def test_without_a_run_it_says_how_one_is_made() -> None:
 
 def test_the_newest_run_is_open_with_its_map(tmp_path: Path) -> None:
     """The list, the facts, the sentence, the map, the stages."""
-    made(tmp_path, "one")
+    made_run(tmp_path, "one")
 
     html = shown(opened())
 
@@ -88,7 +78,7 @@ def test_the_newest_run_is_open_with_its_map(tmp_path: Path) -> None:
 
 def test_an_address_opens_a_cell(tmp_path: Path) -> None:
     """Its questions and answers, with the interval."""
-    made(tmp_path, "one")
+    made_run(tmp_path, "one")
 
     html = shown(opened(run="one", cell="2000@0.5"))
 
@@ -103,7 +93,7 @@ def test_an_address_that_names_nothing_opens_the_newest(
     tmp_path: Path, name: str, cell: str
 ) -> None:
     """Addresses are looked up, never followed."""
-    made(tmp_path, "one")
+    made_run(tmp_path, "one")
 
     html = shown(opened(run=name, cell=cell))
 
@@ -112,7 +102,7 @@ def test_an_address_that_names_nothing_opens_the_newest(
 
 def test_a_cell_of_many_rows_is_turned_by_pages(tmp_path: Path) -> None:
     """Twenty at a time."""
-    kept(tmp_path, "r", run(lengths=(4096,), trials=5))
+    kept_run(tmp_path, "r", run(lengths=(4096,), trials=5))
 
     page = opened(run="r", cell="4096")
     first = shown(page).count("<article")
@@ -145,7 +135,7 @@ def test_the_very_prompt_is_shown_and_proved(
 
 def test_a_prompt_that_cannot_be_had_says_why(tmp_path: Path) -> None:
     """Here: only the rows are left of the run."""
-    kept(tmp_path, "r", [row()])
+    kept_run(tmp_path, "r", [row()])
 
     page = opened(run="r")
     page.session_state["niah-row"] = row().key
@@ -159,7 +149,7 @@ def test_hostile_text_reaches_the_page_as_text(tmp_path: Path) -> None:
     bad = f"{HOSTILE}<script>1</script>\ud800"
     name = "<img src=x onerror=1>"
     rows = [row(answer=bad, question=bad, model=bad, haystack=bad, key="k")]
-    kept(tmp_path, name, rows)
+    kept_run(tmp_path, name, rows)
 
     page = opened(run=name, cell="4096@0.5")
     page.session_state["niah-row"] = "k"
@@ -172,9 +162,9 @@ def test_hostile_text_reaches_the_page_as_text(tmp_path: Path) -> None:
 
 def test_damaged_runs_break_nothing(tmp_path: Path) -> None:
     """A torn line, a foreign line, odd files: the page tells, and shows the sound run."""
-    made(tmp_path, "sound")
+    made_run(tmp_path, "sound")
     for name in ("plan", "rows", "torn"):
-        made(tmp_path, name)
+        made_run(tmp_path, name)
     (tmp_path / RUNS / "plan" / "plan.json").write_text("{")
     (tmp_path / RUNS / "rows" / "rows.jsonl").write_bytes(b'{"key": 1}\n{}\n')
     with (tmp_path / RUNS / "torn" / "rows.jsonl").open("ab") as file:
@@ -190,9 +180,9 @@ def test_damaged_runs_break_nothing(tmp_path: Path) -> None:
 
 def test_two_runs_are_compared(tmp_path: Path) -> None:
     """Fixed, broken, p, and what is not the same about them."""
-    kept(tmp_path, "a", run(lambda length, depth, trial: length < 32768))
-    kept(tmp_path, "b", run(lambda length, depth, trial: length < 65536, digest="sha256:def"))
-    kept(tmp_path, "c", [row(seed=5)])
+    kept_run(tmp_path, "a", run(lambda length, depth, trial: length < 32768))
+    kept_run(tmp_path, "b", run(lambda length, depth, trial: length < 65536, digest="sha256:def"))
+    kept_run(tmp_path, "c", [row(seed=5)])
 
     page = opened(run="b")
     page.selectbox(key="niah-other-b").set_value("a").run()
@@ -206,13 +196,14 @@ def test_two_runs_are_compared(tmp_path: Path) -> None:
 
 def test_files_are_made_when_they_are_asked_for(tmp_path: Path) -> None:
     """HTML, PNG, CSV and JSON of what is on the page; nothing is written into the run."""
-    folder = kept(tmp_path, "r", run(lengths=(4096,)))
+    folder = kept_run(tmp_path, "r", run(lengths=(4096,)))
 
     page = opened(run="r")
 
     assert len([one for one in page.get("download_button") if one.label]) == 5
-    opened_run = needle_page._opened(str(folder), ((0, 0),))
-    picture = needle_page._picture(opened_run.summary.panels[0], opened_run.summary, "colour-blind")
+    opened_run = needle_run_page._opened(str(folder), ((0, 0),))
+    summary = opened_run.summary
+    picture = needle_downloads_page._picture(summary.panels[0], summary, "colour-blind")
     assert picture.startswith(b"\x89PNG") and [path.name for path in folder.iterdir()] == [
         "rows.jsonl"
     ]
@@ -221,7 +212,7 @@ def test_files_are_made_when_they_are_asked_for(tmp_path: Path) -> None:
 def test_a_stale_calibration_is_told_with_the_command(tmp_path: Path, double: OllamaDouble) -> None:
     """Of other weights than those that are served; it is not in force."""
     rows = run(lengths=(4096, 16384))
-    folder = kept(tmp_path, "old", rows)
+    folder = kept_run(tmp_path, "old", rows)
     record = calibration.calibrate(rows, "old", "2026-11-20T10:00:00+00:00")
     assert record is not None and record.valid
     calibration.write(record, folder)
@@ -287,7 +278,7 @@ def test_a_run_that_cannot_begin_says_why(
 
 def test_a_run_by_another_hand_is_watched_too(tmp_path: Path) -> None:
     """It is read as it grows, and cannot be stopped here."""
-    folder = made(tmp_path, "theirs")
+    folder = made_run(tmp_path, "theirs")
     rows = read_rows(folder / "rows.jsonl")
     write_rows(folder / "rows.jsonl", rows[:12])
 

@@ -35,6 +35,18 @@ def test_a_run_of_too_few_trials_does_not_count() -> None:
     assert "11 trials" in record.reason
 
 
+def test_a_poor_oracle_makes_no_few_trials_enough() -> None:
+    """Half of the oracle right: 4 of 4 would reach its bound, and four questions say nothing of
+    how far a window may be filled."""
+    few = [row("long", 4096, depth, trial) for depth in (0.0, 1.0) for trial in range(2)]
+    oracle = [row("oracle", 1024, 0.5, 0), row("oracle", 1024, 0.5, 1, answer="I cannot say.")]
+
+    record = calibrate(finished([*few, *oracle]), "r", "t")
+
+    assert record is not None and not record.valid
+    assert "4 trials and 22" in record.reason
+
+
 def test_a_run_without_an_oracle_does_not_count() -> None:
     """Without it a miss may be the task's fault."""
     record = calibrate(run(oracle=False), "r", "t")

@@ -16,7 +16,7 @@ from evaluation.niah.haystacks import (
 )
 from evaluation.niah.needle_texts import LANGUAGES
 from evaluation.niah.prose import paragraphs
-from evaluation.niah.runner import read_haystack, save_haystack
+from evaluation.niah.run_files import read_haystack, save_haystack
 from storage.errors import UsageError
 from tests.library_fixtures import ingest, open_library, write_files
 

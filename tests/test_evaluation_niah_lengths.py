@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,22 +12,15 @@ import pytest
 from app.tokens import EstimatingCounter, ExactCounter, TokenCounter, render_chat
 from evaluation.niah.config import Config
 from evaluation.niah.haystacks import Haystack, generated_haystack, haystack_of_path
-from evaluation.niah.lengths import (
-    Memory,
-    Ruler,
-    Stream,
-    lay_out,
-    opening_tokens,
-    planted_needles,
-    shared_tokens,
-)
+from evaluation.niah.lengths import lay_out, opening_tokens, planted_needles, shared_tokens
 from evaluation.niah.order import cost, in_order
 from evaluation.niah.prompts import FRAMES
 from evaluation.niah.records import Needle
 from evaluation.niah.runner import steps_of
+from evaluation.niah.streams import Memory, Ruler, Stream
 from storage.errors import UsageError
 from tests.niah_fixtures import FakeModel, bench, qwen2_counter, small_counter
-from tests.test_app_tokens import SHARED, needs_vocabulary
+from tests.vocabularies import SHARED, needs_vocabulary
 
 AWKWARD = (
     "No full stop at the end, and a “quotation” (in brackets)",
@@ -240,3 +234,14 @@ def test_order_is_breadth_first() -> None:
     assert in_order(list(reversed(steps))) == steps
     first = [step.trial.arm for step in steps[: len(steps) // 2]]
     assert first == ["closed", *["oracle"] * 2, *["long"] * 4]
+
+
+def test_a_product_that_is_asked_less_is_asked_last() -> None:
+    """Ingesting one document may take as long as all long prompts: they come first."""
+    config = Config(lengths=(1024, 2048), depths=(0.0, 1.0), trials=2)
+
+    seldom = [one.trial.arm for one in steps_of(bench(replace(config, rag_trials=1)))]
+    always = [one.trial.arm for one in steps_of(bench(config))]
+
+    assert seldom == [arm for arm in seldom if arm != "rag"] + ["rag"] * 4
+    assert always[7:11] == ["rag"] * 4 and always[11] == "closed"

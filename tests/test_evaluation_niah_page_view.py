@@ -11,65 +11,39 @@ import pytest
 from bs4 import BeautifulSoup
 
 from app.calibration import RUNS, TrustedWindow
-from evaluation.niah import calibration, page_view
+from evaluation.niah import calibration, page_answers, page_map, page_runs
 from evaluation.niah.comparison import compare
-from evaluation.niah.config import Config
-from evaluation.niah.page_view import Place
-from evaluation.niah.probe import Speed
+from evaluation.niah.page_map import Place
 from evaluation.niah.prompt_parts import parts
-from evaluation.niah.records import Needle, Row
+from evaluation.niah.records import Needle
 from evaluation.niah.rows import RowFile, read_rows, write_rows
 from evaluation.niah.run_list import Tail, list_runs, stamp_of
-from evaluation.niah.runner import open_run, plan, steps_of
 from evaluation.niah.summary import summarise
 from storage.errors import UsageError
 from storage.locks import FileLock
 from tests.chat_fakes import HOSTILE
-from tests.niah_fixtures import bench
+from tests.niah_fixtures import kept_run, made_run
 from tests.niah_rows import finished, row, run
-
-SMALL = Config(
-    lengths=(2000, 3000), depths=(0.0, 0.5, 1.0), trials=2, arms=("closed", "oracle", "long"),
-    oracle_length=1500,
-)  # fmt: skip
-
-
-def made(data_dir: Path, name: str, config: Config = SMALL) -> Path:
-    """A run of a fake model, through the real runner."""
-    folder = data_dir / RUNS / name
-    ready = bench(config)
-    steps = steps_of(ready)
-    open_run(folder, ready, steps, Speed(1e-6), plan(ready, steps, Speed(1e-6))).go(None)
-    return folder
-
-
-def kept(data_dir: Path, name: str, rows: list[Row]) -> Path:
-    """A run that has nothing but its rows."""
-    folder = data_dir / RUNS / name
-    folder.mkdir(parents=True)
-    write_rows(folder / "rows.jsonl", rows)
-    return folder
-
 
 # --- the list -----------------------------------------------------------------------------------
 
 
 def test_a_run_is_listed_with_what_it_measured(tmp_path: Path) -> None:
     """Model, digest, window, grid, and that it is complete."""
-    made(tmp_path, "one")
+    made_run(tmp_path, "one")
 
     (entry,) = list_runs(tmp_path)
 
     assert (entry.name, entry.state, entry.model, entry.digest) == (
         "one", "complete", "fake qwen2", "d1",
     )  # fmt: skip
-    assert page_view.grid_of(entry) == "2,000–3,000 × 3 depths × 2 trials"
+    assert page_runs.grid_of(entry) == "2,000–3,000 × 3 depths × 2 trials"
     assert entry.window == 32768 and entry.total == 20 and entry.calibration is None
 
 
 def test_a_run_that_somebody_is_at_says_so(tmp_path: Path) -> None:
     """By its lock, which the kernel frees with the process: a killed run is not at work."""
-    folder = made(tmp_path, "one")
+    folder = made_run(tmp_path, "one")
 
     with FileLock(folder / "run.lock") as lock:
         lock.acquire()
@@ -92,15 +66,15 @@ def test_a_damaged_run_is_listed_with_the_reason(
     tmp_path: Path, name: str, content: bytes, told: str
 ) -> None:
     """The others are listed as ever."""
-    made(tmp_path, "sound")
-    folder = made(tmp_path, "damaged")
+    made_run(tmp_path, "sound")
+    folder = made_run(tmp_path, "damaged")
     (folder / name).write_bytes(content)
 
     entries = {entry.name: entry for entry in list_runs(tmp_path)}
 
     assert entries["sound"].state == "complete"
     assert entries["damaged"].state == "broken" and told in entries["damaged"].fault
-    assert "Cannot be read" in page_view.runs_html(list(entries.values()), "sound", "")
+    assert "Cannot be read" in page_runs.runs_html(list(entries.values()), "sound", "")
 
 
 def test_half_made_folders_break_nothing(tmp_path: Path) -> None:
@@ -110,7 +84,7 @@ def test_half_made_folders_break_nothing(tmp_path: Path) -> None:
         (home / name).mkdir(parents=True)
     (home / "begun" / "plan.json").write_text('{"state": "running"}')
     (home / "odd" / "plan.json").write_text('{"served": [1], "made_at": 5, "trials": "x"}')
-    kept(tmp_path, "rows only", [])
+    kept_run(tmp_path, "rows only", [])
     (home / "odd" / "rows.jsonl").write_text("")
     (home / "stray").write_text("x")
 
@@ -119,7 +93,7 @@ def test_half_made_folders_break_nothing(tmp_path: Path) -> None:
     assert set(entries) == {"begun", "odd", "rows only"}
     assert "before its first question" in entries["begun"].fault
     assert (entries["odd"].model, entries["odd"].total) == ("", 0)
-    assert page_view.runs_html(list(entries.values()), "", "").count("<tr") == 4
+    assert page_runs.runs_html(list(entries.values()), "", "").count("<tr") == 4
     assert list_runs(tmp_path / "nowhere") == []
 
 
@@ -136,7 +110,7 @@ def test_half_made_folders_break_nothing(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_row_of_odd_types_is_no_row(tmp_path: Path, change: dict) -> None:
     """It is named by its line, rather than breaking what reads it later."""
-    folder = kept(tmp_path, "r", [row(), row(trial=1), row(trial=2)])
+    folder = kept_run(tmp_path, "r", [row(), row(trial=1), row(trial=2)])
     path = folder / "rows.jsonl"
     lines = path.read_text().splitlines()
     lines[1] = json.dumps({**json.loads(lines[1]), **change})
@@ -151,7 +125,7 @@ def test_a_row_of_odd_types_is_no_row(tmp_path: Path, change: dict) -> None:
 
 def test_rows_are_counted_as_they_come(tmp_path: Path) -> None:
     """A half-written line is read when it is whole; an error counts as not done."""
-    folder = made(tmp_path, "one")
+    folder = made_run(tmp_path, "one")
     lines = (folder / "rows.jsonl").read_bytes().splitlines(keepends=True)
     tail = Tail(folder)
 
@@ -175,7 +149,7 @@ def test_rows_are_counted_as_they_come(tmp_path: Path) -> None:
 
 def test_the_time_left_follows_arms_and_lengths(tmp_path: Path) -> None:
     """What is missing costs what its like has cost; unseen lengths in proportion."""
-    folder = made(tmp_path, "one")
+    folder = made_run(tmp_path, "one")
     rows = read_rows(folder / "rows.jsonl")
     (folder / "rows.jsonl").unlink()
     with RowFile(folder / "rows.jsonl") as file:
@@ -189,12 +163,12 @@ def test_the_time_left_follows_arms_and_lengths(tmp_path: Path) -> None:
     # A closed one, three oracles, three of 2,000 and six of 3,000 at 15 s are left.
     assert standing.done == 7
     assert standing.seconds_left == pytest.approx(1 + 3 * 3 + 3 * 10 + 6 * 15)
-    assert "7 of 20, about 2 min left" in page_view.standing_words(standing)
+    assert "7 of 20, about 2 min left" in page_runs.standing_words(standing)
 
 
 def test_a_file_that_was_scored_anew_is_read_from_its_start(tmp_path: Path) -> None:
     """Another file in its place is not half of the one before."""
-    folder = made(tmp_path, "one")
+    folder = made_run(tmp_path, "one")
     tail = Tail(folder)
     assert tail.look().done == 20
 
@@ -216,7 +190,7 @@ def test_the_map_tells_each_state_apart() -> None:
         if (one.length, one.depth_target) != (4096, 0.3)
     ]
     (panel,) = summarise(rows, ()).panels
-    html = page_view.map_html(panel, 32768, "classic", Place(16384, 0.5))
+    html = page_map.map_html(panel, 32768, "classic", Place(16384, 0.5))
 
     of = {p: k for k, p in re.findall(r'class="(nd-cell[^"]*)" data-niah="cell:([^"]+)"', html)}
     assert "nd-void" in of["65536@0.5"] and "nd-void" in of["65536"]
@@ -229,10 +203,10 @@ def test_a_place_is_only_what_the_map_has() -> None:
     """An address that names anything else opens nothing."""
     (panel,) = summarise(run(lengths=(4096,)), ()).panels
 
-    assert page_view.place_named("4096@0.5", panel) == Place(4096, 0.5)
-    assert page_view.place_named("4096", panel) == Place(4096, None)
+    assert page_map.place_named("4096@0.5", panel) == Place(4096, 0.5)
+    assert page_map.place_named("4096", panel) == Place(4096, None)
     for name in ("", "4096@0.55", "8192", "../x", "4096@0.5@1", HOSTILE):
-        assert page_view.place_named(name, panel) is None
+        assert page_map.place_named(name, panel) is None
 
 
 def test_a_cell_shows_its_rows_the_lost_first() -> None:
@@ -241,14 +215,14 @@ def test_a_cell_shows_its_rows_the_lost_first() -> None:
     (panel,) = summarise(rows, ()).panels
     place = Place(4096, 0.5)
 
-    found = page_view.rows_at(rows, panel, place)
+    found = page_answers.rows_at(rows, panel, place)
 
     assert [one.trial for one in found] == [1, 0, 2]
-    assert "2 of 3 right, 95% interval 0.21–0.94" in page_view.place_html(panel, place, found)
-    card = page_view.row_html(found[0])
+    assert "2 of 3 right, 95% interval 0.21–0.94" in page_answers.place_html(panel, place, found)
+    card = page_answers.row_html(found[0])
     assert "The text does not say." in card and "delivered, said not there" in card
     assert "4,032 counted, 4,032 read by the server" in card
-    assert len(page_view.rows_at(rows, panel, Place(4096, None))) == 33
+    assert len(page_answers.rows_at(rows, panel, Place(4096, None))) == 33
 
 
 def test_everything_hostile_stays_text() -> None:
@@ -270,15 +244,15 @@ def test_everything_hostile_stays_text() -> None:
     other = [dataclasses.replace(one, model=f"{bad}2") for one in rows]
     shown = "".join(
         (
-            page_view.map_html(panel, 32768, "classic"),
-            page_view.place_html(panel, Place(4096, 0.5), rows),
-            *map(page_view.row_html, rows),
-            page_view.comparison_html(compare(rows, other), bad, bad),
-            page_view.prompt_html(bad, parts(bad * 90, rows[0].needles, whole=False)),
-            page_view.lengths_html(panel),
-            page_view.stages_html(panel),
-            page_view.windows_html(panel, summary, 4096),
-            page_view.trusted_html(TrustedWindow(1, bad, stale=True), bad, 2),
+            page_map.map_html(panel, 32768, "classic"),
+            page_answers.place_html(panel, Place(4096, 0.5), rows),
+            *map(page_answers.row_html, rows),
+            page_runs.comparison_html(compare(rows, other), bad, bad),
+            page_answers.prompt_html(bad, parts(bad * 90, rows[0].needles, whole=False)),
+            page_map.lengths_html(panel),
+            page_map.stages_html(panel),
+            page_runs.windows_html(panel, summary, 4096),
+            page_runs.trusted_html(TrustedWindow(1, bad, stale=True), bad, 2),
         )
     )
 
@@ -297,9 +271,9 @@ def test_everything_hostile_stays_text() -> None:
 def test_a_run_whose_name_is_hostile_is_listed_as_text(tmp_path: Path) -> None:
     """A folder may be called anything but a path."""
     name = "<img src=x onerror=alert(1)>\"'"
-    kept(tmp_path, name, [row(model=HOSTILE)])
+    kept_run(tmp_path, name, [row(model=HOSTILE)])
 
-    html = page_view.runs_html(list_runs(tmp_path), name, "")
+    html = page_runs.runs_html(list_runs(tmp_path), name, "")
 
     assert "<img" not in html and "&lt;img" in html
 
@@ -309,21 +283,21 @@ def test_windows_stand_side_by_side() -> None:
     rows = run(lambda length, depth, trial: length < 65536)
     summary = summarise(rows, ())
 
-    html = page_view.windows_html(summary.panels[0], summary, 30_000)
+    html = page_runs.windows_html(summary.panels[0], summary, 30_000)
 
     for name, tokens in (
         ("Effective", "32,768"), ("Trusted", "30,000"), ("Served", "32,768"),
         ("Claimed", "131,072"),
     ):  # fmt: skip
         assert re.search(rf"<span>{name}</span>.*?<b>{tokens}</b>", html)
-    assert page_view.claimed_window("ollama qwen2:7b-instruct-q4_0") == 131072
-    assert page_view.claimed_window("openai some-model") is None
+    assert page_runs.claimed_window("ollama qwen2:7b-instruct-q4_0") == 131072
+    assert page_runs.claimed_window("openai some-model") is None
 
 
 def test_a_stale_calibration_shows_the_command_that_renews_it() -> None:
     """With its reason; a measured one shows none."""
-    stale = page_view.trusted_html(TrustedWindow(4096, "Old.", stale=True), "ollama x", 32768)
-    fresh = page_view.trusted_html(
+    stale = page_runs.trusted_html(TrustedWindow(4096, "Old.", stale=True), "ollama x", 32768)
+    fresh = page_runs.trusted_html(
         TrustedWindow(4096, "Held.", stale=False, measured=True, run="r"), "ollama x", 32768
     )
 
@@ -333,16 +307,16 @@ def test_a_stale_calibration_shows_the_command_that_renews_it() -> None:
 
 def test_a_run_says_what_it_means_for_the_trusted_window(tmp_path: Path) -> None:
     """Too few trials do not count, and the reason is there."""
-    folder = made(tmp_path, "one")
+    folder = made_run(tmp_path, "one")
     record = calibration.calibrate(read_rows(folder / "rows.jsonl"), "one", "2026-11-21T05:00:00")
     assert record is not None
     calibration.write(record, folder)
 
     (entry,) = list_runs(tmp_path)
 
-    assert "does not set the trusted window" in page_view.standing_of(entry, None)
-    assert "6 trials and 22" in page_view.standing_of(entry, None)
-    assert "does not count" in page_view.validity_html(entry.calibration)
+    assert "does not set the trusted window" in page_runs.standing_of(entry, None)
+    assert "6 trials and 22" in page_runs.standing_of(entry, None)
+    assert "does not count" in page_runs.validity_html(entry.calibration)
 
 
 # --- prompts ------------------------------------------------------------------------------------
@@ -375,7 +349,7 @@ def test_needles_are_found_over_broken_lines_and_at_both_ends() -> None:
 
 def test_the_stamp_changes_with_the_rows(tmp_path: Path) -> None:
     """What was read before is not shown for what is there now."""
-    folder = made(tmp_path, "one")
+    folder = made_run(tmp_path, "one")
     before = stamp_of(folder)
 
     with RowFile(folder / "rows.jsonl") as file:
@@ -391,7 +365,7 @@ def test_what_has_no_valid_answer_is_not_told_as_lost() -> None:
     )
     panel = summarise(rows).panels[0]
 
-    html = page_view.stages_html(panel)
+    html = page_map.stages_html(panel)
 
     assert "<small>3 of 11 lost</small>" in html
     assert "<small>no valid answer</small>" in html

@@ -22,7 +22,9 @@ from evaluation.niah.fitting import fitting, left_out, smaller_grids
 from evaluation.niah.probe import Speed, speed_of
 from evaluation.niah.records import Row
 from evaluation.niah.rows import read_rows
-from evaluation.niah.runner import Outcome, Progress, open_run, plan, read_plan, steps_of
+from evaluation.niah.run_files import read_plan
+from evaluation.niah.run_progress import Outcome, Progress
+from evaluation.niah.runner import open_run, plan, steps_of
 from evaluation.niah.show import find_row, show
 from storage.errors import LockHeld, UsageError
 from storage.locks import FileLock
@@ -36,7 +38,7 @@ from tests.niah_fixtures import (
     small_counter,
 )
 from tests.ollama_double import QWEN2, OllamaDouble
-from tests.test_app_tokens import SMALL, needs_vocabulary
+from tests.vocabularies import SMALL, needs_vocabulary
 
 SMALL_GRID = Config(
     lengths=(2000, 3000),
@@ -268,11 +270,9 @@ def reply(messages: list[dict[str, str]], options: object) -> str:
 
 
 @pytest.fixture
-def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OllamaDouble]:
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("HAYLOFT_") or name == "OLLAMA_HOST":
-            monkeypatch.delenv(name)
+def double(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings: None
+) -> Iterator[OllamaDouble]:
     with OllamaDouble(models=[MODEL], tokenize=small_counter().ids, reply=reply) as running:
         monkeypatch.setenv("HAYLOFT_OLLAMA_URL", running.url)
         monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "data"))
@@ -514,11 +514,19 @@ def test_killed_and_resumed_is_the_run_undisturbed(tmp_path: Path, double: Ollam
     )
 
 
+class Quiet(FakeModel):
+    """Answers without reading: what is left is the harness."""
+
+    def stream(self, messages: Sequence[Message], *, reserve: int) -> Iterator[str | Usage]:
+        yield "The number is 12345."
+        yield Usage(prompt_s=0.001, answer_s=0.001)
+
+
 @needs_vocabulary
 def test_a_trial_at_128k_costs_less_than_a_tenth_of_a_second(tmp_path: Path) -> None:
     """Of processor time, for building, counting, keeping and scoring; without the model."""
     config = Config(lengths=(131072,), trials=1, arms=("long",))
-    model = FakeModel(counter=qwen2_counter(), window=131072)
+    model = Quiet(counter=qwen2_counter(), window=131072)
     ready = bench(config, model)
     started = time.process_time()
 

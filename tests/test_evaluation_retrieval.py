@@ -8,25 +8,11 @@ from evaluation.questions import Place, Question
 from evaluation.retrieval import absent_places, ask_all, chunks_for, score
 from storage.errors import IndexMismatch, ServiceUnavailable, UsageError
 from storage.records import DocumentSummary, Hit
+from tests.hits import a_hit
 
 
 def hit(rank: int, document: str, page: int) -> Hit:
-    return Hit(
-        rank=rank,
-        document=document,
-        page=page,
-        score=1 / rank,
-        text="words",
-        char_start=0,
-        char_end=5,
-        chunk_id=f"1:{rank}",
-        document_id=1,
-        version_id=1,
-        title="",
-        heading="",
-        page_label="",
-        paged=True,
-    )
+    return a_hit("words", rank=rank, document=document, page=page, title="")
 
 
 def summary(document: str, pages: int) -> DocumentSummary:

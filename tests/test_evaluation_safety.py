@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import hayloft
-from app.prompt import RULES
+from app.prompt_text import RULES
 from app.settings import AppSettings
 from evaluation import cli_safety
 from evaluation.refusals import refused
@@ -170,13 +168,9 @@ def obedient(messages: list[dict[str, str]], options: object) -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.chdir(tmp_path)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings: None) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    for name in list(os.environ):
-        if name.startswith("HAYLOFT_") or name == "OLLAMA_HOST":
-            monkeypatch.delenv(name)
-    yield tmp_path
+    return tmp_path
 
 
 def evaluated(place: Path, reply: object, **values: object) -> dict:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 import hayloft
-from app.chat import BadReply, Message, ModelUnreachable, TokenCount, Usage
+from app.chat import (
+    BadReply,
+    Message,
+    ModelUnreachable,
+    PromptTooLong,
+    PromptTruncated,
+    TokenCount,
+    Usage,
+)
 from app.speeds import SpeedLog
 from app.tokens import EstimatingCounter
 from evaluation import cli_speed, qwen2_speed
@@ -20,19 +27,17 @@ from tests.niah_fixtures import FakeModel, qwen2_counter, small_counter
 from tests.ollama_double import OllamaDouble
 from tests.test_app_openai_chat import DONE, piece
 from tests.test_app_openai_chat import server as openai_double
-from tests.test_app_tokens import GGUF
 from tests.test_evaluation_niah_runner import MODEL
+from tests.vocabularies import GGUF
 
 PREFILL = 40_000.0
 WORDS = [f"w{n % 7} " for n in range(3000)]
 
 
 @pytest.fixture
-def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OllamaDouble]:
-    monkeypatch.chdir(tmp_path)
-    for name in list(os.environ):
-        if name.startswith("HAYLOFT_") or name == "OLLAMA_HOST":
-            monkeypatch.delenv(name)
+def double(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings: None
+) -> Iterator[OllamaDouble]:
     with OllamaDouble(
         models=[MODEL],
         tokenize=small_counter().ids,
@@ -243,6 +248,35 @@ def test_without_a_vocabulary_the_servers_count_sets_the_scale() -> None:
 
     assert isinstance(found, Cell) and not found.exact
     assert found.tokens == pytest.approx(6144, rel=0.02)
+
+
+def test_without_a_vocabulary_it_is_told_what_would_prove_that_a_length_fits() -> None:
+    """The estimate is from above: nothing is sent, and the advice is a vocabulary, not fewer
+    documents, which there are none of."""
+    bench = Bench(Estimated(window=8192))
+    bench.warm_up()
+
+    found = bench.measure(7800, 40, 1, 8192)
+
+    assert isinstance(found, Skipped) and "HAYLOFT_TOKENIZER" in found.reason
+    assert "8,192" in found.reason and "documents" not in found.reason
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (PromptTooLong("Choose fewer documents.", window=4096), "do not fit the window"),
+        (PromptTruncated("Choose fewer documents."), "read less"),
+    ],
+)
+def test_a_server_that_refuses_or_cuts_is_told_without_advice_on_documents(
+    fault: Exception, told: str
+) -> None:
+    """A prompt of the benchmark has no documents."""
+    found = Bench(Stuck(1, 2, fault=fault)).measure(1000, 50, 1, 32768)
+
+    assert isinstance(found, Skipped)
+    assert told in found.reason and "documents" not in found.reason
 
 
 # --- over a socket ------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from app.chat import (
     ChatModel,
@@ -29,35 +29,13 @@ from app.chat import (
 )
 from evaluation.niah.config import Config
 from evaluation.niah.haystacks import Haystack
-from evaluation.niah.lengths import (
-    LAYOUT,
-    Layout,
-    Memory,
-    Ruler,
-    Stream,
-    lay_out,
-    opening_tokens,
-    planted_needles,
-)
+from evaluation.niah.lengths import LAYOUT, Layout, lay_out, opening_tokens, planted_needles
 from evaluation.niah.order import Step
 from evaluation.niah.prompts import FRAMES, Frame
-from evaluation.niah.records import KV_TYPE, Row, Trial, row_key
+from evaluation.niah.records import Row, Trial, row_key
+from evaluation.niah.streams import Memory, Ruler, Stream
 from evaluation.niah.trials import placements, stream_offset
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """The model as it is served: all of it that an answer depends on."""
-
-    model: str
-    """`provider name`."""
-    window: int
-    trained_window: int | None = None
-    digest: str = ""
-    quantisation: str = ""
-    server_version: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    size: int = 0
+from evaluation.served import Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,55 +274,3 @@ _TEMPLATE_SLACK = 6
 def _differs(row: Row) -> bool:
     theirs, ours = row.server_prompt_tokens, row.prompt_tokens
     return theirs is not None and ours is not None and abs(theirs - ours) > _TEMPLATE_SLACK
-
-
-def served_by(model: ChatModel) -> Served:
-    """What is known of a model and its server.
-
-    Asks the server; raises ChatModelError where it does not answer.
-    """
-    from app.ollama_chat import OllamaChat
-    from app.openai_chat import OpenAIChat
-
-    name = f"{model.provider} {model.name}"
-    if isinstance(model, OllamaChat):
-        return _served_by_ollama(model, name)
-    if isinstance(model, OpenAIChat):
-        return Served(name, model.window(), options=model.options)
-    return Served(
-        name,
-        model.window(),
-        digest=str(getattr(model, "digest", "")),
-        options=cast(Mapping[str, Any], getattr(model, "options", {})),
-    )
-
-
-def with_kv_type(served: Served, kv_type: str) -> Served:
-    """With the kind of its KV cache, which no server tells: rows of one are not the other's."""
-    return replace(served, options={**served.options, KV_TYPE: kv_type})
-
-
-def _served_by_ollama(model: Any, name: str) -> Served:
-    from app.ollama_server import (
-        find_model,
-        installed_models,
-        model_card,
-        served_window,
-        server_version,
-    )
-
-    installed = find_model(installed_models(model.server), model.name)
-    version = server_version(model.server)
-    # A model that is loaded says what it really has; one that is not, what it will be asked for.
-    loaded = served_window(model.server, model.name)
-    window = model.window()
-    return Served(
-        model=name,
-        window=min(window, loaded) if loaded else window,
-        trained_window=model_card(model.server, model.name).trained_window,
-        digest=installed.digest.removeprefix("sha256:") if installed else "",
-        quantisation=installed.quantization if installed else "",
-        server_version=".".join(map(str, version)) if version else "",
-        options=model.options,
-        size=installed.size if installed else 0,
-    )

@@ -15,7 +15,7 @@ from pathlib import Path
 from app.calibration import RECORD, Calibration
 from evaluation.niah.records import Row, kv_type_of
 from evaluation.niah.report_tables import effective_sentence
-from evaluation.niah.statistics import least_trials
+from evaluation.niah.statistics import KEPT, least_trials
 from evaluation.niah.summary import Panel, Summary, summarise
 from storage.errors import StorageError
 
@@ -80,12 +80,12 @@ def why_invalid(summary: Summary, panel: Panel, rows: Sequence[Row]) -> str:
         return "The run has no oracle arm, so a miss may be the task's fault; add `oracle` to arms."
     if panel.effective.oracle == 0:
         return "The model answers nothing right even with little to read: the run measures nothing."
-    least = least_trials(panel.effective.bound)
-    shortest = next((row for row in panel.rows if row.rate.n), None)
-    if least is None or shortest is None:
+    counted = [row.rate.n for row in panel.rows if row.rate.n]
+    if not counted:
         return "No length of the run has a valid answer."
-    fewest = min(row.rate.n for row in panel.rows if row.rate.n)
-    if fewest < least:
+    # Beside a poor oracle fewer would reach the bound, which is then itself a guess.
+    fewest, least = min(counted), least_trials(KEPT)
+    if least is not None and fewest < least:
         return (
             f"Some length has {fewest} trials and {least} are the fewest that can show one to "
             "hold; raise trials or depths."

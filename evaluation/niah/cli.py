@@ -101,20 +101,20 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan(args: argparse.Namespace) -> int:
-    from evaluation.niah import session
+    from evaluation.niah import session, session_text
 
     with session.opened(args, _note) as opened:
         result = opened.plan()
         print(
             json.dumps(result, ensure_ascii=False, indent=2)
             if args.json
-            else session.plan_text(result)
+            else session_text.plan_text(result)
         )
     return 0
 
 
 def _run(args: argparse.Namespace) -> int:
-    from evaluation.niah import session
+    from evaluation.niah import session, session_text
 
     with session.opened(args, _note) as opened:
         result = opened.run(_Line() if not args.json else None)
@@ -123,7 +123,7 @@ def _run(args: argparse.Namespace) -> int:
         print(
             json.dumps(result | told.result, ensure_ascii=False, indent=2)
             if args.json
-            else f"{session.run_text(result)}\n{told.text}"
+            else f"{session_text.run_text(result)}\n{told.text}"
         )
     return 1 if result["statuses"].get("error") else 0
 

@@ -16,7 +16,7 @@ from app.wording import t
 from evaluation.niah.palette import length_name
 from evaluation.niah.records import Row
 from evaluation.niah.summary import counts, leaked_trials, trial_id
-from evaluation.paired import Difference, difference, least_changes
+from evaluation.paired import Difference, difference, least_changes, short_p, told_p
 from storage.errors import UsageError
 
 PairId = tuple[str, str, int, float, int, int, str, str]
@@ -104,13 +104,12 @@ def compare(a: Sequence[Row], b: Sequence[Row]) -> NiahComparison:
 def sentence(group: Group) -> str:
     """The one sentence that a decision can rest on."""
     found = group.difference
-    p = found.p if found.p is not None else 1.0
     told = t(
         "{fixed} fixed, {broken} broken of {n}, {p}",
         fixed=found.fixed,
         broken=found.broken,
         n=found.n,
-        p="p < 0.001" if p < 0.001 else f"p = {p:.3f}",
+        p=told_p(found.p),
     )
     if found.winner:
         return t(
@@ -139,7 +138,7 @@ def text(found: NiahComparison, name_a: str, name_b: str) -> str:
         change = f"{one.change:+.3f} [{one.low:+.2f}, {one.high:+.2f}]"
         lines.append(
             f"{group.name:>18}{one.a:>8.3f}{one.b:>8.3f}{change:>23}{one.fixed:>7}{one.broken:>7}"
-            f"{one.p if one.p is not None else 1.0:>8.3f}{one.n:>7}"
+            f"{short_p(one.p):>8}{one.n:>7}"
         )
     lines += ["", *(sentence(group) for group in found.groups if not group.length)]
     if found.only_a or found.only_b:

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.prompt import harmless
+from app.prompt_text import harmless
 from app.sentences import sentences
 from evaluation.niah.needle_texts import LANGUAGES
 from evaluation.niah.prose import paragraphs as generated

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from app.chat import ChatModel, Message, Usage
-from app.prompt import harmless
+from app.prompt_text import harmless
 from evaluation.niah.records import Row
 
 _RESERVE = 16

@@ -47,8 +47,16 @@ class Cost:
 
 
 def in_order(steps: Sequence[Step]) -> list[Step]:
-    """Breadth first by repetition; within one by arm, and along the tree of prompts."""
-    return sorted(steps, key=_place)
+    """Breadth first by repetition; within one by arm, and along the tree of prompts.
+
+    Where the product's path is repeated less than the rest, it comes last: it
+    ingests a document a step, and the first of them alone could use up the
+    minutes that all long prompts fit into.
+    """
+    repeated = max((step.trial.trial for step in steps), default=0)
+    by_product = [step.trial.trial for step in steps if step.trial.arm == "rag"]
+    last = max(by_product, default=repeated) < repeated
+    return sorted(steps, key=lambda step: (last and step.trial.arm == "rag", *_place(step)))
 
 
 def shared_with(before: Step | None, step: Step) -> int:

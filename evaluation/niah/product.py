@@ -243,7 +243,7 @@ class Product:
 
     def fingerprint(self) -> dict[str, Any]:
         """All of the product that an answer depends on, for the row's key."""
-        from app.prompt import RULES
+        from app.prompt_text import RULES
         from ingest.settings import IngestSettings
 
         settings = self._settings

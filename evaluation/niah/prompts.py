@@ -45,10 +45,6 @@ class Frame:
         """The messages as far as every prompt shares them."""
         return self.messages(self.before)
 
-    def with_text(self, text: str, question: str) -> list[Message]:
-        """The whole prompt for a text."""
-        return self.messages(f"{self.before}{text}\n\n{self.closing(question)}")
-
     def closed(self, question: str) -> list[Message]:
         """The question alone."""
         return [Message("system", self.closed_rules), Message("user", question)]

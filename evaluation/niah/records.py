@@ -238,11 +238,6 @@ class Row:
         """What is pooled over trials."""
         return self.task, self.arm, self.length, self.depth_target
 
-    @property
-    def must_abstain(self) -> bool:
-        """Whether the right answer is that the text does not say it."""
-        return not self.expected
-
     def to_json(self) -> dict[str, Any]:
         """The row as a JSON object."""
         return asdict(self)

@@ -18,7 +18,7 @@ from app.calibration import RECORD, RUNS, Calibration, read
 from evaluation.niah.config import Config, read_config
 from evaluation.niah.probe import INGEST_S, INGEST_TOKENS_PER_S
 from evaluation.niah.rows import DONE, ROWS
-from evaluation.niah.runner import CONFIG, PLAN, read_plan
+from evaluation.niah.run_files import CONFIG, PLAN, read_plan
 from evaluation.niah.trials import trials
 from storage.errors import HayloftError
 from storage.locks import is_held

@@ -11,27 +11,26 @@ import gzip
 import json
 import logging
 import time
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from app.chat import Message, ModelUnreachable, PromptTruncated
-from evaluation.niah.arms import Bench, Reply, Served, answered, now, prompt_sha256, sha256
-from evaluation.niah.haystacks import Haystack
+from evaluation.niah.arms import Bench, Reply, answered, now, prompt_sha256, sha256
 from evaluation.niah.order import Step, cost, in_order
 from evaluation.niah.probe import Speed
 from evaluation.niah.product import Product, Watched
-from evaluation.niah.records import ARMS, FailureStage, Row, Status, kv_type_of
+from evaluation.niah.records import ARMS, FailureStage, Row, Status
 from evaluation.niah.rows import DONE, ROWS, RowFile, read_rows
+from evaluation.niah.run_files import CONFIG, PLAN, SENT, note, refuse_other, save_haystack, write
+from evaluation.niah.run_progress import Outcome, Progress, TimeLeft
 from evaluation.niah.trials import trials
+from evaluation.served import other_server, served_now
 from storage.errors import HayloftError, LockHeld, StorageError, UsageError
 from storage.locks import FileLock
 
 log = logging.getLogger(__name__)
-
-CONFIG, PLAN, HAYSTACK, SENT = "config.yaml", "plan.json", "haystack.json.gz", "sent"
 
 _ERRORS_IN_A_ROW = 5
 """So many faults one after another are the server's, not a trial's: the run stops."""
@@ -50,38 +49,6 @@ _CAUSES: Mapping[FailureStage, tuple[str, ...]] = {
 """What is tried again when a stage has lost a needle."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is; told after every trial."""
-
-    done: int
-    total: int
-    seconds_left: float
-    row: Row
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run came to."""
-
-    rows: int = 0
-    """Written now."""
-    kept: int = 0
-    """There from before."""
-    statuses: dict[str, int] = field(default_factory=dict)
-    """Of all trials of the plan."""
-    stopped: str = ""
-    """Why it ended early; empty where it did not."""
-    seconds: float = 0.0
-    harness_seconds: float = 0.0
-    """Of these: building, counting and scoring, without the model and the product."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is left to do."""
-        return not self.stopped and not self.statuses.get("error")
-
-
 Tell = Callable[[Progress], None]
 
 
@@ -94,6 +61,7 @@ class Run:
         self.steps = list(steps)
         self.speed = speed
         self._harness_s = 0.0
+        self._replaced = False
         self._known: set[tuple[object, ...]] = set()
         self._oracle: dict[tuple[object, ...], bool] = {}
 
@@ -125,7 +93,7 @@ class Run:
             if key not in there or there[key].status not in DONE
         ]
         outcome.kept = len(self.steps) - len(todo)
-        left = _Left(self.speed, [step for step, _ in todo])
+        left = TimeLeft(self.speed, [step for step, _ in todo])
         spent = sum(row.prompt_tokens or 0 for row in there.values() if row.status == "ok")
         errors = gone = 0
         for number, (step, key) in enumerate(todo):
@@ -150,6 +118,9 @@ class Run:
             done = outcome.kept + outcome.rows
             tell(Progress(done, len(self.steps), left.seconds, row))
             errors = errors + 1 if row.status == "error" else 0
+            if self._replaced:
+                outcome.stopped, outcome.replaced = row.error, True
+                break
             if errors == _ERRORS_IN_A_ROW:
                 outcome.stopped = f"{errors} trials in a row failed. The last: {row.error}"
                 break
@@ -159,7 +130,7 @@ class Run:
         for row in read_rows(self.folder / ROWS):
             if row.key in wanted:
                 outcome.statuses[row.status] = outcome.statuses.get(row.status, 0) + 1
-        _note(self.folder, {"state": "complete" if outcome.complete else "unfinished"})
+        note(self.folder, {"state": "complete" if outcome.complete else "unfinished"})
         return outcome
 
     def _over_budget(self, started: float, tokens: int) -> str:
@@ -198,9 +169,25 @@ class Run:
         else:
             row = self.bench.run(step, key)
             asked_s = row.seconds or 0.0
-        row = self._judged(row, product)
+        row = self._judged(self._still_served(row), product)
         self._harness_s += time.perf_counter() - began - asked_s
         return row
+
+    def _still_served(self, row: Row) -> Row:
+        """The row, or an error where it is not the model of the run that has answered.
+
+        A model can be made anew under its name, and its server started again
+        with a smaller window, between any two questions.
+        """
+        served = self.bench.served
+        now_served = served_now(self.bench.model, served)
+        other = other_server(asdict(served), now_served)
+        if other is None:
+            return row
+        # Another window may be somebody else's, and pass; another model stays.
+        self._replaced = now_served.digest != served.digest
+        why = f"The server has another {other} since the run began, so the answer does not count."
+        return replace(row, status="error", error=why)
 
     def _judged(self, row: Row, product: Product | None) -> Row:
         """The row scored, and told where its needle was lost."""
@@ -291,34 +278,6 @@ class Run:
             self._oracle[identity] = self._oracle.get(identity, False) or row.score == 1
 
 
-class _Left:
-    """The time that is left, from the prediction and how far it was off so far."""
-
-    def __init__(self, speed: Speed, steps: Sequence[Step]) -> None:
-        self._predicted = []
-        before: Step | None = None
-        for step in steps:
-            self._predicted.append(speed.step(before, step))
-            before = before if step.clamped else step
-        self._left = sum(self._predicted)
-        self._took = self._told = 0.0
-
-    def took(self, number: int, seconds: float) -> None:
-        """One more is done."""
-        self._left -= self._predicted[number]
-        if self._predicted[number]:
-            self._told += self._predicted[number]
-            self._took += seconds
-
-    @property
-    def seconds(self) -> float:
-        """As far as can be told."""
-        # Half a second of prediction counts for the prediction, so that the
-        # first prompt alone does not upset it.
-        factor = (self._took + 0.5) / (self._told + 0.5)
-        return max(0.0, self._left * factor)
-
-
 def steps_of(bench: Bench) -> list[Step]:
     """All steps of a run in the order in which they are sent."""
     config, haystack = bench.config, bench.haystack
@@ -385,81 +344,12 @@ def open_run(
         folder.mkdir(parents=True, exist_ok=True)
         save_haystack(folder, bench.haystack)
         made = {"run": folder.name, "made_at": now(), "state": "running", **told}
-        _write(folder / PLAN, json.dumps(made, ensure_ascii=False, indent=2) + "\n")
+        write(folder / PLAN, json.dumps(made, ensure_ascii=False, indent=2) + "\n")
         # Last: a folder with a configuration is a whole run.
-        _write(path, yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
+        write(path, yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
     except OSError as exc:
         raise StorageError(f"{folder} cannot be written: {exc.strerror or exc}.") from exc
     return Run(folder, bench, steps, speed)
-
-
-def refuse_other(folder: Path, bench: Bench) -> None:
-    """Raise UsageError where a run was made with another configuration or model."""
-    from evaluation.niah.config import read_config
-
-    before = read_config(folder / CONFIG)
-    if replace(before, budget=bench.config.budget) != bench.config:
-        raise UsageError(
-            f"The run {folder.name} was made with another configuration. Leave out --run to "
-            "start a new one."
-        )
-    other = other_server(read_plan(folder).get("served", {}), bench.served)
-    if other:
-        raise UsageError(
-            f"The run {folder.name} was made with another {other}. Leave out --run to start a "
-            "new one."
-        )
-
-
-def other_server(then: Mapping[str, Any], now_served: Served) -> str | None:
-    """What of the model or its server is not what a run's plan tells of it; None for nothing."""
-    told = (
-        ("model", then.get("model"), now_served.model),
-        ("version of the model", then.get("digest"), now_served.digest),
-        ("window", then.get("window"), now_served.window),
-        ("kind of KV cache", kv_type_of(then.get("options")), kv_type_of(now_served.options)),
-    )
-    for what, before, is_now in told:
-        if before != is_now:
-            return f"{what} ({before}, now {is_now})"
-    return None
-
-
-def read_plan(folder: Path) -> dict[str, Any]:
-    """The plan of a run; raises UsageError where there is none."""
-    try:
-        data = json.loads((folder / PLAN).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as exc:
-        raise UsageError(f"{folder} holds no run: its {PLAN} cannot be read.") from exc
-    if not isinstance(data, dict):
-        raise UsageError(f"{folder} holds no run: its {PLAN} cannot be read.")
-    return data
-
-
-def save_haystack(folder: Path, haystack: Haystack) -> None:
-    """Keep the text: the library may change before the run goes on."""
-    told = json.dumps(asdict(haystack), ensure_ascii=False)
-    packed = gzip.compress(told.encode("utf-8", "replace"), 6, mtime=0)
-    part = folder / f".{HAYSTACK}.part"
-    part.write_bytes(packed)
-    part.replace(folder / HAYSTACK)
-
-
-def read_haystack(folder: Path) -> Haystack:
-    """The text of a run; raises UsageError where it is not there."""
-    try:
-        data = json.loads(gzip.decompress((folder / HAYSTACK).read_bytes()))
-        return Haystack(
-            data["id"],
-            data["language"],
-            tuple(data["paragraphs"]),
-            data.get("note", ""),
-            data.get("own", 0),
-        )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error) as exc:
-        raise UsageError(
-            f"The haystack of the run in {folder} cannot be read: {HAYSTACK} is missing or damaged."
-        ) from exc
 
 
 def scored(row: Row) -> Row:
@@ -467,20 +357,3 @@ def scored(row: Row) -> Row:
     from evaluation.niah.scoring import score_row
 
     return score_row(row)
-
-
-def _note(folder: Path, more: Mapping[str, Any]) -> None:
-    path = folder / PLAN
-    if not path.is_file():
-        return
-    told = json.dumps({**read_plan(folder), **more}, ensure_ascii=False, indent=2) + "\n"
-    try:
-        _write(path, told)
-    except OSError as exc:
-        raise StorageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

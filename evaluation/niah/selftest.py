@@ -26,7 +26,7 @@ from storage.errors import StorageError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from evaluation.niah.runner import Outcome
+    from evaluation.niah.run_progress import Outcome
 
 _LIKELY = 0.7
 """How often the lucky reader is right."""
@@ -152,10 +152,11 @@ def trials_of(config: Config) -> list[Any]:
 
 def run_grid(folder: Path, config: Config, reader: Reader, product: Any = None) -> Outcome:
     """Run, or go on with, a configuration in a folder."""
-    from evaluation.niah.arms import Bench, served_by
+    from evaluation.niah.arms import Bench
     from evaluation.niah.haystacks import generated_haystack
     from evaluation.niah.probe import Speed
     from evaluation.niah.runner import open_run, plan, steps_of
+    from evaluation.served import served_by
 
     longest = max((*config.lengths, config.oracle_length))
     # A word of generated English takes some six characters; a tenth more is room enough.

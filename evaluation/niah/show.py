@@ -16,12 +16,13 @@ from app.settings import AppSettings
 from app.tokens import EstimatingCounter
 from evaluation.niah.arms import prompt_sha256, sha256
 from evaluation.niah.config import Config, read_config
-from evaluation.niah.lengths import Memory, Ruler, Stream, lay_out
+from evaluation.niah.lengths import lay_out
 from evaluation.niah.prompts import FRAMES
 from evaluation.niah.readers import Reader, WordCounter
 from evaluation.niah.records import Row, Trial
 from evaluation.niah.rows import ROWS, read_rows
-from evaluation.niah.runner import CONFIG, SENT, read_haystack
+from evaluation.niah.run_files import CONFIG, SENT, read_haystack
+from evaluation.niah.streams import Memory, Ruler, Stream
 from evaluation.niah.trials import placements, stream_offset, trials
 from storage.errors import UsageError
 
