@@ -95,7 +95,7 @@ class Api:
         required: bool,
     ) -> ASGIApp:
         chat, models, model, search, health, live, ready, metrics = ROUTES
-        inner: ASGIApp = Starlette(
+        routes = Starlette(
             routes=[
                 Route(chat, self._chat, methods=["POST"]),
                 Route(models, self._models, methods=["GET"]),
@@ -114,7 +114,9 @@ class Api:
                 Exception: _told,
             },
         )
-        inner = Guard(inner, tokens, door, standing, required=required)
+        # A redirection leads to http, whatever stands in front, and a token would follow it.
+        routes.router.redirect_slashes = False
+        inner: ASGIApp = Guard(routes, tokens, door, standing, required=required)
         if door.origins:
             inner = CORSMiddleware(
                 inner,
@@ -225,18 +227,15 @@ async def _body(request: Request) -> object:
             "Content-Type: application/json.",
             code="unsupported_media_type",
         )
+    if int(request.headers.get("content-length", 0)) > MOST_BYTES:
+        raise _too_large()
     raw = bytearray()
     try:
         async with asyncio.timeout(BODY_S):
             async for piece in request.stream():
                 raw += piece
                 if len(raw) > MOST_BYTES:
-                    raise ApiError(
-                        413,
-                        f"The request is larger than {MOST_BYTES:,} bytes. Send fewer earlier "
-                        "messages.",
-                        code="request_too_large",
-                    )
+                    raise _too_large()
     except ClientDisconnect as exc:
         request.scope["left"] = True
         raise ApiError(400, "The request broke off.") from exc
@@ -261,6 +260,14 @@ async def _body(request: Request) -> object:
             code="invalid_json",
         ) from exc
     return sound
+
+
+def _too_large() -> ApiError:
+    return ApiError(
+        413,
+        f"The request is larger than {MOST_BYTES:,} bytes. Send fewer earlier messages.",
+        code="request_too_large",
+    )
 
 
 def _no_constant(name: str) -> object:

@@ -104,6 +104,8 @@ class ApiServer(uvicorn.Server):
                 loop="asyncio",
                 lifespan="off",
                 log_config=None,
+                # Anybody can send what is no HTTP or asks for a websocket: no line in the journal.
+                log_level="error",
                 access_log=False,
                 server_header=False,
                 # Who asks is decided by the connection, never by what a header claims.

@@ -80,15 +80,25 @@ class ApiTokens:
             append(made | whose)
         return token
 
-    def revoke(self, name: str) -> None:
-        """Refuse a token from now on. Raises UsageError where none has that name."""
-        name = name.strip()
+    def revoke(self, named: str) -> str:
+        """Refuse a token from now on, by its name or by itself; returns its name.
+
+        Raises UsageError where there is none.
+        """
+        named = named.strip()
+        if not named:
+            raise UsageError("Say which token: its name, or the token itself.")
+        digest = _digest(named)
         with self._file.writing() as append:
-            names = [token.name for token in _standing(self._file.read())]
-            if name not in names:
-                known = f"There are: {', '.join(names)}." if names else "There are none."
-                raise UsageError(f"No token is named {name}. {known}")
-            append({"event": "revoked", "name": name, "at": self._clock()})
+            standing = _standing(self._file.read())
+            # A token that strayed somewhere is known by itself: nobody need find out its name.
+            found = [token.name for token in standing if named == token.name] or [
+                token.name for token in standing if token.digest == digest
+            ]
+            if not found:
+                raise UsageError(_unknown(named, [token.name for token in standing]))
+            append({"event": "revoked", "name": found[0], "at": self._clock()})
+        return found[0]
 
     def all(self) -> tuple[Token, ...]:
         """The tokens that count, the oldest first."""
@@ -99,11 +109,6 @@ class ApiTokens:
                 self._kept = _standing(self._file.read()) if state else ()
                 self._read_as = state
             return self._kept
-
-    def holder(self, presented: str) -> str | None:
-        """The name of the token that was presented; None for one that does not count."""
-        token = self.presented(presented)
-        return token.name if token else None
 
     def presented(self, presented: str) -> Token | None:
         """The token that was presented; None for one that does not count.
@@ -143,6 +148,14 @@ def _standing(records: list[dict[str, Any]]) -> tuple[Token, ...]:
             if isinstance(owner, str) and role is not None:
                 tokens[name] = Token(name, record["sha256"], _moment(record), owner, role)
     return tuple(tokens.values())
+
+
+def _unknown(named: str, names: list[str]) -> str:
+    """That no token goes by a name; a token itself is not repeated, since it may be a live one."""
+    itself = named.startswith(PREFIX)
+    said = "That is none of the tokens" if itself else f"No token is named {named}"
+    there = f"There are: {', '.join(names)}." if names else "There are none."
+    return f"{said}. {there}"
 
 
 def _moment(record: Mapping[str, Any]) -> float:

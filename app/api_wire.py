@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from app.answers import Answer, ReadingProgress, SourcesFound, numbers_of
 from app.api_errors import ApiError, body_of
 from app.api_requests import EXTENSION, ChatRequest
-from app.plans import Mode
+from app.plans import EXTRACTIVE, Mode
 from app.support import unsupported_sentences
 from storage.records import Hit
 
@@ -154,6 +154,8 @@ def model_list(modes: Mapping[str, Mode], answered_by: str, window: int) -> dict
 
 def model_card(name: str, mode: Mode, answered_by: str, window: int) -> dict[str, object]:
     """One model: Hayloft in a mode, and which chat model writes."""
+    if mode == EXTRACTIVE:
+        answered_by, window = EXTRACTIVE, 0
     return {
         "id": name,
         "object": "model",

@@ -54,11 +54,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--role",
         choices=[role.word for role in Role],
         default=Role.READER.word,
-        help="with --new-token: what it may do, no more than its owner may (default: reader)",
+        help="with --new-token: what it may do, no more than its owner may (default: reader, who "
+        "may ask and search, which is all that programs can do)",
     )
     tokens.add_argument("--list-tokens", action="store_true", help="list the tokens, and end")
     tokens.add_argument(
-        "--revoke-token", metavar="NAME", help="refuse a token from now on, and end"
+        "--revoke-token",
+        metavar="NAME",
+        help="refuse a token from now on, named or given itself, and end",
     )
     parser.add_argument("--json", action="store_true", help="print JSON lines")
 
@@ -76,9 +79,9 @@ def run(args: argparse.Namespace) -> int:
     if args.owner is not None:
         raise UsageError("--owner goes with --new-token.")
     if args.revoke_token is not None:
-        return _revoke(tokens, args)
+        return _revoke(tokens, args, settings)
     if args.list_tokens:
-        return _list(tokens, args)
+        return _list(tokens, args, settings)
     return _serve(args, settings, storage, tokens)
 
 
@@ -207,27 +210,52 @@ def _make(tokens: ApiTokens, args: argparse.Namespace, storage: StorageSettings)
     return 0
 
 
-def _revoke(tokens: ApiTokens, args: argparse.Namespace) -> int:
-    tokens.revoke(args.revoke_token)
-    name, left = args.revoke_token.strip(), len(tokens.all())
-    sentence = f"The token {name} is refused from now on."
+def _revoke(tokens: ApiTokens, args: argparse.Namespace, settings: AppSettings) -> int:
+    name = tokens.revoke(args.revoke_token)
+    left = len(tokens.all())
+    sentence = f"The token {name} is refused from now on"
+    sentence += f"; {left} are left." if left > 1 else "; one is left." if left else "."
     if not left:
-        sentence += (
-            " None is left: a server that is started now lets every program on this machine ask."
-        )
+        sentence += f" None is left: {_shut(settings) or _OPEN}"
     _say(args, sentence, {"event": "revoked", "name": name, "left": left})
     return 0
 
 
-def _list(tokens: ApiTokens, args: argparse.Namespace) -> int:
+_OPEN = (
+    "a server that asked for tokens goes on asking until it ends, and one that is started now lets "
+    "every program on this machine ask. `hayloft serve --new-token NAME` makes another."
+)
+
+
+def _shut(settings: AppSettings) -> str:
+    """That nobody may ask without a token, where the settings say so."""
+    from app.api_guard import is_loopback
+    from app.auth_settings import OFF, AuthSettings
+
+    login = AuthSettings().auth
+    if login != OFF:
+        why = f"with HAYLOFT_AUTH={login}"
+    elif not is_loopback(settings.serve_address):
+        why = f"on {settings.serve_address}"
+    else:
+        return ""
+    return (
+        f"{why} nobody may ask, and `hayloft serve` does not start, until "
+        "`hayloft serve --new-token NAME` makes one."
+    )
+
+
+def _list(tokens: ApiTokens, args: argparse.Namespace, settings: AppSettings) -> int:
     for token in tokens.all():
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(token.made_at))
-        whose = f", for {token.owner} as {token.role.word}" if token.owner else ""
+        whose = f", for {token.owner}" if token.owner else ""
         told = {"name": token.name, "made_at": token.made_at}
-        told |= {"owner": token.owner, "role": token.role.word} if token.owner else {}
+        if token.owner or token.role != Role.READER:
+            whose += f" as {token.role.word}"
+            told |= {"owner": token.owner, "role": token.role.word}
         _say(args, f"{made}  {token.name}{whose}", told)
     if not tokens.all() and not args.json:
-        print("There are no tokens: only programs on this machine may ask.")
+        print(f"There are no tokens: {_shut(settings) or 'only programs on this machine may ask.'}")
     return 0
 
 

@@ -25,7 +25,7 @@ from app.find import Finder
 from app.settings import AppSettings
 from storage.library import Library
 from tests.api_fixtures import CHAT, FILES, Served, events, served, user
-from tests.library_fixtures import ingest, open_library, write_files
+from tests.library_fixtures import library_of
 from tests.ollama_double import Fault, OllamaDouble
 
 KEY = "Who keeps the spare key of the tower?"
@@ -33,9 +33,7 @@ KEY = "Who keeps the spare key of the tower?"
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    home = tmp_path_factory.mktemp("api")
-    with open_library(home / "data") as opened:
-        ingest(opened, write_files(home / "docs", FILES))
+    with library_of(tmp_path_factory.mktemp("api"), FILES) as opened:
         yield opened
 
 
@@ -257,6 +255,11 @@ def test_modes_are_models(quoting: Served, writing: Served) -> None:
         "mode": "auto",
         "answered_by": "ollama qwen2:7b",
         "window": 32768,
+    }
+    assert told["data"][4]["hayloft"] == {
+        "mode": "extractive",
+        "answered_by": "extractive",
+        "window": 0,
     }
     assert writing.client.get("/v1/models/hayloft-passages").json() == told["data"][2]
     assert error_of(writing.client.get("/v1/models/gpt-4o"))["code"] == "model_not_found"
@@ -512,6 +515,29 @@ def test_a_request_that_is_too_large_is_refused(
     for response in (announced, unknown):
         assert response.status_code == 413
         assert error_of(response)["code"] == "request_too_large"
+
+
+def test_a_request_that_announces_too_much_is_refused_before_it_is_read(quoting: Served) -> None:
+    """Nobody has to send a hundred gigabytes to hear that four megabytes are the most."""
+    head = (
+        f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: 99999999999\r\n\r\n{"
+    )
+    with socket.create_connection(quoting.place, timeout=5) as connection:
+        connection.sendall(head.encode())
+        answer = connection.recv(1000)
+
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("path", [f"{CHAT}/", "/v1/models/", "/health/"])
+def test_no_address_leads_to_another(quoting: Served, path: str) -> None:
+    """A redirection names http and the host that was asked for: behind a proxy with TLS, a client
+    that follows it sends its token in the clear."""
+    response = quoting.client.post(path, json={"model": "hayloft"})
+
+    assert (response.status_code, error_of(response)["code"]) == (404, "unknown_url")
+    assert "location" not in response.headers
 
 
 def test_what_is_not_there_is_404_and_the_wrong_method_405(quoting: Served) -> None:
@@ -863,8 +889,10 @@ def test_a_connection_that_waits_for_an_answer_is_not_dropped(
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_refused_in_json(quoting: Served, raw: bytes) -> None:
-    """400, and the server goes on."""
+def test_what_is_no_http_is_refused_in_json(
+    quoting: Served, raw: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """400, the server goes on, and nobody fills the journal with it."""
     with socket.create_connection(quoting.place, timeout=5) as connection:
         connection.sendall(raw)
         answer = _read(connection)
@@ -872,6 +900,22 @@ def test_what_is_no_http_is_refused_in_json(quoting: Served, raw: bytes) -> None
     assert answer.startswith(b"HTTP/1.1 400")
     assert b'"error"' in answer
     assert quoting.client.get("/health/live").is_success
+    assert [one for one in caplog.records if one.name.startswith("uvicorn")] == []
+
+
+def test_who_asks_for_a_websocket_is_answered_over_http(
+    quoting: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There is none, and the journal does not tell its reader to install anything."""
+    asked = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+
+    assert quoting.client.get("/v1/models", headers=asked).status_code == 200
+    assert [one for one in caplog.records if one.name.startswith("uvicorn")] == []
 
 
 def test_too_many_connections_are_refused(

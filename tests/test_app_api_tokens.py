@@ -21,6 +21,12 @@ from app.people import Role, User
 from storage.errors import StorageError, UsageError
 
 
+def holder(tokens: ApiTokens, presented: str) -> str | None:
+    """The name of the token that was presented; None for one that does not count."""
+    token = tokens.presented(presented)
+    return token.name if token else None
+
+
 def test_the_token_itself_is_kept_nowhere(tmp_path: Path) -> None:
     """The file holds a hash, and only its owner can read it."""
     token = ApiTokens(tmp_path).make("ci")
@@ -37,10 +43,10 @@ def test_a_token_names_its_holder(tmp_path: Path) -> None:
     tokens = ApiTokens(tmp_path)
     one, two = tokens.make("one"), tokens.make("two")
 
-    assert tokens.holder(one) == "one"
-    assert tokens.holder(two) == "two"
+    assert holder(tokens, one) == "one"
+    assert holder(tokens, two) == "two"
     for wrong in ("", one[:-1], one + "x", one.upper(), "hay_", "\udcff", "one"):
-        assert tokens.holder(wrong) is None
+        assert tokens.presented(wrong) is None
 
 
 def test_every_token_is_compared_in_constant_time(
@@ -59,7 +65,7 @@ def test_every_token_is_compared_in_constant_time(
         lambda one, other: compared.append(one) or real(one, other),
     )
 
-    assert tokens.holder(first) == "a"
+    assert holder(tokens, first) == "a"
     assert len(compared) == 3
 
 
@@ -68,11 +74,11 @@ def test_another_process_revokes_at_once(tmp_path: Path) -> None:
     serving, command = ApiTokens(tmp_path), ApiTokens(tmp_path)
     assert serving.all() == ()
     token = command.make("ci")
-    assert serving.holder(token) == "ci"
+    assert holder(serving, token) == "ci"
 
     command.revoke("ci")
 
-    assert serving.holder(token) is None
+    assert serving.presented(token) is None
     assert serving.all() == ()
 
 
@@ -86,7 +92,7 @@ def test_a_name_is_free_again_after_its_token(tmp_path: Path) -> None:
     tokens.revoke("ci")
     new = tokens.make("ci")
 
-    assert (tokens.holder(old), tokens.holder(new)) == (None, "ci")
+    assert (holder(tokens, old), holder(tokens, new)) == (None, "ci")
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 65, "a\nb", "a\x1b[31mb", "a\u202eb", "\ud800"])
@@ -107,13 +113,39 @@ def test_revoking_what_there_is_not_names_what_there_is(tmp_path: Path) -> None:
         tokens.revoke("bakcup")
 
 
+def test_a_token_that_strayed_is_revoked_by_itself(tmp_path: Path) -> None:
+    """Whoever finds one in a repository need not know its name; one that is none is not repeated,
+    since it may be alive elsewhere."""
+    tokens = ApiTokens(tmp_path)
+    strayed, other = tokens.make("ci"), tokens.make("backup")
+
+    assert tokens.revoke(f" {strayed}\n") == "ci"
+    assert (holder(tokens, strayed), holder(tokens, other)) == (None, "backup")
+    with pytest.raises(UsageError) as told:
+        tokens.revoke(strayed)
+    assert strayed not in str(told.value)
+    assert "There are: backup." in str(told.value)
+    with pytest.raises(UsageError, match="its name, or the token itself"):
+        tokens.revoke(" ")
+
+
+def test_a_name_goes_before_a_token_that_reads_the_same(tmp_path: Path) -> None:
+    """Somebody who names a token by another token means the name."""
+    tokens = ApiTokens(tmp_path)
+    first = tokens.make("first")
+    second = tokens.make(first)
+
+    assert tokens.revoke(first) == first
+    assert (holder(tokens, first), holder(tokens, second)) == ("first", None)
+
+
 def test_tokens_made_at_once_are_all_kept(tmp_path: Path) -> None:
     """Eight at the same moment: eight names, eight tokens that work; of one name just one."""
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda n: ApiTokens(tmp_path).make(f"t{n}"), range(8)))
 
     tokens = ApiTokens(tmp_path)
-    assert [tokens.holder(token) for token in made] == [f"t{n}" for n in range(8)]
+    assert [holder(tokens, token) for token in made] == [f"t{n}" for n in range(8)]
 
 
 def test_a_damaged_file_lets_nobody_in(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 import hayloft
 from app.api_tokens import ApiTokens
+from app.people import Role
 from tests.library_fixtures import command_line_place
 
 ROOT = Path(__file__).parents[1]
@@ -158,7 +159,7 @@ def test_a_token_is_made_listed_and_revoked(
     assert hayloft.main(["serve", "--new-token", "ci"]) == 0
     made = capsys.readouterr()
     token = made.out.strip()
-    assert ApiTokens(place).holder(token) == "ci"
+    assert ApiTokens(place).presented(token).name == "ci"
     assert "shown this once" in made.err
     assert token not in made.err
 
@@ -168,11 +169,73 @@ def test_a_token_is_made_listed_and_revoked(
     assert token not in listed
 
     assert hayloft.main(["serve", "--revoke-token", "ci"]) == 0
-    assert "None is left" in capsys.readouterr().out
-    assert ApiTokens(place).holder(token) is None
+    told = capsys.readouterr().out
+    assert told.startswith("The token ci is refused from now on. None is left: ")
+    assert "lets every program on this machine ask" in told
+    assert ApiTokens(place).presented(token) is None
 
     assert hayloft.main(["serve", "--list-tokens"]) == 0
     assert "no tokens" in capsys.readouterr().out
+
+
+def test_who_is_left_is_told_after_a_token_is_revoked(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How many; the token itself is not printed where it was what named it."""
+    tokens = ApiTokens(place)
+    strayed = tokens.make("a")
+    tokens.make("b")
+    tokens.make("c")
+
+    assert hayloft.main(["serve", "--revoke-token", strayed]) == 0
+    assert capsys.readouterr().out == "The token a is refused from now on; 2 are left.\n"
+    assert hayloft.main(["serve", "--revoke-token", "b"]) == 0
+    assert capsys.readouterr().out == "The token b is refused from now on; one is left.\n"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told_why"),
+    [
+        ("HAYLOFT_AUTH", "accounts", "with HAYLOFT_AUTH=accounts nobody may ask"),
+        ("HAYLOFT_SERVE_ADDRESS", "0.0.0.0", "on 0.0.0.0 nobody may ask"),
+    ],
+)
+def test_where_tokens_are_needed_the_last_one_leaves_nobody_in(
+    place: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    value: str,
+    told_why: str,
+) -> None:
+    """What is told is what holds: no server starts, and no program of this machine may ask."""
+    monkeypatch.setenv(setting, value)
+    ApiTokens(place).make("ci")
+
+    hayloft.main(["serve", "--revoke-token", "ci"])
+    revoked = capsys.readouterr().out
+    hayloft.main(["serve", "--list-tokens"])
+    listed = capsys.readouterr().out
+    started = hayloft.main(["serve"])
+
+    assert started == 2
+    for told in (revoked, listed):
+        assert told_why in told
+        assert "this machine" not in told
+
+
+def test_a_role_of_nobody_in_particular_is_listed(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A token that may more than ask is told from the others."""
+    ApiTokens(place).make("plain")
+    ApiTokens(place).make("strong", role=Role.ADMIN)
+
+    hayloft.main(["serve", "--list-tokens"])
+
+    plain, strong = capsys.readouterr().out.splitlines()
+    assert plain.endswith("  plain")
+    assert strong.endswith("  strong as admin")
 
 
 def test_machines_read_the_same_as_json(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,7 +249,7 @@ def test_machines_read_the_same_as_json(place: Path, capsys: pytest.CaptureFixtu
     hayloft.main(["serve", "--revoke-token", "ci", "--json"])
     revoked = json.loads(capsys.readouterr().out)
 
-    assert ApiTokens(place).holder(token["token"]) is None
+    assert ApiTokens(place).presented(token["token"]) is None
     assert [one["name"] for one in listed] == ["ci", "backup"]
     assert revoked == {"event": "revoked", "name": "ci", "left": 1}
 

@@ -175,6 +175,26 @@ def test_the_api_starts_with_the_port_it_is_given() -> None:
     assert f":{port}/" in SERVICES["api"]["healthcheck"]["test"][-1]
 
 
+@pytest.mark.parametrize("name", ["app", "api"])
+def test_a_proxy_in_front_can_ask_by_its_name(name: str) -> None:
+    """Both refuse names that they do not know: the one variable names it to both."""
+    from app.cli_serve import configure as configure_serve
+    from app.cli_ui import configure as configure_ui
+
+    parser = argparse.ArgumentParser()
+    {"app": configure_ui, "api": configure_serve}[name](parser)
+    words = SERVICES[name]["command"][2:]
+
+    named = parser.parse_args(words).host_name
+    assert named == ["${HAYLOFT_HOST_NAME:-localhost}"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_all_tell_the_time_of_one_zone(name: str) -> None:
+    """A run at half past two is one at half past two on the page as well."""
+    assert SERVICES[name]["environment"]["TZ"] == "${TZ:-UTC}"
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_documents_are_mounted_read_only(name: str) -> None:
     """Hayloft can read the documents and never write them; by default they are the samples."""
@@ -213,6 +233,32 @@ def test_every_variable_that_is_set_is_a_setting() -> None:
     }
 
     assert used - known == {"HAYLOFT_INGEST_AT"}
+
+
+def test_page_and_api_are_told_the_same() -> None:
+    """Which model answers, from where, and whether somebody has to sign in: one library, one way
+    to answer from it."""
+    app, api = (dict(SERVICES[name]["environment"]) for name in ("app", "api"))
+
+    for own in ("HAYLOFT_UI_ADDRESS", "HAYLOFT_UI_PORT"):
+        del app[own]
+    for own in ("HAYLOFT_SERVE_ADDRESS", "HAYLOFT_SERVE_PORT"):
+        del api[own]
+    assert app == api
+
+
+def test_every_variable_of_the_file_is_explained() -> None:
+    """What can be set from outside stands in the operations guide, with its default."""
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = guide[guide.index("## Docker Compose") : guide.index("## A new version")]
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    used = set(re.findall(r"(?<!\$)\$\{(\w+):-([^}]*)\}", text))
+
+    assert len(used) > 10
+    for name, default in sorted(used):
+        (row,) = [row for row in rows if f"`{name}`" in row.split("|")[1]]
+        assert not default or f"`{default}`" in row, name
 
 
 def test_the_image_is_run_by_an_ordinary_user_from_the_pinned_packages() -> None:

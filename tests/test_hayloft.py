@@ -305,6 +305,24 @@ def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
         hayloft.main(["search", "rent"])
 
 
+def test_a_command_ends_without_looking_through_what_it_leaves(tmp_path):
+    """The collector has nothing to do at the end: with torch loaded it took seconds."""
+    script = (
+        "import atexit, gc, sys, hayloft\n"
+        "atexit.register(lambda: print('frozen', gc.get_freeze_count() > 1000))\n"
+        "sys.exit(hayloft.main(['runs', '--data-dir', sys.argv[1]]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+
+    assert done.stdout.splitlines()[-1] == "frozen True"
+
+
 def test_ctrl_c_is_a_sentence(monkeypatch, capsys):
     """Exit 130, as a shell expects."""
 
