@@ -7,11 +7,12 @@ same sentence, so that nobody learns which names there are.
 from __future__ import annotations
 
 import hmac
+import os
 import secrets
 import sqlite3
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +22,18 @@ from app.passwords import COST, LONGEST, Cost, check_new, cost_of, hashed, match
 from app.people import Role, User
 from app.sessions import Lasting, Sessions
 from app.sign_in_limits import ADDRESS, NAME, PAIR, SETUP, SignInLimits
+from app.turns import NoTurn, Turns
 from app.wording import t
 from storage.errors import HayloftError, UsageError
 
 DAY_S = 86_400.0
 LASTING = Lasting(DAY_S, 14 * DAY_S)
 AT_ONCE = 2
-"""Passwords that are checked at a time: each takes 32 MiB and a core."""
+"""Passwords that are checked at a time, and no more than half the cores: each takes one, and
+32 MiB."""
+WAITING = 6
+"""Strangers who wait for it, some 0.3 s each; the next ones are told to come back."""
+_COME_BACK_S = 2.0
 _PLACES = 20
 """Addresses that are remembered of an account."""
 _CODE_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
@@ -57,6 +63,8 @@ class Account:
     """Whether somebody else checks who it is."""
     sessions: int
     """Browsers in which it is signed in now."""
+    leaving: bool = False
+    """Whether it is being deleted: what it kept is not all wiped yet."""
 
 
 class Accounts:
@@ -79,7 +87,7 @@ class Accounts:
         self._clock = clock
         self._lasting = lasting
         self._limits = SignInLimits(self._file, clock)
-        self._checking = threading.BoundedSemaphore(AT_ONCE)
+        self._checking = Turns(max(1, min(AT_ONCE, (os.cpu_count() or 1) // 2)), WAITING)
         self.sessions = Sessions(self._file, lasting, clock)
 
     def close(self) -> None:
@@ -109,6 +117,7 @@ class Accounts:
                 bool(row["disabled"]),
                 bool(row["subject"]),
                 row["sessions"],
+                row["leaving_at"] is not None,
             )
             for row in rows
         ]
@@ -166,18 +175,39 @@ class Accounts:
                 self.sessions.end_all(connection, row["id"])
             _refuse_without_admin(connection, row)
 
+    def begin_leaving(self, name: str) -> str:
+        """Let nobody in with an account ever again; `delete` follows when all of it is wiped.
+
+        Returns its name as it was kept. Doing it again changes nothing.
+        """
+        with self._file.writing() as connection:
+            row = _of(connection, name, leaving=True)
+            if row["leaving_at"] is None:
+                self.sessions.end_all(connection, row["id"])
+                connection.execute(
+                    "UPDATE accounts SET leaving_at = ?, hash = '', disabled = 1 WHERE id = ?",
+                    (self._clock(), row["id"]),
+                )
+                connection.execute("DELETE FROM places WHERE account_id = ?", (row["id"],))
+                _refuse_without_admin(connection, row)
+        return str(row["name"])
+
+    def leaving(self) -> list[str]:
+        """The accounts that are being deleted."""
+        rows = self._file.rows(
+            "SELECT name FROM accounts WHERE leaving_at IS NOT NULL AND deleted_at IS NULL"
+        )
+        return [row["name"] for row in rows]
+
     def delete(self, name: str) -> str:
         """Delete an account for good; its name is not given again. Returns it as it was kept."""
+        kept = self.begin_leaving(name)
         with self._file.writing() as connection:
-            row = _of(connection, name)
-            self.sessions.end_all(connection, row["id"])
             connection.execute(
-                "UPDATE accounts SET deleted_at = ?, hash = '', disabled = 1 WHERE id = ?",
-                (self._clock(), row["id"]),
+                "UPDATE accounts SET deleted_at = ? WHERE key = ? AND deleted_at IS NULL",
+                (self._clock(), key_of(kept)),
             )
-            connection.execute("DELETE FROM places WHERE account_id = ?", (row["id"],))
-            _refuse_without_admin(connection, row)
-        return str(row["name"])
+        return kept
 
     # --- the first one --------------------------------------------------------------------------
 
@@ -330,7 +360,7 @@ class Accounts:
         pair = (PAIR, f"{key}\n{address}")
         counted = [pair] if known else [pair, (NAME, key), (ADDRESS, address)]
         self._refuse_waiting(self._limits.wait(counted))
-        with self._checking:
+        with self._turn(known=bool(known)):
             # Others may have failed while this one waited for its turn.
             self._refuse_waiting(self._limits.wait(counted))
             right = matches(password[: LONGEST + 1], kept, self._cost)
@@ -346,6 +376,16 @@ class Accounts:
         self._limits.succeeded([pair])
         return rows[0]
 
+    @contextmanager
+    def _turn(self, *, known: bool) -> Iterator[None]:
+        try:
+            with self._checking.turn(known=known):
+                yield
+        except NoTurn as exc:
+            raise SignInRefused(
+                t("Many people sign in just now. Try again in a moment."), wait_s=_COME_BACK_S
+            ) from exc
+
     def _refuse_waiting(self, wait_s: float) -> None:
         if wait_s > 0:
             raise SignInRefused(
@@ -353,7 +393,7 @@ class Accounts:
             )
 
 
-def _of(connection: sqlite3.Connection, name: str) -> sqlite3.Row:
+def _of(connection: sqlite3.Connection, name: str, *, leaving: bool = False) -> sqlite3.Row:
     row: sqlite3.Row | None = connection.execute(
         "SELECT * FROM accounts WHERE key = ? AND deleted_at IS NULL", (key_of(name),)
     ).fetchone()
@@ -361,6 +401,8 @@ def _of(connection: sqlite3.Connection, name: str) -> sqlite3.Row:
         raise UsageError(
             t("There is no account named {name}. `hayloft users list` names them.", name=name)
         )
+    if row["leaving_at"] is not None and not leaving:
+        raise UsageError(t("{name} is being deleted.", name=row["name"]))
     return row
 
 

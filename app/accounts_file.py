@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 
 from storage.errors import StorageError
 from storage.private_file import PrivateFile
 
 FILE = "accounts.db"
-VERSION = 1
+VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE accounts (
@@ -31,7 +30,9 @@ CREATE TABLE accounts (
     disabled INTEGER NOT NULL DEFAULT 0,
     -- The name of a deleted account is never given again: what was kept under it must not pass
     -- to somebody else.
-    deleted_at REAL
+    deleted_at REAL,
+    -- Since when what they kept is being wiped. Nobody is let in with such an account any more.
+    leaving_at REAL
 );
 CREATE TABLE sessions (
     digest TEXT PRIMARY KEY,
@@ -63,10 +64,13 @@ CREATE TABLE setup (
     made_at REAL NOT NULL
 );
 """
+_STEPS = {1: "ALTER TABLE accounts ADD COLUMN leaving_at REAL"}
 
 
 class AccountsFile(PrivateFile):
     """The file; every method raises StorageError where it cannot be read or written."""
+
+    _HELD = "The accounts"
 
     def rows(self, statement: str, *values: object) -> list[sqlite3.Row]:
         """What a statement finds."""
@@ -83,21 +87,28 @@ class AccountsFile(PrivateFile):
                 f"The accounts in {self.path} were written by a newer Hayloft (schema {version}). "
                 "Use that one."
             )
+        if version < VERSION:
+            self._bring_up_to_date(connection)
 
-    @contextmanager
-    def _foreseen(self) -> Iterator[None]:
+    @staticmethod
+    def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
         try:
-            yield
-        except sqlite3.DatabaseError as exc:
-            raise StorageError(
-                f"The accounts in {self.path} cannot be read or written ({exc}). Mend the "
-                "permissions of the file and its folder, or restore it from a backup."
-            ) from exc
-        except OSError as exc:
-            raise StorageError(
-                f"The accounts cannot be kept in {self.path.parent} ({exc.strerror}). "
-                "Mend its permissions or set HAYLOFT_DATA_DIR to another folder."
-            ) from exc
+            # Another process may have been first.
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            for step in range(version, VERSION):
+                connection.execute(_STEPS[step])
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def _told(self, exc: sqlite3.DatabaseError) -> str:
+        return (
+            f"The accounts in {self.path} cannot be read or written ({exc}). Mend the "
+            "permissions of the file and its folder, or restore it from a backup."
+        )
 
 
 def digest(secret: str) -> str:

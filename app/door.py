@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from app.accounts import Accounts
+from app.page_messages import is_deed
 from app.wording import ENGLISH
 from storage.errors import StorageError
 
@@ -31,6 +32,8 @@ OPEN = frozenset({"/login", "/setup", "/_stcore/health"})
 """Answered to everybody."""
 WATCH_S = 2.0
 """How often an open websocket is looked at anew."""
+USED_S = 20.0
+"""How often it is noted that somebody does something on an open page."""
 GRACE_S = 5.0
 """How long it may still say that its session has ended, before it is closed."""
 _HEADERS = {
@@ -51,6 +54,17 @@ class Admits(Protocol):
         """Whether a request for a path may."""
 
 
+class Uses(Protocol):
+    """Notes that whoever may pass does something."""
+
+    def __call__(self, cookies: Mapping[str, str]) -> None:
+        """Note it."""
+
+
+def _nobody_asks(cookies: Mapping[str, str]) -> None:
+    """Where no session ends for want of use."""
+
+
 class Door:
     """An ASGI application that lets another one be reached only by those who are signed in."""
 
@@ -60,10 +74,12 @@ class Door:
         *,
         admits: Admits,
         hosts: frozenset[str],
+        uses: Uses = _nobody_asks,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._admits = admits
+        self._uses = uses
         self._hosts = hosts
         self._clock = clock
 
@@ -88,6 +104,8 @@ class Door:
             await refused(scope, receive, send)
             return
         if path in OPEN or await self._is_admitted(path, headers):
+            if _is_page(scope, headers) or scope["method"] in ("POST", "PUT"):
+                await self._note_use(headers)
             await self._app(scope, receive, _unframed(send))
             return
         await _turned_away(scope, headers)(scope, receive, send)
@@ -101,12 +119,20 @@ class Door:
             await send({"type": "websocket.close", "code": 1008})
             return
         looked, gone = self._clock(), 0.0
+        # The first words are the page's own: also of one that finds its server again.
+        greeted, used = False, looked - USED_S
 
         async def watched() -> Message:
             """What the browser says, for as long as its session lasts."""
-            nonlocal looked, gone
+            nonlocal looked, gone, greeted, used
             message = await receive()
             now = self._clock()
+            wanted = now - used >= USED_S or not greeted
+            if wanted and is_deed(message.get("bytes") or b""):
+                if greeted:
+                    used = now
+                    await self._note_use(headers)
+                greeted = True
             if message["type"] == "websocket.receive" and now - looked >= WATCH_S:
                 looked = now
                 if await self._is_admitted(path, headers):
@@ -128,6 +154,21 @@ class Door:
             log.error("nobody can be let in: %s", fault)
             return False
 
+    async def _note_use(self, headers: Mapping[str, str]) -> None:
+        try:
+            await run_in_threadpool(self._uses, cookies_of(headers))
+        except StorageError as fault:
+            log.error("it cannot be noted that the page is used: %s", fault)
+
+
+def uses_session(accounts: Accounts, cookie: str) -> Uses:
+    """Keeps a session of our own from ending for want of use."""
+
+    def uses(cookies: Mapping[str, str]) -> None:
+        accounts.sessions.used(cookies.get(cookie, ""))
+
+    return uses
+
 
 def admits_session(accounts: Accounts, cookie: str) -> Admits:
     """Lets those pass whom a session of our own signs in.
@@ -144,8 +185,7 @@ def admits_session(accounts: Accounts, cookie: str) -> Admits:
 
 def _turned_away(scope: Scope, headers: Mapping[str, str]) -> Response:
     """What somebody meets who is not signed in: the way to the form, or nothing."""
-    page = scope["method"] in ("GET", "HEAD") and "text/html" in headers.get("accept", "")
-    if not page:
+    if not _is_page(scope, headers):
         return PlainTextResponse("Sign in first.", 401, _HEADERS)
     if headers.get("sec-fetch-site") == "cross-site":
         # A link elsewhere led here, and with it the cookie is not sent; from our own page it is.
@@ -155,6 +195,11 @@ def _turned_away(scope: Scope, headers: Mapping[str, str]) -> Response:
     wanted = scope["path"] + (f"?{query}" if query else "")
     where = "/login" if wanted == "/" else f"/login?next={quote(wanted, safe='')}"
     return RedirectResponse(where, 303, _HEADERS)
+
+
+def _is_page(scope: Scope, headers: Mapping[str, str]) -> bool:
+    """Whether somebody opens an address, and not the page something that belongs to it."""
+    return scope["method"] in ("GET", "HEAD") and "text/html" in headers.get("accept", "")
 
 
 def _unframed(send: Send) -> Send:

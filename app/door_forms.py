@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from app.accounts import Accounts, SignInRefused
-from app.conversations import Conversations
+from app.adoption import adopt
 from app.door import (
     cookies_of,
     door_headers,
@@ -23,9 +24,8 @@ from app.door import (
     wanted_language,
 )
 from app.door_html import page_html, password_html, set_up_html, sign_in_html
-from app.memory_file import MemoryFile
 from app.sessions import Lasting, cookie_name
-from app.wording import languages, speaking, t
+from app.wording import languages, retold, speaking, t
 from storage.errors import HayloftError, UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+THREADS = 20
+"""That forms are answered in, apart from those of the page: 14 at most wait for a password's check
+or are at one."""
 MOST_BYTES = 65_536
 """Of a form: a password of 1,024 characters has 12,288 at most, written as a form writes it."""
 
@@ -47,6 +50,7 @@ class DoorForms:
         self._data_dir = data_dir
         self._lasting = lasting
         self._cookie = cookie_name(data_dir)
+        self._threads: CapacityLimiter | None = None
 
     def routes(self) -> list[Route]:
         """To be put before those of the page."""
@@ -111,12 +115,7 @@ class DoorForms:
         except (SignInRefused, UsageError) as refused:
             return _refused(set_up_html(name=name, fault=str(refused)), refused)
         if form.get("adopt"):
-            store = Conversations(self._data_dir / "conversations.db", owner=name)
-            store.adopt()
-            store.close()
-            memory = MemoryFile(self._data_dir)
-            memory.adopt(name)
-            memory.close()
+            adopt(self._data_dir, name)
         return self._admitted(
             request, self._accounts.sign_in(name, password, _address(request)), "/"
         )
@@ -155,7 +154,7 @@ class DoorForms:
 
     def _show(self, page: _Answer) -> Callable[[Request], Awaitable[Response]]:
         async def show(request: Request) -> Response:
-            return await _answered(page, request, {})
+            return await self._answered(page, request, {})
 
         return show
 
@@ -164,24 +163,30 @@ class DoorForms:
             if not same_origin(headers_of(request.scope)):
                 log.warning("a form that was not sent from this page was refused")
                 return Response("This form was not sent from this page.", 403, door_headers())
-            form = await _form_of(request)
+            try:
+                form = await _form_of(request)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody is there to read it
             if form is None:
                 return Response("The form is too large.", 413, door_headers())
-            return await _answered(deed, request, form)
+            return await self._answered(deed, request, form)
 
         return take
 
+    async def _answered(
+        self, answer: _Answer, request: Request, form: Mapping[str, str]
+    ) -> Response:
+        def work() -> Response:
+            with speaking(wanted_language(headers_of(request.scope), languages())):
+                try:
+                    return answer(request, form)
+                except HayloftError as fault:
+                    log.error("the door could not do its work: %s", fault)
+                    return _page(page_html(t("Hayloft cannot go on"), retold(str(fault)), ""), 500)
 
-async def _answered(answer: _Answer, request: Request, form: Mapping[str, str]) -> Response:
-    def work() -> Response:
-        with speaking(wanted_language(headers_of(request.scope), languages())):
-            try:
-                return answer(request, form)
-            except HayloftError as fault:
-                log.error("the door could not do its work: %s", fault)
-                return _page(page_html(t("Hayloft cannot go on"), str(fault), ""), 500)
-
-    return await run_in_threadpool(work)
+        # Made here: it belongs to the loop that serves.
+        self._threads = self._threads or CapacityLimiter(THREADS)
+        return await to_thread.run_sync(work, limiter=self._threads)
 
 
 async def _form_of(request: Request) -> dict[str, str] | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from app.wording import language, t
+from app.wording import language, retold, t
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1b18; --ground: #faf8f3; --line: #8a8375;
@@ -46,7 +46,7 @@ class Field:
 
 def page_html(title: str, words: str, body: str, *, fault: str = "") -> str:
     """A page at the door; `body` is HTML, everything else is text."""
-    said = f'<p class="fault" role="alert">{escape(fault)}</p>' if fault else ""
+    said = f'<p class="fault" role="alert">{escape(retold(fault))}</p>' if fault else ""
     return (
         f'<!doctype html><html lang="{escape(language())}" dir="auto"><head>'
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'

@@ -8,6 +8,7 @@ in line with it, whoever was killed in between.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -204,6 +205,7 @@ def wait_with(data_dir: Path, room: str, question: str, about: Sequence[str] = (
     `about` are the files that it came with.
     """
     folder = room_folder(data_dir, room)
+    _make_private(data_dir)
     draft = folder / f"{_WAITING}.draft"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -288,12 +290,12 @@ def _file(data_dir: Path, room: str, name: str) -> Path:
 # --- following the conversations ----------------------------------------------------------------
 
 
-def sweep(data_dir: Path, owners: Mapping[str, str]) -> list[Path]:
-    """Bring the rooms in line with the conversations there are, given with their owners.
+def sweep(data_dir: Path, homes: Mapping[str, str]) -> list[Path]:
+    """Delete the rooms of conversations that are gone.
 
-    The room of a conversation that is gone is deleted; that of one whose owner
-    is another now (somebody took over what was there before the login) is
-    renamed. Returns the folders that are no longer there, for `ingest --forget`.
+    `homes` are the conversations there are, each with the name under which its files lie. A room
+    under another one is renamed: that of a conversation that was taken over when files still
+    moved with it. Returns the folders that are no longer there, for `ingest --forget`.
     """
     private = private_folder(data_dir)
     gone: list[Path] = []
@@ -302,15 +304,15 @@ def sweep(data_dir: Path, owners: Mapping[str, str]) -> list[Path]:
         if conversation.startswith(_GONE):
             _delete(data_dir, folder)
             continue
-        owner = owners.get(conversation)
+        name = homes.get(conversation)
         try:
-            if owner is None:
+            if name is None:
                 # Renamed first: killed in the middle, no half of a room is left to be read.
                 dead = folder.with_name(f"{_GONE}{conversation}")
                 folder.rename(dead)
                 _delete(data_dir, dead)
-            elif room_name(owner, conversation) != f"{folder.parent.name}/{conversation}":
-                home = room_folder(data_dir, room_name(owner, conversation))
+            elif room_name(name, conversation) != f"{folder.parent.name}/{conversation}":
+                home = room_folder(data_dir, room_name(name, conversation))
                 home.parent.mkdir(parents=True, exist_ok=True)
                 folder.rename(home)
             else:
@@ -334,6 +336,8 @@ def _rooms(private: Path) -> list[Path]:
 def _delete(data_dir: Path, folder: Path) -> None:
     _forget_pictures(data_dir, [file for file in folder.rglob("*") if file.is_file()])
     shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()  # the last one of its owner
 
 
 def _forget_pictures(data_dir: Path, files: Sequence[Path]) -> None:

@@ -5,6 +5,9 @@ taken apart, which slices of which versions are read, and where something was
 found, all written in the moment a part is done: a reading that was stopped or
 killed goes on with its next part. Slices hang on a document's version, so a
 changed document is read anew and nothing else is.
+
+What somebody asks is theirs: each statement names the reader, and their
+readings go with their account.
 """
 
 from __future__ import annotations
@@ -12,13 +15,17 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from app.accounts_file import FILE as ACCOUNTS
 from app.read_parts import Part, Slice
 from storage.errors import StorageError
 from storage.private_file import PrivateFile
+
+FILE = "readings.db"
+"""In the data directory."""
 
 OPEN = "open"
 READ = "read"
@@ -28,9 +35,9 @@ CUT = "cut"
 """Read, and the model copied more than it had room for."""
 
 KEPT = 200
-"""Readings that are kept, the last used ones; text of documents is in none of them."""
+"""Readings that are kept of each reader, the last used ones; no text of documents is in them."""
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE readings (
     id TEXT PRIMARY KEY,
@@ -43,8 +50,11 @@ CREATE TABLE readings (
     requests INTEGER NOT NULL DEFAULT 0,
     tokens INTEGER NOT NULL DEFAULT 0,
     seconds REAL NOT NULL DEFAULT 0,
-    unproved INTEGER NOT NULL DEFAULT 0
+    unproved INTEGER NOT NULL DEFAULT 0,
+    -- Who asks. Empty where nobody signs in.
+    reader TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
+CREATE INDEX readings_by_reader ON readings (reader, used_at);
 -- A part is the open slices of one ordinal.
 CREATE TABLE slices (
     reading TEXT NOT NULL REFERENCES readings (id) ON DELETE CASCADE,
@@ -67,6 +77,12 @@ CREATE TABLE found (
     PRIMARY KEY (reading, version_id, page, char_start, char_end)
 ) WITHOUT ROWID;
 """
+_READER = (
+    "ALTER TABLE readings ADD COLUMN reader TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX readings_by_reader ON readings (reader, used_at)",
+)
+# Of a reading's slices and of what was found in it.
+_OWN = "reading = (SELECT id FROM readings WHERE id = ? AND reader = ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +127,21 @@ class Settled:
 
 
 class Readings(PrivateFile):
-    """The store. Safe to share between threads, and between processes.
+    """The readings of one reader. Safe to share between threads, and between processes.
 
-    Every method raises StorageError where the file cannot be used.
+    A reading of somebody else is to every method what one is that does not exist. The reader is
+    empty where nobody signs in. Every method raises StorageError where the file cannot be used.
     """
+
+    _HELD = "What was read so far"
+
+    def __init__(self, path: Path, reader: str = "") -> None:
+        self._reader = reader
+        super().__init__(path)
 
     def get(self, reading: str) -> KeptReading | None:
         """A reading; None where there is none of that id."""
-        rows = self._rows("SELECT * FROM readings WHERE id = ?", (reading,))
+        rows = self._rows("SELECT * FROM readings WHERE id = ? AND reader = ?", self._own(reading))
         if not rows:
             return None
         row = rows[0]
@@ -133,17 +156,18 @@ class Readings(PrivateFile):
         )
 
     def begin(self, reading: str, searched: str) -> KeptReading:
-        """The reading of that id, made where there is none; the oldest ones beyond KEPT go."""
+        """The reading of that id, made where there is none; the reader's oldest beyond KEPT go."""
         with self._writing() as connection:
             connection.execute(
-                "INSERT INTO readings (id, searched, used_at) VALUES (?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at",
-                (reading, searched, time.time()),
+                "INSERT INTO readings (id, searched, used_at, reader) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at"
+                " WHERE reader = excluded.reader",
+                (reading, searched, time.time(), self._reader),
             )
             connection.execute(
-                "DELETE FROM readings WHERE id IN"
-                " (SELECT id FROM readings ORDER BY used_at DESC LIMIT -1 OFFSET ?)",
-                (KEPT,),
+                "DELETE FROM readings WHERE id IN (SELECT id FROM readings WHERE reader = ?"
+                " ORDER BY used_at DESC LIMIT -1 OFFSET ?)",
+                (self._reader, KEPT),
             )
         kept = self.get(reading)
         if kept is None:
@@ -153,7 +177,14 @@ class Readings(PrivateFile):
     def forget(self, reading: str) -> None:
         """Delete a reading, so that everything is read anew."""
         with self._writing() as connection:
-            connection.execute("DELETE FROM readings WHERE id = ?", (reading,))
+            connection.execute(
+                "DELETE FROM readings WHERE id = ? AND reader = ?", self._own(reading)
+            )
+
+    def forget_all(self) -> None:
+        """Delete all that the reader ever had read."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM readings WHERE reader = ?", (self._reader,))
 
     def keep_parts(self, reading: str, parts: Sequence[str]) -> None:
         """Write down what the question was taken apart into."""
@@ -166,12 +197,15 @@ class Readings(PrivateFile):
     def _keep_questions(self, column: str, reading: str, texts: Sequence[str] | None) -> None:
         kept = None if texts is None else json.dumps(list(texts), ensure_ascii=True)
         with self._writing() as connection:
-            connection.execute(f"UPDATE readings SET {column} = ? WHERE id = ?", (kept, reading))
+            connection.execute(
+                f"UPDATE readings SET {column} = ? WHERE id = ? AND reader = ?",
+                (kept, *self._own(reading)),
+            )
 
     def slices(self, reading: str) -> list[KeptSlice]:
         """All slices of a reading, part after part."""
         rows = self._rows(
-            "SELECT * FROM slices WHERE reading = ? ORDER BY ordinal, position", (reading,)
+            f"SELECT * FROM slices WHERE {_OWN} ORDER BY ordinal, position", self._own(reading)
         )
         return [
             KeptSlice(
@@ -190,6 +224,7 @@ class Readings(PrivateFile):
         What another process, asked the same, has written down meanwhile is not added again.
         """
         with self._writing() as connection:
+            self._check_held(connection, reading)
             rows = connection.execute(
                 "SELECT version_id, page, char_start, char_end FROM slices WHERE reading = ?",
                 (reading,),
@@ -214,13 +249,14 @@ class Readings(PrivateFile):
         """Take parts out of which a slice can no longer be read; what is read of them stays."""
         with self._writing() as connection:
             connection.executemany(
-                "DELETE FROM slices WHERE reading = ? AND ordinal = ? AND state = ?",
-                ((reading, ordinal, OPEN) for ordinal in ordinals),
+                f"DELETE FROM slices WHERE {_OWN} AND ordinal = ? AND state = ?",
+                ((*self._own(reading), ordinal, OPEN) for ordinal in ordinals),
             )
 
     def settle(self, reading: str, settled: Settled) -> None:
         """Write down what a part came to, in one transaction."""
         with self._writing() as connection:
+            self._check_held(connection, reading)
             connection.executemany(
                 "UPDATE slices SET state = ? WHERE reading = ? AND ordinal = ? AND position = ?",
                 (
@@ -250,30 +286,55 @@ class Readings(PrivateFile):
     def found(self, reading: str) -> list[Slice]:
         """Where something was found, by version, page and place."""
         rows = self._rows(
-            "SELECT version_id, page, char_start, char_end FROM found WHERE reading = ?"
+            f"SELECT version_id, page, char_start, char_end FROM found WHERE {_OWN}"
             " ORDER BY version_id, page, char_start, char_end",
-            (reading,),
+            self._own(reading),
         )
         return [Slice(*row) for row in rows]
+
+    def _own(self, reading: str) -> tuple[str, str]:
+        return reading, self._reader
+
+    def _check_held(self, connection: sqlite3.Connection, reading: str) -> None:
+        """Their account may have been deleted, and with it the reading, while it went on."""
+        held = "SELECT 1 FROM readings WHERE id = ? AND reader = ?"
+        if connection.execute(held, self._own(reading)).fetchone() is None:
+            raise StorageError("What was read so far is no longer there. Ask again.")
 
     # --- the file -----------------------------------------------------------------------------
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        if self._made(connection, _SCHEMA, _VERSION) != _VERSION:
+        version = self._made(connection, _SCHEMA, _VERSION)
+        if version == 1:
+            version = self._name_readers(connection)
+        if version != _VERSION:
             raise StorageError(
                 f"{self.path} was written by another version of Hayloft. Update Hayloft, or move "
                 "the file away: it only holds readings that were begun."
             )
 
-    @contextmanager
-    def _foreseen(self) -> Iterator[None]:
+    def _name_readers(self, connection: sqlite3.Connection) -> int:
+        """From version 1 on: whose readings they are. Where people sign in, nobody knows by now."""
+        connection.execute("BEGIN IMMEDIATE")
         try:
-            yield
-        except (sqlite3.Error, OSError) as exc:
-            raise StorageError(
-                f"What was read so far cannot be kept in {self.path}: {exc}. "
-                "Check the disk and the rights of the folder."
-            ) from exc
+            # Another process may have been first.
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 1:
+                for statement in _READER:
+                    connection.execute(statement)
+                if self.path.with_name(ACCOUNTS).exists():
+                    connection.execute("DELETE FROM readings")
+                connection.execute("PRAGMA user_version = 2")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _told(self, exc: sqlite3.DatabaseError) -> str:
+        return (
+            f"{self._HELD} cannot be kept in {self.path}: {exc}. "
+            "Check the disk and the rights of the folder."
+        )
 
 
 def _shares(part: Part) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from app.private_files import sweep
@@ -12,11 +13,12 @@ from storage.rooms import private_folder
 log = logging.getLogger(__name__)
 
 
-def sweep_rooms(data_dir: Path) -> list[Path]:
+def sweep_rooms(data_dir: Path, known: Iterable[str] = ()) -> list[Path]:
     """Delete the rooms whose conversation is gone, its time to be brought back included.
 
-    Returns their folders. Where the conversations cannot be read, or there are
-    none at all, nothing is deleted: a lost file is no reason to lose others.
+    Returns their folders, and those of the `known` ones that were gone already: whoever deleted
+    them may have been killed before the library was told. Where the conversations cannot be read,
+    or there are none at all, nothing is deleted: a lost file is no reason to lose others.
     """
     conversations = data_dir / "conversations.db"
     if not private_folder(data_dir).is_dir() or not conversations.is_file():
@@ -27,10 +29,12 @@ def sweep_rooms(data_dir: Path) -> list[Path]:
         store = Conversations(conversations, owner=None)
         try:
             # Opening it has wiped what was deleted long enough ago.
-            owners = store.owners()
+            homes = store.homes()
         finally:
             store.close()
     except HayloftError as error:
         log.warning("the files of deleted conversations were not looked for: %s", error)
         return []
-    return sweep(data_dir, owners)
+    gone = sweep(data_dir, homes)
+    before = (Path(folder) for folder in known)
+    return [*gone, *(room for room in before if room.name not in homes and not room.exists())]

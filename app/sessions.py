@@ -21,7 +21,7 @@ class Lasting:
     """How long one stays signed in."""
 
     idle_s: float
-    """Without a word from the browser."""
+    """Without anything done: what a page refreshes by itself does not count."""
     longest_s: float
     """In all."""
 
@@ -55,6 +55,20 @@ class Sessions:
 
     def user(self, token: str) -> User | None:
         """Whoever is signed in with a token; None where nobody is, or no longer."""
+        row = self._standing(token)
+        return User(row["name"], Role(row["role"])) if row is not None else None
+
+    def used(self, token: str) -> None:
+        """Note that somebody does something; a session that has ended stays so."""
+        row = self._standing(token)
+        now = self._clock()
+        if row is not None and now - row["seen_at"] > _SEEN_EVERY_S:
+            with self._file.writing() as connection:
+                connection.execute(
+                    "UPDATE sessions SET seen_at = ? WHERE digest = ?", (now, digest(token))
+                )
+
+    def _standing(self, token: str) -> sqlite3.Row | None:
         if not token:
             return None
         now = self._clock()
@@ -66,14 +80,7 @@ class Sessions:
             now - self._lasting.longest_s,
             now - self._lasting.idle_s,
         )
-        if not rows:
-            return None
-        if now - rows[0]["seen_at"] > _SEEN_EVERY_S:
-            with self._file.writing() as connection:
-                connection.execute(
-                    "UPDATE sessions SET seen_at = ? WHERE digest = ?", (now, digest(token))
-                )
-        return User(rows[0]["name"], Role(rows[0]["role"]))
+        return rows[0] if rows else None
 
     def end(self, token: str) -> None:
         """Sign out."""

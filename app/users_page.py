@@ -91,9 +91,9 @@ def _account(account: Account, *, own: bool) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
             st.html(_account_html(account, mine=mine))
-            if own:
+            if own and not account.leaving:
                 _role(account)
-            if not mine:
+            if not mine and not account.leaving:
                 st.button(
                     t("Let in again") if account.disabled else t("Disable"),
                     key=f"disable-{account.name}",
@@ -127,7 +127,9 @@ def _account_html(account: Account, *, mine: bool) -> str:
     words = [role_word(account.role)]
     if mine:
         words.append(t("you"))
-    if account.disabled:
+    if account.leaving:
+        words.append(t("is being deleted"))
+    elif account.disabled:
         words.append(t("disabled"))
     if account.outside:
         words.append(t("signs in with the provider"))
@@ -177,7 +179,14 @@ def _reset(name: str) -> None:
 
 def _delete(name: str) -> None:
     data_dir = resources.storage_settings().data_dir
-    _do(lambda: leave(resources.accounts(), data_dir, name))
+
+    def work() -> None:
+        # Nothing that is being written for them writes on behind the wiping.
+        resources.accounts().begin_leaving(name)
+        resources.stop_answers(name)
+        leave(resources.accounts(), data_dir, name)
+
+    _do(work)
 
 
 def _do(work: Callable[[], object]) -> None:

@@ -308,7 +308,9 @@ def test_a_session_ends_without_use_and_at_its_longest(accounts: Accounts, clock
 
     for _ in range(47):
         clock.now += 1800
+        accounts.sessions.used(used)
         assert accounts.sessions.user(used)
+        accounts.sessions.user(idle)
 
     assert accounts.sessions.user(idle) is None
     clock.now += 1801

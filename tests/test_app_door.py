@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -16,16 +17,17 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from app.accounts import Accounts
 from app.auth_settings import AuthSettings
 from app.conversations import Conversations
-from app.door import Door, admits_session, local_path
+from app.door import USED_S, Door, admits_session, local_path, uses_session
 from app.door_forms import DoorForms
 from app.entrance import entrance
-from app.passwords import Cost
+from app.passwords import Cost, matches
 from app.people import Role
 from app.sessions import Lasting, cookie_name
 from storage.settings import StorageSettings
@@ -42,7 +44,10 @@ async def _socket(socket: WebSocket) -> None:
     await socket.accept()
     try:
         while True:
-            await socket.send_text(await socket.receive_text())
+            said = await socket.receive()
+            if said["type"] == "websocket.disconnect":
+                return
+            await socket.send_text(said.get("text") or "heard")
     except WebSocketDisconnect:
         return
 
@@ -63,6 +68,7 @@ class House:
         door = Door(
             Starlette(routes=routes),
             admits=admits_session(self.accounts, self.cookie),
+            uses=uses_session(self.accounts, self.cookie),
             hosts=frozenset({"127.0.0.1", "localhost"}),
             clock=lambda: self.clock,
         )
@@ -228,6 +234,46 @@ def test_many_attempts_are_told_to_wait(house: House) -> None:
     assert house.post("/login", name="Root", password=PASSWORD).status_code == 303
 
 
+def test_a_flood_of_sign_ins_does_not_hold_up_the_page(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While all that may check passwords do, the page answers, the others are told to come back,
+    and somebody who is known here still comes to their turn."""
+    token = house.token()
+    go = threading.Event()
+
+    def slow(password: str, kept: str, cost: Cost) -> bool:
+        go.wait(20)
+        return matches(password, kept, cost)
+
+    monkeypatch.setattr("app.accounts.matches", slow)
+    seen: list[int] = []
+
+    def wrong(number: int) -> None:
+        fields = {"name": f"nobody {number}", "password": "wrong-password"}
+        headers = {"Origin": house.url, "X-Forwarded-For": f"10.1.1.{number}"}
+        answer = httpx.post(f"{house.url}/login", data=fields, headers=headers, timeout=30)
+        seen.append(answer.status_code)
+
+    flood = [threading.Thread(target=wrong, args=(number,)) for number in range(60)]
+    for thread in flood:
+        thread.start()
+    end = time.monotonic() + 15
+    while len(seen) < 50 and time.monotonic() < end:
+        time.sleep(0.02)
+
+    assert seen.count(429) >= 50
+    assert house.get("/chat", token).status_code == 200
+    known = threading.Thread(target=house.token)
+    known.start()
+    go.set()
+    known.join(10)
+    assert not known.is_alive()
+    for thread in flood:
+        thread.join(20)
+    assert set(seen) == {429, 401}
+
+
 def test_a_form_that_is_too_large_is_not_read(house: House) -> None:
     """Nobody fills the memory through the form."""
     assert house.post("/login", name="Ann", password="x" * 100_000).status_code == 413
@@ -388,6 +434,68 @@ def test_an_open_websocket_ends_with_its_session(house: House) -> None:
 
         with pytest.raises(ConnectionClosed):
             socket.recv(timeout=5)
+
+
+def test_only_what_somebody_does_keeps_a_session(house: House) -> None:
+    """A page that refreshes itself, or finds its server again, does not; a click does."""
+
+    def said(*, auto: bool) -> bytes:
+        message = BackMsg()
+        message.rerun_script.is_auto_rerun = auto
+        message.rerun_script.fragment_id = "watch"
+        return message.SerializeToString()
+
+    def seen() -> float:
+        path = house.data_dir / "accounts.db"
+        with sqlite3.connect(path) as connection:
+            return float(connection.execute("SELECT seen_at FROM sessions").fetchone()[0])
+
+    token = house.token()
+    with sqlite3.connect(house.data_dir / "accounts.db") as connection:
+        connection.execute("UPDATE sessions SET seen_at = seen_at - 600")
+    before = seen()
+    with socket_of(house, token) as socket:  # type: ignore[attr-defined]
+        told = [said(auto=False), said(auto=True), b"\xff nothing of ours"]
+        for message in told:
+            house.clock += 2 * USED_S
+            socket.send(message)
+            assert socket.recv() == "heard"
+        house.get("/media/page.png", token)
+        house.get("/_stcore/host-config", token)
+        assert seen() == before
+
+        socket.send(said(auto=False))
+
+        assert socket.recv() == "heard"
+        assert seen() > before + 500
+
+
+@pytest.mark.parametrize("how", ["page", "upload"])
+def test_opening_a_page_and_dropping_a_file_keep_a_session(house: House, how: str) -> None:
+    """As a click does; not where the session has ended by then."""
+    token = house.token()
+    with sqlite3.connect(house.data_dir / "accounts.db") as connection:
+        connection.execute("UPDATE sessions SET seen_at = seen_at - 600")
+
+    def use() -> int:
+        if how == "page":
+            return house.get("/chat", token, Accept="text/html").status_code
+        cookies = {house.cookie: token}
+        return httpx.put(f"{house.url}/_stcore/upload_file/a/b", cookies=cookies).status_code
+
+    def seen_before() -> bool:
+        with sqlite3.connect(house.data_dir / "accounts.db") as connection:
+            found = connection.execute("SELECT seen_at FROM sessions").fetchone()[0]
+        return bool(found < time.time() - 500)
+
+    assert use() == 200
+    assert not seen_before()
+    with sqlite3.connect(house.data_dir / "accounts.db") as connection:
+        connection.execute("UPDATE sessions SET seen_at = seen_at - 3600")
+
+    assert use() in (303, 401)
+
+    assert seen_before()
 
 
 def test_a_damaged_file_lets_nobody_in(house: House) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.accounts import Accounts
 from app.auth_settings import AuthSettings
-from app.entrance import admits_known, provider_secrets
+from app.entrance import admits_known, provider_secrets, uses_login
 from app.oidc import NotAdmitted, identity
 from app.people import Role
 from storage.errors import SettingsError
@@ -117,3 +121,49 @@ def test_files_are_only_for_whom_the_provider_knows() -> None:
     for cookies in ({}, {"_streamlit_user": ""}, {"_streamlit_user": forged}):
         assert not admits("/media/x.png", cookies)
         assert not admits("/_stcore/upload_file/a/b", cookies)
+
+
+@pytest.mark.parametrize("padding", [0, 9000], ids=["one cookie", "several cookies"])
+def test_use_of_the_page_keeps_a_sign_in_with_a_provider(tmp_path: Path, padding: int) -> None:
+    """Found by what Streamlit keeps in the browser; a forged cookie keeps nothing."""
+    from streamlit.auth_util import set_cookie_with_chunks
+    from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
+
+    auth = AuthSettings(auth="oidc", oidc_client_secret="s", oidc_readers="*")
+    now = [time.time()]
+    accounts = Accounts(tmp_path, lasting=auth.lasting, clock=lambda: now[0])
+    said = {"iss": "https://id.example", "sub": "7", "iat": now[0], "email": "ann@example.org"}
+    who = identity(said, auth, now[0])
+    accounts.admit(who.subject, who.name, who.role, who.login)
+    cookies: dict[str, str] = {}
+
+    def put(name: str, value: str) -> None:
+        cookies[name] = create_signed_value("secret", name, value).decode()
+
+    set_cookie_with_chunks(
+        put,
+        lambda name, value: create_signed_value("secret", name, value),
+        "_streamlit_user",
+        {
+            **said,
+            "is_logged_in": True,
+            "origin": "https://hay.example",
+            "more": secrets.token_hex(padding),
+        },
+        cookie_attr_size=100,
+    )
+    assert (len(cookies) > 1) == bool(padding)
+    uses = uses_login(accounts, auth, "secret")
+    half = auth.lasting.idle_s * 0.6
+
+    now[0] += half
+    for others in ({}, {"_streamlit_user": "x"}, {"_streamlit_user": "x.y.z"}):
+        uses(others)
+    uses_login(accounts, auth, "another secret")(cookies)
+    uses(cookies)
+    now[0] += half
+
+    assert accounts.sessions.user(who.login) is not None
+    now[0] += half
+    assert accounts.sessions.user(who.login) is None
+    accounts.close()

@@ -336,11 +336,11 @@ def test_a_deleted_conversation_takes_its_files_along_after_the_undo(library, da
     ingest(library, drop(data_dir, room_name("ada", kept), "k.md", "The kept quokka."))
     ingest(library)
     store.delete(gone)
-    assert sweep(data_dir, store.owners()) == []
+    assert sweep(data_dir, store.homes()) == []
 
     now[0] += 601
     store.wipe_deleted()
-    [folder] = sweep(data_dir, store.owners())
+    [folder] = sweep(data_dir, store.homes())
     report = ingest(library)
 
     assert not folder.exists()
@@ -417,8 +417,8 @@ def test_pictures_of_a_deleted_file_go_with_it(tmp_path):
     assert not picture.exists()
 
 
-def test_whoever_takes_conversations_over_takes_their_files_over(tmp_path):
-    """After the first login the rooms of nobody become those of the owner they have now."""
+def test_a_room_under_an_earlier_owners_name_moves_to_its_home(tmp_path):
+    """As it was left where somebody took conversations over when files still moved with them."""
     old = drop(tmp_path, room_name("", "c"), "plan.md", "Words.")
 
     assert sweep(tmp_path, {"c": "ada"}) == [old]

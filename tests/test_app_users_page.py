@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
-from app import chat_page, document_page, library_page, resources
+from app import document_page, library_page, resources
 from app.accounts import Accounts
 from app.passwords import Cost
 from app.people import LOCAL, Allowed, NotAllowed, Role, User
-from tests import chat_fakes
+from tests.chat_fakes import Fakes
+from tests.page_fixtures import keys, main_page, shown
 
-MAIN = Path(chat_page.__file__).with_name("main.py")
+pytestmark = pytest.mark.usefixtures("fresh_pages")
 PASSWORD = "tree-lamp-orange"
-
-
-@pytest.fixture(autouse=True)
-def _no_cache_between_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_: [])
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
 
 
 class Door:
@@ -43,11 +34,8 @@ class Door:
 
 
 @pytest.fixture
-def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Door:
-    monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("HAYLOFT_MODEL", "extractive")
+def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fakes: Fakes) -> Door:
     monkeypatch.setenv("HAYLOFT_AUTH", "accounts")
-    chat_fakes.install(monkeypatch.setattr)
     accounts = Accounts(tmp_path, cost=Cost(8, 8, 1))
     accounts.add("Root", PASSWORD, Role.ADMIN)
     accounts.add("Lib", PASSWORD, Role.LIBRARIAN)
@@ -59,23 +47,11 @@ def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Door:
     return found
 
 
-def run() -> AppTest:
-    return AppTest.from_file(str(MAIN), default_timeout=20).run()
-
-
-def shown(page: AppTest) -> str:
-    return "\n".join(str(item.proto.body) for item in page.get("html"))
-
-
-def keys(page: AppTest) -> set[str | None]:
-    return {item.key for item in page.button}
-
-
 def test_nobody_sees_nothing(door: Door) -> None:
     """Neither names, counts, conversations nor a box to ask in; a wrong token is nobody too."""
     for token in ("", "x" * 43):
         door.token = token
-        page = run()
+        page = main_page()
 
         assert not page.exception
         assert not page.chat_input and not page.sidebar.button
@@ -88,7 +64,7 @@ def test_whoever_is_signed_in_meets_the_page(door: Door) -> None:
     """With their name and a way out."""
     door.sign_in("Ann")
 
-    page = run()
+    page = main_page()
 
     assert not page.exception
     assert page.chat_input
@@ -103,7 +79,7 @@ def test_without_a_login_everything_is_as_it_was(
     monkeypatch.setenv("HAYLOFT_AUTH", "off")
     resources.auth_settings.clear()
 
-    page = run()
+    page = main_page()
 
     assert page.chat_input
     assert "sign-out" not in keys(page)
@@ -113,8 +89,8 @@ def test_without_a_login_everything_is_as_it_was(
 def test_signing_out_empties_the_page(door: Door) -> None:
     """The session is over with the click, for every tab that has it."""
     door.sign_in("Ann")
-    page = run()
-    other = run()
+    page = main_page()
+    other = main_page()
 
     next(item for item in page.button if item.key == "sign-out").click().run()
     other.run()
@@ -126,7 +102,7 @@ def test_signing_out_empties_the_page(door: Door) -> None:
 def test_a_disabled_user_cannot_ask_any_more(door: Door) -> None:
     """The next action of an open page finds the door shut, and nothing is written."""
     door.sign_in("Ann")
-    page = run()
+    page = main_page()
 
     door.accounts.set_disabled("Ann")
     page.chat_input[0].set_value("What is the per diem?").run()
@@ -140,7 +116,7 @@ def test_a_disabled_user_cannot_ask_any_more(door: Door) -> None:
 def test_nothing_of_the_one_before_is_left_for_the_next(door: Door) -> None:
     """Another user in the same browser tab begins with an empty state."""
     door.sign_in("Root")
-    page = run()
+    page = main_page()
     page.session_state["users-password"] = ("Ann", "secret")
 
     door.sign_in("Ann")
@@ -168,7 +144,7 @@ def test_pages_are_there_for_those_who_need_them(
     monkeypatch.setattr(st, "navigation", navigation)
     door.sign_in(name)
 
-    run()
+    main_page()
 
     assert set(offered) & {"status", "models", "users", "needle"} == pages
     assert {"", "library"} <= set(offered)
@@ -324,13 +300,13 @@ def test_a_provider_lets_in_whom_the_settings_name(
     monkeypatch.setenv("HAYLOFT_AUTH", "oidc")
     monkeypatch.setenv("HAYLOFT_OIDC_READERS", "@example.org")
     resources.auth_settings.clear()
-    assert "sign-in" in keys(run())
+    assert "sign-in" in keys(main_page())
 
     claims = {"iss": "i", "sub": "1", "iat": time.time(), "email": "eve@evil.example"}
     door.claims = claims
-    assert "may not use this page" in shown(run())
+    assert "may not use this page" in shown(main_page())
     door.claims = {**claims, "sub": "2", "email": "ann@example.org"}
-    page = run()
+    page = main_page()
     assert page.chat_input
     next(item for item in page.button if item.key == "sign-out").click().run()
 
