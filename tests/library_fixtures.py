@@ -27,6 +27,7 @@ from storage.catalog import Catalog
 from storage.embedding import BUNDLED_NAME
 from storage.library import Library
 from storage.locks import is_held
+from storage.records import DocumentSummary
 from storage.settings import StorageSettings
 
 if TYPE_CHECKING:
@@ -90,6 +91,16 @@ def open_library(
         yield library
     finally:
         library.close()
+
+
+@contextmanager
+def library_of(
+    home: Path, files: Mapping[str, str], embedder: FakeEmbedder | None = None
+) -> Iterator[Library]:
+    """A library that has read these texts, in a folder of its own."""
+    with open_library(home / "data", embedder) as library:
+        ingest(library, write_files(home / "docs", files))
+        yield library
 
 
 def library_settings(
@@ -220,6 +231,11 @@ def server_has_ended(data_dir: Path) -> bool:
     return not is_held(home / "keeper.lock") and not is_held(home / "server.lock")
 
 
+def document_named(catalog: Catalog, path: str) -> DocumentSummary | None:
+    """The document with this path relative to its source root."""
+    return next((entry for entry in catalog.documents() if entry.document == path), None)
+
+
 def catalog_of(data_dir: Path) -> Catalog:
     """The catalog of a data directory."""
     return Catalog(data_dir / "catalog.db")
@@ -230,12 +246,17 @@ def _count(connection: sqlite3.Connection, what: str) -> int:
     return int(connection.execute(f"{query} WHERE version_id IS NOT NULL)").fetchone()[0])
 
 
-def command_line_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder without .env, no settings in the environment, the fake embedder as the model."""
+def without_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder without .env, and no setting in the environment."""
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
-        if name.startswith("HAYLOFT_"):
+        if name.startswith(("HAYLOFT_", "OLLAMA_")):
             monkeypatch.delenv(name)
+
+
+def command_line_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder without .env, no settings in the environment, the fake embedder as the model."""
+    without_settings(tmp_path, monkeypatch)
     monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HAYLOFT_CHROMA_LINGER_S", "0.2")
     monkeypatch.setattr(

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.test_browser_chat import (
-    HAYLOFT,
-    a_port,
-    answered,
-    ask,
-    chromium,  # noqa: F401
-    fill,
-    ingest,
-    playwright_api,
-    serve,
-    until_ready,
-)
-from tests.test_browser_chat import served as fakes  # noqa: F401
+from tests.browser_server import PAPERS, ingest, served_ui
+from tests.browser_steps import answered, ask, expect, settled
+from tests.library_fixtures import write_files
 
 axe_api = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
@@ -36,31 +25,29 @@ NOT_OURS: dict[str, tuple[str, ...]] = {}
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `hayloft ui` over a library of its own."""
     home = tmp_path_factory.mktemp("accessible")
-    fill(home / "papers")
-    ingest(home, home / "papers")
-    port = a_port()
-    process, log = serve(home, [*HAYLOFT, "ui", "--port", str(port)])
-    try:
-        yield until_ready(process, port, log)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+    ingest(home, write_files(home / "papers", PAPERS))
+    with served_ui(home) as ui:
+        yield ui.url
+
+
+@pytest.fixture(scope="module")
+def fakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the page over fakes."""
+    with served_ui(tmp_path_factory.mktemp("fakes"), fakes=True) as ui:
+        yield ui.url
 
 
 @pytest.fixture(params=["light", "dark"])
-def page(request: pytest.FixtureRequest, chromium: Any) -> Iterator[Any]:  # noqa: F811
+def page(request: pytest.FixtureRequest, new_context: Callable[..., Any]) -> Any:
     """A page in either colours."""
-    context = chromium.new_context(
-        viewport={"width": 1200, "height": 900}, color_scheme=request.param
-    )
+    context = new_context(color_scheme=request.param)
     context.set_default_timeout(60_000)
-    yield context.new_page()
-    context.close()
+    return context.new_page()
 
 
 def serious(page: Any) -> list[str]:
     """What axe-core finds: rule, how many, the first element."""
-    page.wait_for_timeout(1000)
+    settled(page)
     found = axe_api.Axe().run(page).response["violations"]
     told = []
     for violation in found:
@@ -91,7 +78,7 @@ def test_every_page_can_be_used_by_everybody(page: Any, served: str) -> None:
     assert {address: told for address, told in found.items() if told} == {}
 
 
-def test_an_answer_and_its_open_source(page: Any, fakes: str) -> None:  # noqa: F811
+def test_an_answer_and_its_open_source(page: Any, fakes: str) -> None:
     """The conversation, and the dialog beside it."""
     page.goto(fakes)
     ask(page, "What is the per diem?")
@@ -99,7 +86,7 @@ def test_an_answer_and_its_open_source(page: Any, fakes: str) -> None:  # noqa: 
     assert serious(page) == []
 
     page.locator(".hl-cite.hl-verified").first.click()
-    playwright_api.expect(page.locator("[role=dialog] mark.hl-quote")).to_be_visible()
+    expect(page.locator("[role=dialog] mark.hl-quote")).to_be_visible()
 
     assert serious(page) == []
 

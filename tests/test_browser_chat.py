@@ -2,134 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.cli_ui import command
+from tests.browser_server import PAPERS, ingest, served_ui
+from tests.browser_steps import LONG_MS, WIDE, answered, ask, expect
 from tests.chat_fakes import HOSTILE, PER_DIEM
+from tests.library_fixtures import write_files
 from tests.ollama_double import Fault, Injection, OllamaDouble
 
 pytestmark = pytest.mark.browser
-playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-ROOT = Path(__file__).parents[1]
-CHROMIUM = os.environ.get("HAYLOFT_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-HAYLOFT = [sys.executable, str(ROOT / "hayloft.py")]
-WAIT_MS = 20_000
-
-
-def serve(
-    data_dir: Path, words: list[str], **environment: str
-) -> tuple[subprocess.Popen[bytes], Path]:
-    log = data_dir / "server.log"
-    with log.open("wb") as out:
-        return (
-            subprocess.Popen(
-                words,
-                stdout=out,
-                stderr=out,
-                cwd=data_dir,
-                env={
-                    **os.environ,
-                    "HAYLOFT_DATA_DIR": str(data_dir),
-                    "HAYLOFT_MODEL": "extractive",
-                    "HF_HUB_OFFLINE": "1",
-                    "PYTHONPATH": str(ROOT),
-                    **environment,
-                },
-            ),
-            log,
-        )
-
-
-def a_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
-def until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> str:
-    url = f"http://localhost:{port}"
-    deadline = time.monotonic() + 60
-    while True:
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2):
-                return url
-        except OSError:
-            time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the page over fakes."""
-    data_dir = tmp_path_factory.mktemp("ui")
-    port = a_port()
-    words = [
-        str(ROOT / "tests" / "chat_fakes_entry.py") if word.endswith("page_server.py") else word
-        for word in command("127.0.0.1", port)
-    ]
-    process, log = serve(data_dir, words)
-    try:
-        yield until_ready(process, port, log)
-    finally:
-        process.terminate()
-        process.wait(15)
-    assert "Traceback" not in log.read_text().replace("ZeroDivisionError", "")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: install Debian's `chromium`, or set HAYLOFT_CHROMIUM")
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
-    """A fresh browser context; at its end nothing may have been asked of any other host."""
-    context = chromium.new_context(viewport={"width": 1200, "height": 900})
-    context.set_default_timeout(WAIT_MS)
-    opened = context.new_page()
-    asked: list[str] = []
-    faults: list[str] = []
-    opened.on("request", lambda request: asked.append(request.url))
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    yield opened
-    context.close()
-    foreign = [
-        url
-        for url in asked
-        if not url.startswith(("http://localhost:", "ws://localhost:", "data:", "blob:"))
-    ]
-    assert foreign == []
-    assert faults == []
-
-
-def ask(page: Any, question: str) -> None:
-    box = page.locator("textarea[data-testid=stChatInputTextArea]")
-    playwright_api.expect(box).to_be_enabled()
-    box.fill(question)
-    box.press("Enter")
-
-
-def answered(page: Any) -> None:
-    page.wait_for_selector(".hl-receipt")
+    with served_ui(tmp_path_factory.mktemp("ui"), fakes=True) as ui:
+        yield ui.url
 
 
 def test_an_answer_and_its_page(page: Any, served: str) -> None:
@@ -141,17 +34,17 @@ def test_an_answer_and_its_page(page: Any, served: str) -> None:
     page.locator(".hl-cite.hl-verified").click()
 
     mark = page.locator("[role=dialog] mark.hl-quote")
-    playwright_api.expect(mark).to_have_text(PER_DIEM)
-    playwright_api.expect(mark).to_be_in_viewport()
+    expect(mark).to_have_text(PER_DIEM)
+    expect(mark).to_be_in_viewport()
     assert mark.evaluate("e => getComputedStyle(e).backgroundColor") != "rgba(0, 0, 0, 0)"
-    playwright_api.expect(page.locator("[role=dialog] .hl-verdict.hl-verified")).to_be_visible()
+    expect(page.locator("[role=dialog] .hl-verdict.hl-verified")).to_be_visible()
     page.get_by_role("button", name="Next page").click()
-    playwright_api.expect(page.locator("[role=dialog]")).to_contain_text("A laptop is replaced")
+    expect(page.locator("[role=dialog]")).to_contain_text("A laptop is replaced")
     page.wait_for_function(
         "document.querySelector('[role=dialog]').contains(document.activeElement)"
     )
     page.keyboard.press("Escape")
-    playwright_api.expect(page.locator("[role=dialog]")).to_have_count(0)
+    expect(page.locator("[role=dialog]")).to_have_count(0)
 
 
 def test_an_unproved_quote_looks_different(page: Any, served: str) -> None:
@@ -162,7 +55,7 @@ def test_an_unproved_quote_looks_different(page: Any, served: str) -> None:
 
     page.locator(".hl-cite.hl-unproved").click()
 
-    playwright_api.expect(page.locator("[role=dialog]")).to_contain_text("Not verified")
+    expect(page.locator("[role=dialog]")).to_contain_text("Not verified")
     assert page.locator("[role=dialog] mark").count() == 0
 
 
@@ -180,7 +73,7 @@ def test_stopping(page: Any, served: str) -> None:
     page.wait_for_timeout(700)
     assert text.startswith("word1 word2")
     assert page.locator(".hl-answer").inner_text() == text
-    playwright_api.expect(page.get_by_role("button", name="Ask again")).to_be_visible()
+    expect(page.get_by_role("button", name="Ask again")).to_be_visible()
 
 
 def test_a_reload_in_mid_stream(page: Any, served: str) -> None:
@@ -193,8 +86,9 @@ def test_a_reload_in_mid_stream(page: Any, served: str) -> None:
 
     page.wait_for_selector("text=word8")
     before = page.locator(".hl-answer").inner_text()
-    page.wait_for_timeout(600)
-    assert len(page.locator(".hl-answer").inner_text()) > len(before)
+    page.wait_for_function(
+        "before => document.querySelector('.hl-answer').innerText.length > before", arg=len(before)
+    )
     page.get_by_role("button", name="Stop", exact=True).click()
     page.wait_for_selector("text=Stopped by you")
 
@@ -204,12 +98,12 @@ def test_a_source_can_be_read_while_the_answer_grows(page: Any, served: str) -> 
     page.goto(served)
     ask(page, "fast please")
     page.locator(".hl-chip").first.click()
-    playwright_api.expect(page.locator("[role=dialog] .hl-passage")).to_be_visible()
+    expect(page.locator("[role=dialog] .hl-passage")).to_be_visible()
 
     page.wait_for_selector(".hl-receipt", state="attached")
 
     page.wait_for_timeout(500)
-    playwright_api.expect(page.locator("[role=dialog] .hl-passage")).to_be_visible()
+    expect(page.locator("[role=dialog] .hl-passage")).to_be_visible()
 
 
 def test_a_hundred_pieces_a_second_are_drawn_as_they_come(page: Any, served: str) -> None:
@@ -246,7 +140,7 @@ def test_hostile_text_loads_and_runs_nothing(page: Any, served: str) -> None:
     assert page.evaluate("window.hacked") is None
     assert page.locator(".stApp img, [role=dialog] img").count() == 0
     assert page.locator(".stApp a[href*=example], [role=dialog] a[href*=example]").count() == 0
-    playwright_api.expect(page.locator("[role=dialog] .hl-page")).to_contain_text(HOSTILE)
+    expect(page.locator("[role=dialog] .hl-page")).to_contain_text(HOSTILE)
     assert (
         HOSTILE[:20]
         in page.locator(
@@ -266,7 +160,7 @@ def test_conversations(page: Any, served: str) -> None:
     page.get_by_label("Title").press("Enter")
     page.get_by_role("button", name="Save", exact=True).click()
     renamed = page.get_by_role("button", name="All about laptops")
-    playwright_api.expect(renamed).to_be_visible()
+    expect(renamed).to_be_visible()
 
     page.get_by_role("button", name="New conversation").click()
     page.wait_for_selector(".hl-welcome")
@@ -275,11 +169,11 @@ def test_conversations(page: Any, served: str) -> None:
     page.locator(".st-key-conversation-menu button:visible").click()
     page.get_by_text("Delete", exact=True).click()
     page.wait_for_selector(".hl-welcome")
-    playwright_api.expect(renamed).to_have_count(0)
+    expect(renamed).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
 
     page.wait_for_selector(".hl-answer")
-    playwright_api.expect(renamed).to_be_visible()
+    expect(renamed).to_be_visible()
 
 
 def test_versions_of_an_answer_and_a_search(page: Any, served: str) -> None:
@@ -305,8 +199,8 @@ def test_versions_of_an_answer_and_a_search(page: Any, served: str) -> None:
     page.locator("[class*=st-key-found-] button").click()
 
     page.wait_for_selector(".hl-question:has-text('giraffe')")
-    playwright_api.expect(page.locator(".hl-excerpt mark")).to_have_text("giraffe")
-    playwright_api.expect(page.locator(".hl-question")).to_have_count(1)
+    expect(page.locator(".hl-excerpt mark")).to_have_text("giraffe")
+    expect(page.locator(".hl-question")).to_have_count(1)
 
 
 def test_a_refused_question_is_said(page: Any, served: str) -> None:
@@ -316,7 +210,7 @@ def test_a_refused_question_is_said(page: Any, served: str) -> None:
     ask(page, "x" * 100_000)
 
     page.wait_for_selector("text=100,000 characters long")
-    playwright_api.expect(page.locator(".hl-answer")).to_have_count(0)
+    expect(page.locator(".hl-answer")).to_have_count(0)
 
 
 def test_phone_width(page: Any, served: str) -> None:
@@ -325,12 +219,11 @@ def test_phone_width(page: Any, served: str) -> None:
     page.goto(served)
     ask(page, "hostile on a phone")
     answered(page)
-    wide = "() => document.documentElement.scrollWidth - window.innerWidth"
 
-    assert page.evaluate(wide) <= 0
+    assert page.evaluate(WIDE) <= 0
     page.locator(".hl-cite").first.click()
     page.wait_for_selector("[role=dialog] .hl-page")
-    assert page.evaluate(wide) <= 0
+    assert page.evaluate(WIDE) <= 0
 
 
 def test_citations_are_reached_by_keyboard(page: Any, served: str) -> None:
@@ -346,54 +239,25 @@ def test_citations_are_reached_by_keyboard(page: Any, served: str) -> None:
     page.wait_for_selector("[role=dialog] mark.hl-quote")
 
 
-def fill(folder: Path) -> None:
-    """Two small documents."""
-    folder.mkdir()
-    (folder / "travel.md").write_text(
-        "# Travel rules\n\n## Per diem\n\nThe per diem for domestic travel is 48 euros a day.\n"
-        "\n## Receipts\n\nReceipts are handed in within thirty days of the journey.\n"
-    )
-    (folder / "bees.md").write_text("# Bees\n\nThe hives on the roof are looked after by Ines.\n")
-
-
-def ingest(data_dir: Path, folder: Path) -> None:
-    done = subprocess.run(
-        [*HAYLOFT, "ingest", str(folder)],
-        env={**os.environ, "HAYLOFT_DATA_DIR": str(data_dir), "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.timeout(300)
 def test_the_real_thing(page: Any, tmp_path: Path) -> None:
     """An empty library, `hayloft ingest` beside the open page, then a verified answer."""
-    port = a_port()
-    process, log = serve(tmp_path, [*HAYLOFT, "ui", "--port", str(port)])
-    try:
-        page.goto(until_ready(process, port, log))
+    with served_ui(tmp_path) as ui:
+        page.goto(ui.url)
         page.wait_for_selector("text=The library is empty")
-        fill(tmp_path / "papers")
-        ingest(tmp_path, tmp_path / "papers")
+        ingest(tmp_path, write_files(tmp_path / "papers", PAPERS))
 
         page.wait_for_selector("text=What would you like to know?")
         ask(page, "What is the per diem for domestic travel?")
-        page.wait_for_selector(".hl-receipt", timeout=90_000)
+        answered(page)
 
         assert "48 euros" in page.locator(".hl-answer").inner_text()
         assert "No model read anything" in page.locator(".hl-receipt").inner_text()
         page.locator(".hl-cite.hl-verified").first.click()
         mark = page.locator("[role=dialog] mark.hl-quote")
-        playwright_api.expect(mark.first).to_contain_text("48 euros")
+        expect(mark.first).to_contain_text("48 euros")
         page.reload()
         page.wait_for_selector("text=48 euros")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-    assert "Traceback" not in log.read_text()
 
 
 @pytest.mark.timeout(300)
@@ -402,37 +266,26 @@ def test_ollama_goes_away_in_mid_answer_and_comes_back(page: Any, tmp_path: Path
     reply = 'The rules say: "The per diem for domestic travel is 48 euros a day." [1] '
     reply += " ".join(f"More {number}." for number in range(30))
     cut = Injection(Fault.CUT_MID_CHUNK, count=1, after_tokens=25)
-    fill(tmp_path / "papers")
-    ingest(tmp_path, tmp_path / "papers")
-    port = a_port()
-    with OllamaDouble(reply=reply, tokens_per_s=30, fault=cut) as ollama:
-        process, log = serve(
-            tmp_path,
-            [*HAYLOFT, "ui", "--port", str(port)],
-            HAYLOFT_MODEL="auto",
-            HAYLOFT_OLLAMA_URL=ollama.url,
-        )
-        try:
-            page.goto(until_ready(process, port, log))
-            playwright_api.expect(page.locator(".hl-facts")).to_contain_text("ollama qwen2")
-            ask(page, "What is the per diem for domestic travel?")
-            page.wait_for_selector("text=The answer broke off", timeout=90_000)
-            partial = page.locator(".hl-answer").inner_text()
-            page.get_by_role("button", name="Ask again").click()
-            page.wait_for_selector("details.hl-receipt", timeout=60_000)
+    ingest(tmp_path, write_files(tmp_path / "papers", PAPERS))
+    with (
+        OllamaDouble(reply=reply, tokens_per_s=30, fault=cut) as ollama,
+        served_ui(tmp_path, HAYLOFT_MODEL="auto", HAYLOFT_OLLAMA_URL=ollama.url) as ui,
+    ):
+        page.goto(ui.url)
+        expect(page.locator(".hl-facts")).to_contain_text("ollama qwen2")
+        ask(page, "What is the per diem for domestic travel?")
+        page.wait_for_selector("text=The answer broke off", timeout=LONG_MS)
+        partial = page.locator(".hl-answer").inner_text()
+        page.get_by_role("button", name="Ask again").click()
+        page.wait_for_selector("details.hl-receipt", timeout=LONG_MS)
 
-            assert partial.startswith("The rules say")
-            assert "Evaluated by the server" in (
-                page.locator("details.hl-receipt").text_content() or ""
-            )
-            page.locator(".hl-cite.hl-verified").first.click()
-            mark = page.locator("[role=dialog] mark.hl-quote")
-            playwright_api.expect(mark.first).to_contain_text("48 euros a day")
-            page.keyboard.press("Escape")
-            ask(page, "And for laptops?")
-            page.get_by_role("button", name="Stop", exact=True).click()
-            page.wait_for_selector("text=Stopped by you")
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-    assert "Traceback" not in log.read_text()
+        assert partial.startswith("The rules say")
+        receipt = page.locator("details.hl-receipt").text_content() or ""
+        assert "Evaluated by the server" in receipt
+        page.locator(".hl-cite.hl-verified").first.click()
+        mark = page.locator("[role=dialog] mark.hl-quote")
+        expect(mark.first).to_contain_text("48 euros a day")
+        page.keyboard.press("Escape")
+        ask(page, "And for laptops?")
+        page.get_by_role("button", name="Stop", exact=True).click()
+        page.wait_for_selector("text=Stopped by you")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,51 +9,21 @@ from typing import Any
 import pytest
 
 from tests.browser_pixels import is_highlight, main_colour
-from tests.test_browser_chat import (
-    HAYLOFT,
-    a_port,
-    ask,
-    chromium,  # noqa: F401
-    page,  # noqa: F401
-    playwright_api,
-    serve,
-    until_ready,
-)
-from tests.test_browser_library import RUN_MS, WIDE, a_pdf
+from tests.browser_server import served_ui
+from tests.browser_steps import LONG_MS, WIDE, a_pdf, answered, ask, drop, expect, shot
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
-SHOTS = os.environ.get("HAYLOFT_TEST_SCREENSHOTS", "")
 
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
     """The address of `hayloft ui` over an empty library; answers are quotes."""
-    port = a_port()
-    process, log = serve(tmp_path, [*HAYLOFT, "ui", "--port", str(port)])
-    try:
-        yield until_ready(process, port, log)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-    assert "Traceback" not in log.read_text()
+    with served_ui(tmp_path) as ui:
+        yield ui.url
 
 
-def drop(page: Any, *files: Path) -> None:  # noqa: F811
-    """Attach files to the composer and wait until the browser has sent them."""
-    chosen = page.locator("[data-testid=stChatInput] input[type=file]")
-    chosen.set_input_files([str(file) for file in files])
-    for file in files:
-        page.wait_for_selector(f"[data-testid=stChatInput] >> text={file.name[:12]}")
-
-
-def shot(page: Any, name: str) -> None:  # noqa: F811
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/{name}.png")
-
-
-def test_the_first_thing_a_newcomer_does(page: Any, served: str, tmp_path: Path) -> None:  # noqa: F811
+def test_the_first_thing_a_newcomer_does(page: Any, served: str, tmp_path: Path) -> None:
     """An empty library: drop a PDF with a question, watch, read the cited answer; then keep it."""
-    expect = playwright_api.expect
     secret = a_pdf(
         tmp_path / "harbour-plan.pdf",
         "The harbour opens at six in the morning.",
@@ -75,7 +43,7 @@ def test_the_first_thing_a_newcomer_does(page: Any, served: str, tmp_path: Path)
     shot(page, "3-reading")
     page.reload()
     expect(page.locator(".hl-dropped").first).to_contain_text("harbour-plan.pdf")
-    page.wait_for_selector(".hl-receipt", timeout=RUN_MS)
+    answered(page)
     expect(page.locator(".hl-answer")).to_contain_text("480 euros")
     shot(page, "4-answered")
     page.locator(".hl-cite.hl-verified").first.click()
@@ -103,21 +71,20 @@ def test_the_first_thing_a_newcomer_does(page: Any, served: str, tmp_path: Path)
     page.get_by_role("button", name="Keep in the library").click()
     page.wait_for_selector("text=Kept in the library")
     page.get_by_role("link", name="Library").first.click()
-    page.wait_for_selector(".hl-list >> text=harbour-plan.pdf", timeout=RUN_MS)
+    page.wait_for_selector(".hl-list >> text=harbour-plan.pdf", timeout=LONG_MS)
     page.get_by_role("link", name="Chat").first.click()
     page.get_by_role("button", name="New conversation").click()
     ask(page, "What does the pilot boat cost a day?")
-    page.wait_for_selector(".hl-receipt", timeout=RUN_MS)
+    answered(page)
     expect(page.locator(".hl-answer")).to_contain_text("480 euros")
 
 
 def test_many_files_one_of_them_broken_at_phone_width(
-    page: Any,  # noqa: F811
+    page: Any,
     served: str,
     tmp_path: Path,
 ) -> None:
     """Each has its line; the question is held back for the broken one; nothing is cut off."""
-    expect = playwright_api.expect
     page.set_viewport_size({"width": 390, "height": 780})
     files = [
         a_pdf(tmp_path / f"boat-{n}.pdf", f"Boat {n} carries {n * 7} people.") for n in range(8)
@@ -132,11 +99,11 @@ def test_many_files_one_of_them_broken_at_phone_width(
     expect(page.locator(".hl-dropped").first).to_contain_text("more files")
     assert page.evaluate(WIDE) <= 0
     shot(page, "7-phone-reading")
-    page.wait_for_selector("text=Not asked yet", timeout=RUN_MS)
+    page.wait_for_selector("text=Not asked yet", timeout=LONG_MS)
     expect(page.locator(".hl-dropped").first).to_contain_text("torn.pdf")
     shot(page, "8-phone-held")
     page.get_by_role("button", name="Ask without it").click()
-    page.wait_for_selector(".hl-receipt", timeout=RUN_MS)
+    answered(page)
     expect(page.locator(".hl-answer")).to_contain_text("35 people")
     assert page.evaluate(WIDE) <= 0
     shot(page, "9-phone-answered")

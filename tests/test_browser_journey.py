@@ -15,20 +15,10 @@ import pytest
 
 from app.conversations import Conversations
 from tests.browser_pixels import WHITE, is_highlight, main_colour
+from tests.browser_server import ingest, served_ui
+from tests.browser_steps import BOX, LONG_MS, WIDE, a_pdf, ask, drop, expect
+from tests.canned_server import free_port
 from tests.ollama_double import OllamaDouble
-from tests.test_browser_chat import (
-    HAYLOFT,
-    a_port,
-    ask,
-    chromium,  # noqa: F401
-    ingest,
-    page,  # noqa: F401
-    playwright_api,
-    serve,
-    until_ready,
-)
-from tests.test_browser_composer import drop
-from tests.test_browser_library import RUN_MS, WIDE, a_pdf
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
@@ -36,7 +26,6 @@ QUOTED = "The pilot boat costs 480 euros a day."
 NEARLY = "The harbour opens at seven in the morning"
 NOWHERE = "The lighthouse keeper owns eleven goats"
 REPLY = f'It is dear: "{QUOTED}" [2] The plan also says "{NEARLY}" [1] and "{NOWHERE}" [1].'
-playwright_api.expect.set_options(timeout=20_000)
 
 
 def harbour(path: Path) -> Path:
@@ -69,30 +58,18 @@ def served(home: Path, ollama: OllamaDouble) -> Iterator[str]:
         turn = store.begin_turn(conversation, f"What of barrel {number}?")
         store.end_turn(turn, "stopped")
     store.close()
-    port = a_port()
-    process, log = serve(
-        home,
-        [*HAYLOFT, "ui", "--port", str(port)],
-        HAYLOFT_MODEL="auto",
-        HAYLOFT_OLLAMA_URL=ollama.url,
-    )
-    try:
-        yield until_ready(process, port, log)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-    assert "Traceback" not in log.read_text()
+    with served_ui(home, HAYLOFT_MODEL="auto", HAYLOFT_OLLAMA_URL=ollama.url) as ui:
+        yield ui.url
 
 
-def asked(page: Any, served: str) -> None:  # noqa: F811
+def asked(page: Any, served: str) -> None:
     page.goto(served)
     ask(page, "What does the pilot boat cost a day?")
-    page.wait_for_selector("details.hl-receipt", timeout=RUN_MS)
+    page.wait_for_selector("details.hl-receipt", timeout=LONG_MS)
 
 
-def test_a_citation_opens_the_page_with_its_words_highlighted(page: Any, served: str) -> None:  # noqa: F811
+def test_a_citation_opens_the_page_with_its_words_highlighted(page: Any, served: str) -> None:
     """The picture of the page, its pixels under the quote yellow; without it they are white."""
-    expect = playwright_api.expect
     asked(page, served)
 
     page.locator(".hl-cite.hl-verified").first.click()
@@ -125,9 +102,8 @@ def test_a_citation_opens_the_page_with_its_words_highlighted(page: Any, served:
     expect(page.locator("[role=dialog] .hl-verdict.hl-unproved")).to_be_visible()
 
 
-def test_one_reads_beside_asking(page: Any, served: str) -> None:  # noqa: F811
+def test_one_reads_beside_asking(page: Any, served: str) -> None:
     """The answer stays in sight, the next question can be typed; Escape closes from there."""
-    expect = playwright_api.expect
     page.set_viewport_size({"width": 1400, "height": 900})
     asked(page, served)
     cite = page.locator(".hl-cite.hl-verified").first
@@ -141,10 +117,10 @@ def test_one_reads_beside_asking(page: Any, served: str) -> None:  # noqa: F811
     assert page.evaluate("document.activeElement.classList.contains('hl-page')")
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("button", name="Back to the passage")).to_be_visible()
-    page.locator("textarea[data-testid=stChatInputTextArea]").fill("And at night?")
+    page.locator(BOX).fill("And at night?")
     page.keyboard.press("Escape")
     expect(page.locator("[role=dialog]")).to_have_count(0)
-    expect(page.locator("textarea[data-testid=stChatInputTextArea]")).to_have_value("And at night?")
+    expect(page.locator(BOX)).to_have_value("And at night?")
     cite.focus()
     page.keyboard.press("Enter")
     page.wait_for_function("document.activeElement.classList.contains('hl-page')")
@@ -153,9 +129,8 @@ def test_one_reads_beside_asking(page: Any, served: str) -> None:  # noqa: F811
     page.wait_for_function("document.activeElement.matches('.hl-cite.hl-verified')")
 
 
-def test_single_keys_do_something_only_while_nothing_is_typed(page: Any, served: str) -> None:  # noqa: F811
+def test_single_keys_do_something_only_while_nothing_is_typed(page: Any, served: str) -> None:
     """From citation to citation, to the question, to a new conversation; a list; switched off."""
-    expect = playwright_api.expect
     asked(page, served)
     page.evaluate("document.activeElement.blur()")
 
@@ -167,7 +142,7 @@ def test_single_keys_do_something_only_while_nothing_is_typed(page: Any, served:
     page.wait_for_function("document.activeElement.matches('.hl-cite.hl-verified')")
     page.keyboard.press("/")
     page.keyboard.type("n?j/")
-    box = page.locator("textarea[data-testid=stChatInputTextArea]")
+    box = page.locator(BOX)
     expect(box).to_have_value("n?j/")
     expect(page.locator("[data-testid=stDialog]")).to_have_count(0)
     box.fill("")
@@ -194,13 +169,12 @@ def test_single_keys_do_something_only_while_nothing_is_typed(page: Any, served:
     page.wait_for_selector(".hl-welcome")
 
 
-def test_two_hundred_conversations(page: Any, served: str) -> None:  # noqa: F811
+def test_two_hundred_conversations(page: Any, served: str) -> None:
     """The newest are listed, all can be, and a search finds an old one by its question."""
-    expect = playwright_api.expect
     began = time.monotonic()
     page.goto(served)
     page.wait_for_selector(".hl-welcome")
-    page.locator("textarea[data-testid=stChatInputTextArea]:enabled").wait_for()
+    page.locator(f"{BOX}:enabled").wait_for()
     took = time.monotonic() - began
     rows = page.locator("[data-testid=stSidebar] [class*=st-key-open-]")
     listed = rows.count()
@@ -217,9 +191,8 @@ def test_two_hundred_conversations(page: Any, served: str) -> None:  # noqa: F81
     assert took < 15, f"{took:.1f} s to a page that can be typed into"
 
 
-def test_two_tabs_of_one_conversation(page: Any, served: str) -> None:  # noqa: F811
+def test_two_tabs_of_one_conversation(page: Any, served: str) -> None:
     """What one asks, the other shows with its next look; neither loses a turn."""
-    expect = playwright_api.expect
     asked(page, served)
     other = page.context.new_page()
     other.goto(page.url)
@@ -235,14 +208,14 @@ def test_two_tabs_of_one_conversation(page: Any, served: str) -> None:  # noqa: 
     other.close()
 
 
-def test_a_printed_conversation_is_whole(page: Any, served: str, tmp_path: Path) -> None:  # noqa: F811
+def test_a_printed_conversation_is_whole(page: Any, served: str, tmp_path: Path) -> None:
     """Every turn is on paper, over as many sheets as it takes; the controls are not."""
     import pypdfium2
 
     asked(page, served)
     for number in range(5):
         ask(page, f"And on day {number}?")
-        playwright_api.expect(page.locator("details.hl-receipt")).to_have_count(number + 2)
+        expect(page.locator("details.hl-receipt")).to_have_count(number + 2)
     page.locator(".hl-cite.hl-verified").first.click()
     page.wait_for_selector("[role=dialog] .hl-page")
     page.pdf(path=str(tmp_path / "print.pdf"))
@@ -256,25 +229,22 @@ def test_a_printed_conversation_is_whole(page: Any, served: str, tmp_path: Path)
     assert not [word for word in ("New conversation", "Answer again", "Close") if word in text]
 
 
-def test_a_newcomers_way(page: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_a_newcomers_way(page: Any, tmp_path: Path) -> None:
     """An empty library: drop a PDF, watch, ask, reload in mid-stream, stop, follow up; the server
     is killed in mid-answer, and what had arrived is there after the next start.
     """
-    expect = playwright_api.expect
     long = REPLY + " " + " ".join(f"Word{number}" for number in range(900))
     given = harbour(tmp_path / "harbour-plan.pdf")
-    port = a_port()
-    words = [*HAYLOFT, "ui", "--port", str(port)]
+    port = free_port()
     with OllamaDouble(reply=long, tokens_per_s=15.0) as ollama:
         settings = {"HAYLOFT_MODEL": "auto", "HAYLOFT_OLLAMA_URL": ollama.url}
-        process, log = serve(tmp_path, words, **settings)
-        try:
-            page.goto(until_ready(process, port, log))
+        with served_ui(tmp_path, port=port, **settings) as ui:
+            page.goto(ui.url)
             page.wait_for_selector("text=The library is empty")
             drop(page, given)
             ask(page, "What does the pilot boat cost a day?")
             page.wait_for_selector(".hl-dropped >> text=harbour-plan.pdf", state="attached")
-            page.wait_for_selector("text=Word9 ", timeout=RUN_MS)
+            page.wait_for_selector("text=Word9 ", timeout=LONG_MS)
             page.reload()
             page.wait_for_selector("text=Word9 ")
             page.get_by_role("button", name="Stop", exact=True).click()
@@ -286,23 +256,14 @@ def test_a_newcomers_way(page: Any, tmp_path: Path) -> None:  # noqa: F811
             ask(page, "And what else does the plan say?")
             expect(page.locator(".hl-answer").nth(1)).to_contain_text("Word5 ")
             page.wait_for_timeout(1200)
-            kill(process, tmp_path)
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait(20)
-        process, log = serve(tmp_path, words, **settings)
-        try:
-            until_ready(process, port, log)
+            kill(ui.process, tmp_path)
+            ui.process.wait(20)
+        with served_ui(tmp_path, port=port, **settings):
             page.set_viewport_size({"width": 390, "height": 844})
             page.reload()
-            page.wait_for_selector("text=Interrupted", timeout=RUN_MS)
+            page.wait_for_selector("text=Interrupted", timeout=LONG_MS)
             expect(page.locator(".hl-answer").nth(1)).to_contain_text("Word5 ")
             assert page.evaluate(WIDE) <= 0
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-    assert "Traceback" not in log.read_text()
 
 
 def kill(process: subprocess.Popen[bytes], data_dir: Path) -> None:

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.test_browser_chat import (
-    CHROMIUM,
-    HAYLOFT,
-    WAIT_MS,
-    a_port,
-    answered,
-    ask,
-    chromium,
-    playwright_api,
-    serve,
-    until_ready,
-)
+from tests.browser_server import hayloft, ingest, served_ui
+from tests.browser_steps import BOX, SHOTS, answered, ask, expect, patience, settled, shot
+from tests.canned_server import free_port
+from tests.library_fixtures import write_files
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-__all__ = ["chromium"]
-
-LONG_MS = 8 * WAIT_MS
-SHOTS = os.environ.get("HAYLOFT_SHOTS")
 ARABIC = (
     "# بدل السفر\n\nبدل السفر اليومي داخل البلاد هو 48 يورو. يغطي البدل الوجبات والمصاريف الصغيرة."
     "\n\nتُسلَّم الإيصالات خلال ثلاثين يوما من تاريخ العودة.\n"
 )
 QUESTION = "ما هو بدل السفر اليومي داخل البلاد؟"
 HEBREW = "# חופשה\n\nחופשה שנתית היא שלושים ימים בשנה.\n"
+FILES = {
+    "دليل-الموظف.md": ARABIC,
+    "חופשה.md": HEBREW,
+    "travel.md": "# Travel\n\nHotels are booked by the office.\n",
+}
 PAGES = {
     "": "对话",
     "library": "文档库",
@@ -49,45 +40,16 @@ PAGES = {
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `hayloft ui` over a library with an Arabic, a Hebrew and an English file."""
     data_dir, files = tmp_path_factory.mktemp("languages"), tmp_path_factory.mktemp("files")
-    (files / "دليل-الموظف.md").write_text(ARABIC, encoding="utf-8")
-    (files / "חופשה.md").write_text(HEBREW, encoding="utf-8")
-    (files / "travel.md").write_text("# Travel\n\nHotels are booked by the office.\n", "utf-8")
-    done = subprocess.run(
-        [sys.executable, HAYLOFT[1], "--data-dir", str(data_dir), "ingest", str(files)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "HAYLOFT_MODEL": "extractive"},
-    )
-    assert done.returncode == 0, done.stderr
-    from app.cli_ui import command
-
-    port = a_port()
-    process, log = serve(data_dir, command("127.0.0.1", port))
-    try:
-        yield until_ready(process, port, log)
-    finally:
-        process.terminate()
-        process.wait(15)
-    assert "Traceback" not in log.read_text()
+    ingest(data_dir, write_files(files, FILES))
+    with served_ui(data_dir) as ui:
+        yield ui.url
 
 
 @pytest.fixture
-def in_chinese(chromium: Any) -> Iterator[Any]:
-    """A browser that asks for Chinese."""
-    assert CHROMIUM
-    context = chromium.new_context(viewport={"width": 1200, "height": 900}, locale="zh-CN")
-    context.set_default_timeout(LONG_MS)
-    playwright_api.expect.set_options(timeout=LONG_MS)
-    yield context.new_page()
-    context.close()
-
-
-def shot(page: Any, name: str) -> None:
-    """A picture to look at, where a folder for them is named."""
-    if SHOTS:
-        page.wait_for_timeout(800)
-        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+def in_chinese(new_context: Callable[..., Any]) -> Iterator[Any]:
+    """A page of a browser that asks for Chinese."""
+    with patience(new_context(locale="zh-CN").new_page()) as page:
+        yield page
 
 
 def direction(page: Any, selector: str) -> tuple[str, str]:
@@ -100,7 +62,6 @@ def direction(page: Any, selector: str) -> tuple[str, str]:
 
 def test_every_page_is_in_the_language_of_the_browser(in_chinese: Any, served: str) -> None:
     """Navigation, title of the tab and the language that is told to screen readers."""
-    expect = playwright_api.expect
     for address, title in PAGES.items():
         in_chinese.goto(f"{served}/{address}")
         expect(in_chinese.locator("[data-testid=stTopNavLink]").first).to_contain_text("对话")
@@ -110,18 +71,15 @@ def test_every_page_is_in_the_language_of_the_browser(in_chinese: Any, served: s
         shot(in_chinese, f"zh-{address or 'chat'}")
 
 
-def test_another_language_is_chosen_in_the_settings(chromium: Any, served: str) -> None:
+def test_another_language_is_chosen_in_the_settings(in_chinese: Any, served: str) -> None:
     """It is spoken at once, on every page, and after a reload; as is the one chosen next."""
-    expect = playwright_api.expect
-    context = chromium.new_context(viewport={"width": 1200, "height": 900}, locale="zh-CN")
-    page = context.new_page()
-    page.set_default_timeout(LONG_MS)
+    page = in_chinese
     page.goto(f"{served}/settings")
     first = page.locator("[data-testid=stTopNavLink]").first
-    expect(first).to_contain_text("对话", timeout=LONG_MS)
+    expect(first).to_contain_text("对话")
     try:
         choose(page, "页面语言", "English")
-        expect(first).to_contain_text("Chat", timeout=LONG_MS)
+        expect(first).to_contain_text("Chat")
         expect(page.locator("html")).to_have_attribute("lang", "en")
         page.goto(served)
         expect(page.locator(".hl-welcome h1")).to_have_text("What would you like to know?")
@@ -130,8 +88,7 @@ def test_another_language_is_chosen_in_the_settings(chromium: Any, served: str) 
     finally:
         page.goto(f"{served}/settings")
         choose(page, "Language of the pages", "As the browser")
-    expect(first).to_contain_text("对话", timeout=LONG_MS)
-    context.close()
+    expect(first).to_contain_text("对话")
 
 
 def choose(page: Any, label: str, option: str) -> None:
@@ -142,9 +99,9 @@ def choose(page: Any, label: str, option: str) -> None:
 
 def test_arabic_reads_from_the_right(in_chinese: Any, served: str) -> None:
     """Question, answer, quote, page and what is typed; marks and receipt stay whole."""
-    page, expect = in_chinese, playwright_api.expect
+    page = in_chinese
     page.goto(served)
-    box = page.locator("textarea[data-testid=stChatInputTextArea]")
+    box = page.locator(BOX)
     expect(box).to_be_enabled()
     box.fill(QUESTION)
     assert box.evaluate("e => getComputedStyle(e).unicodeBidi") == "plaintext"
@@ -186,9 +143,41 @@ def test_nothing_serious_is_found_in_chinese_and_arabic(in_chinese: Any, served:
     in_chinese.goto(served)
     ask(in_chinese, QUESTION)
     answered(in_chinese)
-    in_chinese.wait_for_timeout(1000)
+    settled(in_chinese)
 
     found = axe.Axe().run(in_chinese).response["violations"]
 
     serious = [one for one in found if one["impact"] in ("serious", "critical")]
     assert [(one["id"], one["nodes"][0]["html"][:200]) for one in serious] == []
+
+
+def test_what_was_composed_elsewhere_is_told_in_chinese(
+    new_context: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Why a file is set aside, what doctor checks, what settings mean, and a model that is gone."""
+    data_dir, files = tmp_path / "data", tmp_path / "files"
+    data_dir.mkdir()
+    write_files(files, {"travel.md": FILES["travel.md"], "fake.pdf": "no PDF"})
+    hayloft(data_dir, "ingest", str(files))
+    gone = f"http://127.0.0.1:{free_port()}"
+    model = {"HAYLOFT_MODEL": "ollama:qwen2:7b", "HAYLOFT_OLLAMA_URL": gone}
+    with (
+        served_ui(data_dir, **model) as ui,
+        patience(new_context(locale="zh-CN").new_page()) as page,
+    ):
+        page.goto(f"{ui.url}/library")
+        expect(page.locator(".hl-docs").first).to_contain_text(
+            "fake.pdf 不是 PDF，尽管其名称如此；请换成完好的副本。"
+        )
+        page.goto(f"{ui.url}/settings")
+        expect(page.locator("body")).to_contain_text("存放 Hayloft 保存的一切。")
+        page.goto(ui.url)
+        expect(page.locator(".hl-notice.hl-error")).to_contain_text(
+            f"位于 {gone} 的 Ollama 没有应答。"
+        )
+        page.goto(f"{ui.url}/status")
+        page.get_by_role("button", name="全面检查").click()
+        expect(page.locator(".hl-docs").filter(has_text="来源文件夹")).to_contain_text(
+            "找到 1 个。"
+        )
+        shot(page, "zh-checks")

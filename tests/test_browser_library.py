@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,24 +10,12 @@ from typing import Any
 
 import pytest
 
+from tests.browser_server import HAYLOFT, served_ui
+from tests.browser_steps import LONG_MS, WIDE, a_pdf, answered, ask, expect, settled
 from tests.chat_fakes import HOSTILE
 from tests.ollama_double import QWEN2, DoubleModel, OllamaDouble
-from tests.test_browser_chat import (
-    HAYLOFT,
-    a_port,
-    ask,
-    chromium,  # noqa: F401
-    page,  # noqa: F401
-    playwright_api,
-    serve,
-    until_ready,
-)
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-
-RUN_MS = 120_000
-"""A first run loads the embedding model and starts Chroma: a minute on a busy machine."""
-WIDE = "() => document.documentElement.scrollWidth - window.innerWidth"
 
 
 @pytest.fixture(scope="module")
@@ -46,38 +33,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(home: Path, ollama: OllamaDouble) -> Iterator[str]:
     """The address of `hayloft ui` over an empty library; answers are quotes."""
-    port = a_port()
-    process, log = serve(home, [*HAYLOFT, "ui", "--port", str(port)], HAYLOFT_OLLAMA_URL=ollama.url)
-    try:
-        yield until_ready(process, port, log)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-    assert "Traceback" not in log.read_text()
+    with served_ui(home, HAYLOFT_OLLAMA_URL=ollama.url) as ui:
+        yield ui.url
 
 
-def go(page: Any, name: str) -> None:  # noqa: F811
+def go(page: Any, name: str) -> None:
     page.get_by_role("link", name=name).first.click()
     page.wait_for_selector(f"h1.hl-title:has-text('{name}')")
 
 
-def a_pdf(path: Path, *pages: str) -> Path:
-    from reportlab.pdfgen import canvas
-
-    drawn = canvas.Canvas(str(path))
-    for text in pages:
-        drawn.drawString(72, 700, text)
-        drawn.showPage()
-    drawn.save()
-    return path
-
-
-def give(page: Any, *files: Path) -> None:  # noqa: F811
+def give(page: Any, *files: Path) -> None:
     page.locator("input[type=file]").set_input_files([str(file) for file in files])
 
 
 def test_a_pdf_from_the_drop_to_the_answer_and_out_again(
-    page: Any,  # noqa: F811
+    page: Any,
     served: str,
     home: Path,
     tmp_path: Path,
@@ -94,21 +64,21 @@ def test_a_pdf_from_the_drop_to_the_answer_and_out_again(
     give(page, lease)
     page.wait_for_selector("text=Reading lease.pdf")
     page.reload()
-    page.wait_for_selector("text=Reading lease.pdf: done", timeout=RUN_MS)
+    page.wait_for_selector("text=Reading lease.pdf: done", timeout=LONG_MS)
     row = page.locator("tr", has_text="lease.pdf")
-    playwright_api.expect(row).to_contain_text("English")
-    playwright_api.expect(row.locator("td[data-name=Pages]")).to_have_text("2")
+    expect(row).to_contain_text("English")
+    expect(row.locator("td[data-name=Pages]")).to_have_text("2")
 
     row.get_by_role("button", name="Open").focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
-    playwright_api.expect(dialog).to_contain_text("Every page holds text")
+    expect(dialog).to_contain_text("Every page holds text")
     page.keyboard.press("Escape")
-    playwright_api.expect(dialog).to_have_count(0)
+    expect(dialog).to_have_count(0)
 
     page.get_by_role("link", name="Chat").first.click()
     ask(page, "When does the lease of the warehouse end?")
-    page.wait_for_selector(".hl-receipt", timeout=RUN_MS)
+    answered(page)
     assert "30 June 2031" in page.locator(".hl-answer").first.inner_text()
     conversation = page.url.partition("c=")[2]
     assert conversation
@@ -121,18 +91,18 @@ def test_a_pdf_from_the_drop_to_the_answer_and_out_again(
     go(page, "Library")
     page.locator(".hl-pick").first.click()
     dialog.get_by_role("button", name="Delete").click()
-    page.wait_for_selector("text=1 deleted", timeout=RUN_MS)
-    playwright_api.expect(page.locator(".hl-pick")).to_have_count(0)
+    page.wait_for_selector("text=1 deleted", timeout=LONG_MS)
+    expect(page.locator(".hl-pick")).to_have_count(0)
     assert not (home / "uploads" / "lease.pdf").exists()
     assert [path.name for path in (home / "trash").rglob("*.pdf")] == ["lease.pdf"]
 
     page.get_by_role("button", name="Undo").click()
-    page.wait_for_selector("text=Reading lease.pdf: done", timeout=RUN_MS)
-    playwright_api.expect(page.locator(".hl-pick")).to_have_count(1)
+    page.wait_for_selector("text=Reading lease.pdf: done", timeout=LONG_MS)
+    expect(page.locator(".hl-pick")).to_have_count(1)
 
 
 def test_hostile_names_and_contents_stay_text(
-    page: Any,  # noqa: F811
+    page: Any,
     served: str,
     tmp_path: Path,
 ) -> None:
@@ -148,22 +118,22 @@ def test_hostile_names_and_contents_stay_text(
     page.goto(f"{served}/library")
 
     give(page, name, broken)
-    page.wait_for_selector("text=Reading 2 files: done", timeout=RUN_MS)
-    playwright_api.expect(page.locator("body")).to_contain_text("broken<b>.pdf")
+    page.wait_for_selector("text=Reading 2 files: done", timeout=LONG_MS)
+    expect(page.locator("body")).to_contain_text("broken<b>.pdf")
     for pick in page.locator(".hl-pick").all()[:3]:
         pick.click()
         page.wait_for_selector("[role=dialog] button:has-text('Read again')")
         found = page.locator("[role=dialog] img, [role=dialog] a").all()
         assert [item.evaluate("e => e.outerHTML") for item in found] == []
         page.keyboard.press("Escape")
-        playwright_api.expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_role("dialog")).to_have_count(0)
 
     assert page.evaluate("window.hacked") is None
     assert page.locator(".stApp img").count() == 0
 
 
 def test_the_run_of_a_terminal_shows_on_the_page(
-    page: Any,  # noqa: F811
+    page: Any,
     served: str,
     home: Path,
     tmp_path: Path,
@@ -172,7 +142,7 @@ def test_the_run_of_a_terminal_shows_on_the_page(
     folder = tmp_path / "papers"
     folder.mkdir()
     for number in range(40):
-        (folder / f"note{number}.md").write_text(f"# Note {number}\n\n{'Hay and straw. ' * 400}")
+        (folder / f"note{number}.md").write_text(f"# Note {number}\n\n{'Hay and straw. ' * 100}")
     page.goto(f"{served}/library")
     page.wait_for_selector("h1.hl-title")
 
@@ -185,24 +155,24 @@ def test_the_run_of_a_terminal_shows_on_the_page(
         assert run.wait(200) == 0
     finally:
         run.kill()
-    playwright_api.expect(page.locator("body")).not_to_contain_text("Another program is")
+    expect(page.locator("body")).not_to_contain_text("Another program is")
     page.get_by_label("Search names and titles").fill("note39")
     page.keyboard.press("Enter")
-    playwright_api.expect(page.locator(".hl-pick")).to_have_count(1)
+    expect(page.locator(".hl-pick")).to_have_count(1)
     page.locator(".hl-pick").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("Delete it?").click()
-    playwright_api.expect(dialog).to_contain_text("not Hayloft's to delete")
+    expect(dialog).to_contain_text("not Hayloft's to delete")
 
 
 def test_a_model_is_fetched_and_the_fetching_cancelled(
-    page: Any,  # noqa: F811
+    page: Any,
     served: str,
     ollama: OllamaDouble,
 ) -> None:
     """The bar moves, a reload finds it, cancelling ends it; then it is fetched to its end."""
     page.goto(f"{served}/models")
-    playwright_api.expect(page.locator("body")).to_contain_text(QWEN2.name)
+    expect(page.locator("body")).to_contain_text(QWEN2.name)
     page.locator(".st-key-pull-name input").fill("qwen2:1.5b")
     page.keyboard.press("Enter")
     page.locator(".st-key-pull-typed button").click()
@@ -218,13 +188,13 @@ def test_a_model_is_fetched_and_the_fetching_cancelled(
     page.wait_for_selector("text=qwen2:1.5b is installed.")
 
 
-def test_every_page_fits_a_phone(page: Any, served: str) -> None:  # noqa: F811
+def test_every_page_fits_a_phone(page: Any, served: str) -> None:
     """Nothing has to be scrolled sideways, and the menu leads to every page."""
     page.set_viewport_size({"width": 390, "height": 800})
     for name in ("library", "models", "status"):
         page.goto(f"{served}/{name}")
         page.wait_for_selector("h1.hl-title")
-        page.wait_for_timeout(1000)
+        settled(page)
 
         assert page.evaluate(WIDE) <= 0, name
         assert page.locator("[data-testid=stException]").count() == 0, name
@@ -234,7 +204,7 @@ def test_every_page_fits_a_phone(page: Any, served: str) -> None:  # noqa: F811
 
 
 def test_the_status_page_tells_where_it_connects(
-    page: Any,  # noqa: F811
+    page: Any,
     served: str,
     ollama: OllamaDouble,
 ) -> None:
@@ -242,7 +212,7 @@ def test_the_status_page_tells_where_it_connects(
     page.goto(f"{served}/status")
 
     page.wait_for_selector("text=None leave this machine")
-    playwright_api.expect(page.locator("body")).to_contain_text(ollama.url)
+    expect(page.locator("body")).to_contain_text(ollama.url)
     page.get_by_role("button", name="Check everything").click()
-    page.wait_for_selector("text=data directory", timeout=RUN_MS)
-    page.wait_for_selector("text=vectors", timeout=RUN_MS)
+    page.wait_for_selector("text=data directory", timeout=LONG_MS)
+    page.wait_for_selector("text=vectors", timeout=LONG_MS)

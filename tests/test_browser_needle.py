@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.calibration import RUNS
-from app.cli_ui import command
 from evaluation.niah import selftest
 from evaluation.niah.readers import Reader, honest, last_half
+from tests.browser_server import served_ui
+from tests.browser_steps import IDLE, WIDE
 from tests.chat_fakes import HOSTILE
+from tests.niah_fixtures import kept_run
 from tests.niah_rows import row
-from tests.test_browser_chat import a_port, chromium, page, serve, until_ready
-from tests.test_evaluation_niah_page_view import kept
 
 pytestmark = pytest.mark.browser
-pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-__all__ = ["chromium", "page"]
 BAD = f'"><script>window.hacked=1</script>{HOSTILE}'
 
 
@@ -32,30 +29,20 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     config = shop.config()
     reader = Reader("last-half", selftest.trials_of(config), honest, last_half(8192))
     selftest.run_grid(data_dir / RUNS / "forgets", config, reader)
-    kept(
+    kept_run(
         data_dir,
         "<img src=x onerror=window.hacked=1>",
         [row(answer=BAD, question=BAD, model=BAD, haystack=BAD)],
     )
-    port = a_port()
-    process, log = serve(data_dir, command("127.0.0.1", port))
-    try:
-        yield f"{until_ready(process, port, log)}/needle"
-    finally:
-        process.terminate()
-        process.wait(15)
-    assert "Traceback" not in log.read_text()
+    with served_ui(data_dir) as ui:
+        yield f"{ui.url}/needle"
 
 
 def go(page: Any, url: str) -> None:
     """Open an address, and wait until the page is drawn and hears clicks."""
     page.goto(url)
     page.wait_for_selector(".nd-map")
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-
-
-def wide(page: Any) -> int:
-    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+    page.wait_for_selector(IDLE)
 
 
 def test_a_click_on_a_cell_shows_its_answers_and_the_very_prompt(served: str, page: Any) -> None:
@@ -98,15 +85,15 @@ def test_hostile_runs_stay_text_also_when_they_are_clicked(served: str, page: An
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_only_the_map_scrolls_sideways(served: str, chromium: Any, scheme: str) -> None:
+def test_on_a_phone_only_the_map_scrolls_sideways(
+    served: str, new_context: Callable[..., Any], scheme: str
+) -> None:
     """390 pixels, in both colours."""
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    phone = context.new_page()
+    phone = new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme).new_page()
     go(phone, f"{served}?run=forgets&cell=16384@0.2")
     phone.wait_for_selector("article.nd-row")
 
-    assert wide(phone) <= 0
-    context.close()
+    assert phone.evaluate(WIDE) <= 0
 
 
 def test_a_file_is_downloaded(served: str, page: Any, tmp_path: Path) -> None:

@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.test_browser_chat import (
-    HAYLOFT,
-    WAIT_MS,
-    a_port,
-    answered,
-    ask,
-    chromium,
-    page,
-    playwright_api,
-    serve,
-    until_ready,
-)
+from tests.browser_server import hayloft, ingest, served_ui
+from tests.browser_steps import SHOTS, answered, ask, expect, patience, shot
 
 # Commands run beside the page: on a busy machine each takes half a minute.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
-__all__ = ["chromium", "page"]
-
-LONG_MS = 8 * WAIT_MS
-"""The first answer waits for the embedding model, whatever else the machine does."""
-SHOTS = os.environ.get("HAYLOFT_SHOTS")
 TRAVEL = "# Travel\n\nThe per diem for domestic travel is {euros} euros a day.\n\n"
 REST = "## Hotels\n\nHotels are booked by the office.\n"
 
 
-def hayloft(data_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The command, as a cron job runs it."""
-    return subprocess.run(
-        [sys.executable, HAYLOFT[1], "--data-dir", str(data_dir), *words],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "HAYLOFT_MODEL": "extractive"},
-    )
+@pytest.fixture(autouse=True)
+def _patience(page: Any) -> Iterator[None]:
+    """The first answer waits for the embedding model, whatever else the machine does."""
+    with patience(page):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -58,42 +36,20 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory, files: Path) -> Path:
     folder = tmp_path_factory.mktemp("saved")
-    done = hayloft(folder, "ingest", str(files))
-    assert done.returncode == 0, done.stderr
+    ingest(folder, files)
     return folder
 
 
 @pytest.fixture(scope="module")
 def served(data_dir: Path) -> Iterator[str]:
-    from app.cli_ui import command
-
-    port = a_port()
-    process, log = serve(data_dir, command("127.0.0.1", port))
-    try:
-        yield until_ready(process, port, log)
-    finally:
-        process.terminate()
-        process.wait(15)
-    assert "Traceback" not in log.read_text()
-
-
-def shot(page: Any, name: str) -> None:
-    """A picture to look at, where a folder for them is named."""
-    if SHOTS:
-        size = page.viewport_size
-        page.set_viewport_size({"width": size["width"], "height": 1500})
-        page.wait_for_timeout(800)
-        page.screenshot(path=f"{SHOTS}/{name}.png")
-        page.set_viewport_size(size)
+    with served_ui(data_dir) as ui:
+        yield ui.url
 
 
 def test_a_saved_answer_expires_and_is_asked_again(
     page: Any, served: str, data_dir: Path, files: Path
 ) -> None:
     """Save, change the document, ingest as cron does: marked; asked again: the difference."""
-    expect = playwright_api.expect
-    page.set_default_timeout(LONG_MS)
-    expect.set_options(timeout=LONG_MS)
     page.goto(served)
     ask(page, "What is the per diem for domestic travel?")
     answered(page)
@@ -112,7 +68,7 @@ def test_a_saved_answer_expires_and_is_asked_again(
     expect(page.locator(".hl-badge", has_text="Current")).to_be_visible()
     shot(page, "saved-current")
     (files / "travel.md").write_text(TRAVEL.format(euros=52) + REST, encoding="utf-8")
-    assert hayloft(data_dir, "ingest", str(files)).returncode == 0
+    ingest(data_dir, files)
     checked = hayloft(data_dir, "saved", "--check", "--json")
     page.reload()
 
@@ -145,9 +101,6 @@ def test_a_saved_answer_expires_and_is_asked_again(
 
 def test_preferences_are_kept_and_can_be_deleted(page: Any, served: str) -> None:
     """Questions to go on with appear once they are asked for; what is kept is counted and goes."""
-    expect = playwright_api.expect
-    page.set_default_timeout(LONG_MS)
-    expect.set_options(timeout=LONG_MS)
     page.goto(f"{served}/settings")
     page.get_by_text("Suggest questions to go on with").click()
     expect(page.get_by_text("One preference")).to_be_visible()

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.accounts import Accounts
-from app.cli_ui import command
 from app.passwords import Cost
 from app.people import Role
+from tests.browser_server import served_ui
+from tests.browser_steps import BOX, LONG_MS, answered, ask, expect
+from tests.canned_server import free_port
 from tests.oidc_double import CLIENT, SECRET, OidcDouble
-from tests.test_browser_chat import (
-    ROOT,
-    WAIT_MS,
-    a_port,
-    answered,
-    ask,
-    chromium,
-    playwright_api,
-    serve,
-    until_ready,
-)
 
-__all__ = ["chromium"]
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 PASSWORD = "tree-lamp-orange"
 
 
@@ -43,43 +33,8 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data_dir = tmp_path_factory.mktemp("users")
-    port = a_port()
-    words = [
-        str(ROOT / "tests" / "users_entry.py") if word.endswith("page_server.py") else word
-        for word in command("127.0.0.1", port)
-    ]
-    process, log = serve(data_dir, words, HAYLOFT_AUTH="accounts")
-    try:
-        yield Served(data_dir, until_ready(process, port, log))
-    finally:
-        process.terminate()
-        process.wait(15)
-    assert "Traceback" not in log.read_text()
-
-
-class Browsers:
-    """Browsers that share nothing with each other."""
-
-    def __init__(self, chromium: Any) -> None:
-        self._chromium = chromium
-        self._open: list[Any] = []
-
-    def new(self) -> Any:
-        context = self._chromium.new_context(viewport={"width": 1200, "height": 900})
-        context.set_default_timeout(WAIT_MS)
-        self._open.append(context)
-        return context
-
-    def close(self) -> None:
-        for context in self._open:
-            context.close()
-
-
-@pytest.fixture
-def browsers(chromium: Any) -> Iterator[Browsers]:
-    found = Browsers(chromium)
-    yield found
-    found.close()
+    with served_ui(data_dir, fakes=True, HAYLOFT_AUTH="accounts") as ui:
+        yield Served(data_dir, ui.url)
 
 
 def account(served: Served, name: str, role: Role = Role.READER) -> str:
@@ -100,15 +55,15 @@ def sign_in(context: Any, url: str, name: str, password: str = PASSWORD) -> Any:
 
 
 def welcomed(page: Any) -> Any:
-    page.wait_for_selector("textarea[data-testid=stChatInputTextArea]")
+    page.wait_for_selector(BOX, timeout=LONG_MS)
     return page
 
 
 def test_the_first_account_needs_the_code_of_the_terminal(
-    served: Served, browsers: Browsers
+    served: Served, new_context: Callable[..., Any]
 ) -> None:
     """Whoever reaches the page first cannot take it; with the code the page opens for an admin."""
-    page = browsers.new().new_page()
+    page = new_context().new_page()
     page.goto(served.url)
     code = served.accounts.new_setup_code()
     assert code is not None
@@ -117,7 +72,7 @@ def test_the_first_account_needs_the_code_of_the_terminal(
     page.get_by_label("The password again").fill(PASSWORD)
     page.get_by_label("Setup code").fill("AAAA-BBBB-CCCC-DDDD")
     page.get_by_role("button", name="Make the account").click()
-    playwright_api.expect(page.get_by_role("alert")).to_contain_text("not the setup code")
+    expect(page.get_by_role("alert")).to_contain_text("not the setup code")
 
     page.get_by_label("Setup code").fill(code.lower())
     page.get_by_label("Password, ten").fill(PASSWORD)
@@ -126,22 +81,22 @@ def test_the_first_account_needs_the_code_of_the_terminal(
 
     welcomed(page)
     assert [one.role for one in served.accounts.all()] == [Role.ADMIN]
-    playwright_api.expect(page.get_by_role("link", name="Users")).to_be_visible()
+    expect(page.get_by_role("link", name="Users")).to_be_visible()
 
 
-def test_two_users_do_not_see_each_other(served: Served, browsers: Browsers) -> None:
+def test_two_users_do_not_see_each_other(served: Served, new_context: Callable[..., Any]) -> None:
     """Neither in the list, nor by search, nor by the address of a conversation."""
     account(served, "ann", Role.ADMIN)
     account(served, "ben")
-    ann = welcomed(sign_in(browsers.new(), served.url, "ann"))
+    ann = welcomed(sign_in(new_context(), served.url, "ann"))
     ask(ann, "What is the per diem of ann?")
     answered(ann)
     address = ann.url
     assert "c=" in address
-    ben_context = browsers.new()
+    ben_context = new_context()
     ben = welcomed(sign_in(ben_context, served.url, "ben"))
 
-    playwright_api.expect(ben.locator("[data-testid=stSidebar]")).not_to_contain_text("of ann")
+    expect(ben.locator("[data-testid=stSidebar]")).not_to_contain_text("of ann")
     ben.goto(address)
     ben.wait_for_selector("text=That conversation is no longer here")
     assert ben.locator("text=of ann").count() == 0
@@ -152,8 +107,8 @@ def test_two_users_do_not_see_each_other(served: Served, browsers: Browsers) -> 
     search = ben.get_by_label("Search all conversations")
     search.fill("ann")
     search.press("Enter")
-    playwright_api.expect(ben.get_by_text("Found in 0 conversations")).to_be_visible()
-    playwright_api.expect(ben.get_by_role("link", name="Models")).to_have_count(0)
+    expect(ben.get_by_text("Found in 0 conversations")).to_be_visible()
+    expect(ben.get_by_role("link", name="Models")).to_have_count(0)
     ben.goto(f"{served.url}/users")
     welcomed(ben)
     assert ben.locator("h1", has_text="Users").count() == 0
@@ -169,11 +124,11 @@ def test_two_users_do_not_see_each_other(served: Served, browsers: Browsers) -> 
 
 
 def test_a_sign_in_lasts_over_reloads_and_tabs_and_a_sign_out_ends_them_all(
-    served: Served, browsers: Browsers
+    served: Served, new_context: Callable[..., Any]
 ) -> None:
     """The other tab loses access with its next click; its cookie opens nothing any more."""
     account(served, "ann", Role.ADMIN)
-    context = browsers.new()
+    context = new_context()
     first = welcomed(sign_in(context, served.url, "ann"))
     first.reload()
     welcomed(first)
@@ -199,11 +154,13 @@ def test_a_sign_in_lasts_over_reloads_and_tabs_and_a_sign_out_ends_them_all(
         urllib.request.urlopen(stolen, timeout=5)
 
 
-def test_a_disabled_user_is_out_with_the_next_click(served: Served, browsers: Browsers) -> None:
+def test_a_disabled_user_is_out_with_the_next_click(
+    served: Served, new_context: Callable[..., Any]
+) -> None:
     """An open page asks nothing more, and the form says the same as for a wrong password."""
     account(served, "ann", Role.ADMIN)
     account(served, "carl")
-    page = welcomed(sign_in(browsers.new(), served.url, "carl"))
+    page = welcomed(sign_in(new_context(), served.url, "carl"))
 
     served.accounts.set_disabled("carl")
     ask(page, "What is the per diem?")
@@ -212,16 +169,16 @@ def test_a_disabled_user_is_out_with_the_next_click(served: Served, browsers: Br
     page.get_by_label("Name").fill("carl")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    playwright_api.expect(page.get_by_role("alert")).to_contain_text("Name or password is wrong")
+    expect(page.get_by_role("alert")).to_contain_text("Name or password is wrong")
 
 
 def test_a_growing_answer_ends_for_whoever_is_signed_out(
-    served: Served, browsers: Browsers
+    served: Served, new_context: Callable[..., Any]
 ) -> None:
     """Even a page that only watches leaves, without a click."""
     account(served, "ann", Role.ADMIN)
     account(served, "dora")
-    page = welcomed(sign_in(browsers.new(), served.url, "dora"))
+    page = welcomed(sign_in(new_context(), served.url, "dora"))
     ask(page, "slow please")
     page.wait_for_selector("text=word8")
 
@@ -231,16 +188,16 @@ def test_a_growing_answer_ends_for_whoever_is_signed_out(
 
 
 def test_an_admin_makes_an_account_whose_password_is_changed_at_once(
-    served: Served, browsers: Browsers
+    served: Served, new_context: Callable[..., Any]
 ) -> None:
     """The random password is shown once; its user has to take one of their own."""
     account(served, "ann", Role.ADMIN)
-    admin = welcomed(sign_in(browsers.new(), served.url, "ann"))
+    admin = welcomed(sign_in(new_context(), served.url, "ann"))
     admin.get_by_role("link", name="Users").click()
     admin.get_by_label("Name", exact=True).fill("Émile <b>")
     admin.get_by_role("button", name="Add").click()
     password = admin.locator(".hl-notice code, .hl-notice pre").first.inner_text().strip()
-    user = sign_in(browsers.new(), served.url, "émile <b>", password)
+    user = sign_in(new_context(), served.url, "émile <b>", password)
 
     user.wait_for_url("**/password")
     user.get_by_label("Password until now").fill(password)
@@ -251,7 +208,7 @@ def test_an_admin_makes_an_account_whose_password_is_changed_at_once(
     welcomed(user)
     assert user.locator("b").count() == 0
     admin.get_by_role("button", name="Close").click()
-    playwright_api.expect(admin.get_by_text(password)).to_have_count(0)
+    expect(admin.get_by_text(password)).to_have_count(0)
 
 
 @pytest.fixture
@@ -262,42 +219,35 @@ def provider() -> Iterator[OidcDouble]:
 
 
 def test_a_provider_says_who_it_is(
-    provider: OidcDouble, browsers: Browsers, tmp_path: Path
+    provider: OidcDouble, new_context: Callable[..., Any], tmp_path: Path
 ) -> None:
     """Signing in through `st.login`: let in as the settings say, apart from each other, out in all
     tabs, and turned away where no list names them."""
-    port = a_port()
-    words = [
-        str(ROOT / "tests" / "users_entry.py") if word.endswith("page_server.py") else word
-        for word in command("127.0.0.1", port)
-    ]
-    process, log = serve(
-        tmp_path,
-        words,
-        HAYLOFT_AUTH="oidc",
-        HAYLOFT_OIDC_ISSUER=provider.url,
-        HAYLOFT_OIDC_CLIENT_ID=CLIENT,
-        HAYLOFT_OIDC_CLIENT_SECRET=SECRET,
-        HAYLOFT_OIDC_PAGE_URL=f"http://localhost:{port}",
-        HAYLOFT_OIDC_ADMINS="root@example.org",
-        HAYLOFT_OIDC_READERS="@example.org",
-    )
-    try:
-        url = until_ready(process, port, log)
+    port = free_port()
+    url = f"http://localhost:{port}"
+    provided = {
+        "HAYLOFT_OIDC_ISSUER": provider.url,
+        "HAYLOFT_OIDC_CLIENT_ID": CLIENT,
+        "HAYLOFT_OIDC_CLIENT_SECRET": SECRET,
+        "HAYLOFT_OIDC_PAGE_URL": url,
+        "HAYLOFT_OIDC_ADMINS": "root@example.org",
+        "HAYLOFT_OIDC_READERS": "@example.org",
+    }
+    with served_ui(tmp_path, fakes=True, port=port, HAYLOFT_AUTH="oidc", **provided):
 
         def enter(subject: str, email: str) -> Any:
             provider.claims = {"sub": subject, "email": email, "email_verified": True}
-            page = browsers.new().new_page()
+            page = new_context().new_page()
             page.goto(url)
             page.get_by_role("button", name="Sign in").click()
             return page
 
         root = welcomed(enter("1", "root@example.org"))
-        playwright_api.expect(root.get_by_role("link", name="Users")).to_be_visible()
+        expect(root.get_by_role("link", name="Users")).to_be_visible()
         ask(root, "What is the per diem of root?")
         answered(root)
         reader = welcomed(enter("2", "ann@example.org"))
-        playwright_api.expect(reader.get_by_role("link", name="Users")).to_have_count(0)
+        expect(reader.get_by_role("link", name="Users")).to_have_count(0)
         reader.goto(root.url)
         reader.wait_for_selector("text=That conversation is no longer here")
         for subject, email in (("3", "eve@evil.example"), ("4", "root@example.org")):
@@ -318,7 +268,4 @@ def test_a_provider_says_who_it_is(
             urllib.request.urlopen(f"{url}/media/anything.png", timeout=5)
         reader.reload()
         welcomed(reader)
-    finally:
-        process.terminate()
-        process.wait(15)
     assert "/keys" in provider.asked
