@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.ledger import Ledger
@@ -221,6 +222,24 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelBehind:
+    """The model that writes an answer, as one who waits for it wants to know it."""
+
+    name: str
+    """`ollama qwen2:7b`."""
+    slots: int = 1
+    """Requests that its server answers at a time, as far as that says so."""
+    prefill: float | None = None
+    """Tokens of prompt that it reads a second; None where that was never measured."""
+    load_s: float | None = None
+    """How long it took to load it the last time; None where that is not known."""
+    in_memory: bool | None = None
+    """Whether it was in memory just now; None where that was not asked."""
+    loaded: Callable[[], bool | None] = field(default=lambda: None, compare=False)
+    """Whether it is in memory now, or None where nobody says. Asks the server."""
+
+
+@dataclass(frozen=True, slots=True)
 class SourcesFound:
     """The passages are known; sent before the first token."""
 
@@ -232,6 +251,16 @@ class SourcesFound:
     sent: Sent | None = None
     """What goes to the model, for whoever keeps the conversation."""
     plan: Plan | None = None
+    beside: tuple[Hit, ...] = ()
+    """What the prompt holds beside these and an answer may cite as well: documents that stand at
+    its front, and passages of earlier turns."""
+    beside_numbers: tuple[int, ...] = ()
+    """Of each of `beside`."""
+    behind: ModelBehind | None = None
+    """The model that is asked; None where none is."""
+    prove: Callable[[str], tuple[Citation, ...]] | None = field(default=None, compare=False)
+    """The citations of a piece of the answer, for whoever shows it while it grows; safe to call
+    from another thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +290,12 @@ class ReadingProgress:
     """Of reading, predicted from what was measured so far; None before the first part."""
     read_before: int = 0
     """Of the pages read, those that an earlier session read: this one goes on from there."""
+    documents: int = 0
+    """What the pages are of."""
+    tokens: int = 0
+    """Of all the pages, as far as they are counted; 0 where they are not yet."""
+    behind: ModelBehind | None = None
+    """The model that reads; only the first one tells."""
 
 
 AnswerEvent = SourcesFound | TextDelta | AnswerReady | ReadingProgress

@@ -5,42 +5,26 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from app import answer_frames as frames
 from app import prompt
-from app.answers import (
-    NO_PROMPT,
-    Answer,
-    AnswerEvent,
-    AnswerReady,
-    Citation,
-    SourcesFound,
-    TextDelta,
-    Turn,
-)
+from app.answers import AnswerEvent, Turn
 from app.chat import ChatModel, PromptTooLong
-from app.citations import citation_of
-from app.extract_text import compose
-from app.extractive import MIN_SUPPORT, Extract, extract
+from app.cited_pages import CitedPages
 from app.find import Finder
 from app.followup import RULES, FollowUp, follow_up
 from app.modes import Planner, Situation, Whole
 from app.plans import AUTO, DOCUMENTS, PASSAGES, READ_ALL, Mode, Plan, Unfit
 from app.plans import EXTRACTIVE as QUOTING
-from app.quotes import find_quote
+from app.prompt_text import opening
+from app.quoting import EXTRACTIVE, Quoter
 from app.reading import Reading, read, searched_for
 from app.settings import AppSettings
 from app.writing import Task, write
 from storage.library import Library
-from storage.records import EVERYTHING, Hit, Scope
+from storage.records import EVERYTHING, Scope
 
 log = logging.getLogger(__name__)
-
-EXTRACTIVE = "extractive"
-
-_EXTRACTIVE_PASSAGES = 12
-"""Passages that the extractive answerer chooses its sentences from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +79,8 @@ class Assistant:
         self._wish = wish
         self._reader = reader
         self._planner = Planner(library, settings, longer)
+        self._pages = CitedPages(library)
+        self._quoter = Quoter(library, finder, settings, self._pages)
 
     @property
     def model_name(self) -> str:
@@ -121,7 +107,9 @@ class Assistant:
         asked = _Question(question, tuple(history), scope, time.perf_counter())
         mode = mode or self._settings.mode
         if self._model is None or mode == QUOTING:
-            yield from self._quoted(asked)
+            yield from self._quoter.answer(
+                asked.text, asked.turns, scope, asked.started, self.model_name
+            )
         elif mode == READ_ALL:
             yield from self._read_everything(self._model, asked)
         else:
@@ -195,7 +183,9 @@ class Assistant:
             if found is None:
                 found = self._found(now, asked, rules_only=False)
             if found.built is None:
-                yield from self._nothing(found.follow, asked.scope, found.seconds)
+                yield from self._quoter.nothing(
+                    found.follow, asked.scope, found.seconds, self.model_name
+                )
                 return
             follow, built, option = found.follow, found.built, None
         taken: Mode = DOCUMENTS if plan.chosen == DOCUMENTS else PASSAGES
@@ -204,7 +194,7 @@ class Assistant:
         )
         found_s = time.perf_counter() - asked.started
         task = Task(follow, now, built, taken, plan, asked.started, found_s)
-        yield from write(task, self._planner, self._page_text, self._everywhere)
+        yield from write(task, self._planner, self._pages.text, self._pages.everywhere)
 
     def _read_everything(self, model: ChatModel, asked: _Question) -> Iterator[AnswerEvent]:
         """Every page in scope, then an answer in this conversation's own prompt."""
@@ -220,7 +210,7 @@ class Assistant:
                 [self._planner.built_option(now, READ_ALL, built)], READ_ALL, asked.scope
             )
             task = Task(follow, now, built, READ_ALL, plan, began, 0.0)
-            yield from write(task, self._planner, self._page_text, self._everywhere)
+            yield from write(task, self._planner, self._pages.text, self._pages.everywhere)
 
         yield from read_all(
             self._library,
@@ -276,7 +266,7 @@ class Assistant:
             model=now.model,
             how=RULES if rules_only and how != "off" else how,
             reserve=now.budget.reserve,
-            opening=prompt.opening(asked.history),
+            opening=opening(asked.history),
         )
         limit = self._settings.passages
         hits = self._finder.search(follow.query, limit=searched_for(limit), scope=asked.scope)
@@ -308,114 +298,3 @@ class Assistant:
             cost=whole.cost,
             whole=True,
         )
-
-    # --- without a model --------------------------------------------------------------------
-
-    def _quoted(self, asked: _Question) -> Iterator[AnswerEvent]:
-        """An answer in the documents' own sentences."""
-        follow = follow_up(asked.text, asked.turns, how=self._settings.followups)
-        limit = _EXTRACTIVE_PASSAGES
-        hits = self._finder.search(follow.query, limit=searched_for(limit), scope=asked.scope)
-        reading = read(self._library.catalog, hits, limit, self._settings.passage_characters)
-        found_s = time.perf_counter() - asked.started
-        if hits:
-            yield from self._quote(follow, reading, asked.scope, asked.started, found_s)
-        else:
-            yield from self._nothing(follow, asked.scope, found_s)
-
-    def _nothing(self, asked: FollowUp, scope: Scope, found_s: float) -> Iterator[AnswerEvent]:
-        text = frames.nothing_found()
-        if self._library.catalog.counts().documents == 0 and not scope.room:
-            text = frames.empty_library()
-        elif not scope.is_everything:
-            with self._library.catalog.snapshot() as snapshot:
-                within = snapshot.within(scope)
-            text = frames.nothing_in_scope() if within and within.versions else frames.empty_scope()
-        yield SourcesFound((), "none", self.model_name)
-        yield TextDelta(text)
-        yield AnswerReady(
-            Answer(
-                question=asked.question,
-                searched=asked.searched,
-                text=text,
-                mode="none",
-                model=self.model_name,
-                citations=(),
-                receipt=NO_PROMPT,
-                timings={"find": found_s, "total": found_s},
-                hits=(),
-            )
-        )
-
-    def _quote(
-        self,
-        asked: FollowUp,
-        reading: Reading,
-        scope: Scope,
-        started: float,
-        found_s: float,
-    ) -> Iterator[AnswerEvent]:
-        """The best-supported sentences, word for word."""
-        hits = reading.passages
-        extracts = extract(asked.query, hits, self._library.embedder, running=reading.running)
-        # Only the passages that are quoted are numbered, in order of their use.
-        used = tuple(dict.fromkeys(item.hit for item in extracts))
-        sources = tuple(hits[index] for index in used)
-        yield SourcesFound(sources, EXTRACTIVE if sources else "none", EXTRACTIVE)
-        renumbered = [
-            self._still_in_context(replace(item, hit=used.index(item.hit)), hits[item.hit])
-            for item in extracts
-        ]
-        nothing = frames.nothing_found() if scope.is_everything else frames.nothing_in_scope()
-        text = compose(renumbered, sources) if extracts else nothing
-        yield TextDelta(text)
-        citations = tuple(self._extract_citation(item, sources[item.hit]) for item in renumbered)
-        total_s = time.perf_counter() - started
-        yield AnswerReady(
-            Answer(
-                question=asked.question,
-                searched=asked.searched,
-                text=text,
-                mode=EXTRACTIVE if sources else "none",
-                model=EXTRACTIVE,
-                citations=citations,
-                receipt=NO_PROMPT,
-                timings={"find": found_s, "first_token": total_s, "total": total_s},
-                hits=sources,
-                notice=frames.no_clear_answer() if _only_close(extracts) else "",
-            )
-        )
-
-    def _extract_citation(self, extract: Extract, hit: Hit) -> Citation:
-        """The extract as a citation, checked against the page as any other quote."""
-        quote = extract.text
-        page = self._page_text(hit)
-        span: tuple[int, int] | None = (extract.char_start, extract.char_end)
-        if page[extract.char_start : extract.char_end] != quote:
-            # The page has changed since it was searched; the words may have moved.
-            span = find_quote(quote, page)
-        return self._everywhere(citation_of(hit, extract.hit + 1, quote, span), hit)
-
-    def _still_in_context(self, extract: Extract, hit: Hit) -> Extract:
-        """The extract without its neighbours where the page has changed since it was searched."""
-        if self._page_text(hit)[hit.char_start : hit.char_end] == hit.text:
-            return extract
-        return replace(extract, before=None, after=None)
-
-    def _everywhere(self, citation: Citation, hit: Hit) -> Citation:
-        """The citation with the other places of its passage; with a quote, where that stands."""
-        also = []
-        for place in hit.also:
-            page = self._library.catalog.page(place.document_id, place.page, room=hit.room)
-            if page is not None and (not citation.quote or find_quote(citation.quote, page.text)):
-                also.append(place)
-        return replace(citation, also=tuple(also))
-
-    def _page_text(self, hit: Hit) -> str:
-        """The page as the catalog has it now; the passage itself where the page is gone."""
-        page = self._library.catalog.page(hit.document_id, hit.page, room=hit.room)
-        return page.text if page is not None else hit.text
-
-
-def _only_close(extracts: Sequence[Extract]) -> bool:
-    return bool(extracts) and extracts[0].support < MIN_SUPPORT

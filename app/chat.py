@@ -4,6 +4,7 @@ ChatModelError               the chat model cannot answer                  (exit
 ├── ModelUnreachable         no server answers, or it went away in mid-answer
 ├── ModelMissing             the server does not have that model
 ├── ModelBusy                the server's queue is full
+│   └── ModelLoading         it is still loading the model, and turns requests away meanwhile
 ├── ModelCrashed             the model's process died, or could not be loaded
 ├── PromptTooLong            the server refused the prompt: it exceeds the window
 ├── PromptTruncated          the server evaluated fewer tokens than were sent
@@ -36,6 +37,10 @@ class ModelMissing(ChatModelError):
 
 class ModelBusy(ChatModelError):
     """The server has too many requests waiting."""
+
+
+class ModelLoading(ModelBusy):
+    """The server is loading the model into memory; whoever waits is answered in the end."""
 
 
 class ModelCrashed(ChatModelError):

@@ -12,14 +12,16 @@ escapes it.
 from __future__ import annotations
 
 import json
+import re
 import shlex
-import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app import (
     composer_page,
+    live_page,
     mode_page,
     note_page,
     reader_page,
@@ -33,6 +35,7 @@ from app import (
     turn_page,
 )
 from app.answers import numbers_of
+from app.chat import ModelLoading
 from app.conversations import (
     DONE,
     FAILED,
@@ -41,21 +44,20 @@ from app.conversations import (
     STREAMING,
     StoredTurn,
 )
-from app.live_answers import ahead_of
 from app.page_style import style_sheet
-from app.plans import READ_ALL, duration
-from app.wording import t, tn
+from app.plans import EXTRACTIVE, READ_ALL
+from app.wording import retold, t
 from storage.errors import HayloftError
 
 if TYPE_CHECKING:
-    from app.live_answers import LiveAnswer, Snapshot
+    from app.assistant import Assistant
+    from app.live_answers import LiveAnswer
     from storage.records import LibraryCounts
 
-DRAW_S = 0.1
-"""Between two draws of a growing answer."""
 LONGEST_QUESTION = 20_000
 """Characters. Longer ones are refused, not cut: nobody would know which half was read."""
 TURNS_SHOWN = 30
+_MARK = re.compile(r"[\[【]\d")
 
 
 def show() -> None:
@@ -103,7 +105,7 @@ def _draw() -> None:
     if refused := st.session_state.pop("refused", ""):
         st.html(rendering.notice_html("warn", t("Not asked"), refused))
     if sent is not None:
-        _sent(conversation_id, sent, own, counts.documents)
+        _sent(conversation_id, sent, own, counts.documents, busy=busy)
     shortcuts_page.show(conversation_id)
     if counts.documents or own.read:
         # After the composer, which one can type into meanwhile: what the modes cost takes a while.
@@ -120,9 +122,13 @@ def _draw() -> None:
 # --- asking -------------------------------------------------------------------------------------
 
 
-def _sent(conversation_id: str | None, sent: Any, own: composer_page.Own, documents: int) -> None:
+def _sent(
+    conversation_id: str | None, sent: Any, own: composer_page.Own, documents: int, *, busy: bool
+) -> None:
     """What came from the composer: files to read first, a question, or both."""
-    question = composer_page.submit(conversation_id, sent, own, begin=_begin, most=LONGEST_QUESTION)
+    question = composer_page.submit(
+        conversation_id, sent, own, begin=_begin, most=LONGEST_QUESTION, busy=busy
+    )
     if question is None:
         st.rerun()
     if question.strip() and not (documents or own.read):
@@ -169,7 +175,7 @@ def _ask(conversation_id: str | None, question: str, instead_of: int | None = No
     """
     try:
         store = resources.store()
-        assistant = resources.assistant()
+        assistant = _assistant()
         scope = scope_page.scope_of(conversation_id)
         scope_page.check(scope)
         if conversation_id is None:
@@ -180,11 +186,20 @@ def _ask(conversation_id: str | None, question: str, instead_of: int | None = No
         resources.live_answers().start(
             conversation_id,
             question,
-            lambda: assistant.ask(question, history=history, scope=scope, mode=mode),
+            lambda: assistant().ask(question, history=history, scope=scope, mode=mode),
             instead_of=instead_of,
         )
     except HayloftError as error:
         st.session_state["refused"] = str(error)
+
+
+def _assistant() -> Callable[[], Assistant]:
+    """Whoever answers; of a model that is still being loaded, whoever will, once it is there."""
+    try:
+        now = resources.assistant()
+    except ModelLoading:
+        return resources.assistant_later()
+    return lambda: now
 
 
 # --- the conversation ---------------------------------------------------------------------------
@@ -226,7 +241,7 @@ def _conversation(conversation_id: str | None, answer: LiveAnswer | None) -> Non
             _unsaved(answer)
         else:
             # It may have ended in this very moment: the next run shows it as it was kept.
-            _live(conversation_id)
+            live_page.show(conversation_id)
 
 
 def _question(question: str, searched: str = "") -> None:
@@ -255,7 +270,8 @@ def _turn(turn: StoredTurn, told: turn_page.Told) -> None:
         elif turn.text:
             # Extracts are proved as a whole: what stands between them claims nothing.
             # "Nowhere", after every page was read, cites nothing.
-            quoted = turn.mode == "extractive" or not turn.hits
+            nowhere = turn.mode == READ_ALL and not turn.hits
+            quoted = turn.mode == EXTRACTIVE or nowhere
             cited = turn.citations if complete and not quoted else None
             text = rendering.answer_html(
                 turn.text, turn.turn_id, _numbers(turn), states, citations=cited
@@ -318,8 +334,8 @@ def _foot(turn: StoredTurn, read: int = 0, pages: int = 0) -> str:
         )
     elif turn.state == FAILED:
         kept = f" {t('What had arrived is kept above.')}" if turn.text else ""
-        title = t("The answer broke off")
-        parts.append(rendering.notice_html("error", title, f"{turn.error}{kept}"))
+        title = t("The answer broke off") if turn.text else t("No answer")
+        parts.append(rendering.notice_html("error", title, f"{retold(turn.error)}{kept}"))
     elif turn.stop_reason == "length" and not turn.notice:
         parts.append(
             rendering.notice_html(
@@ -346,7 +362,7 @@ def _foot(turn: StoredTurn, read: int = 0, pages: int = 0) -> str:
 def _seconds(timings: dict[str, float]) -> list[str]:
     words = []
     if "total" in timings:
-        words.append(f"{timings['total']:.1f} s")
+        words.append(t("{n} s", n=f"{timings['total']:.1f}"))
     if "first_token" in timings:
         seconds = f"{timings['first_token']:.1f}"
         words.append(t("first words after {seconds} s", seconds=seconds))
@@ -367,78 +383,23 @@ def _no_hits(turn: StoredTurn) -> None:
     )
 
 
-@st.fragment(run_every=DRAW_S)
-def _live(conversation_id: str) -> None:
-    """The growing answer, drawn anew ten times a second."""
-    answer = resources.live_answers().get(conversation_id)
-    if answer is None or answer.settled:
-        turn = resources.store().turn(answer.turn_id) if answer else None
-        if turn is not None and turn.state == FAILED:
-            resources.look_for_model_again()
-        st.rerun()
-    now = answer.snapshot()
-    with st.chat_message("assistant", avatar=":material/auto_stories:"):
-        if now.hits:
-            st.html(rendering.sources_html(now.hits, now.turn_id, None, now.numbers))
-        else:
-            st.empty()
-        if now.text:
-            text = rendering.streaming_html(now.text, now.turn_id, _numbers(now))
-            st.html(f'<div class="hl-answer" aria-busy="true">{text}</div>')
-        else:
-            st.html(
-                f'<div class="hl-wait" role="status">{rendering.text_html(_waiting(now))}</div>'
-            )
-        st.button(
-            t("Stopping…") if now.stopping else t("Stop"),
-            key=f"stop-{now.turn_id}",
-            icon=":material/stop_circle:",
-            on_click=answer.stop,
-            disabled=now.stopping,
-        )
+def _numbers(turn: StoredTurn) -> tuple[int, ...]:
+    """The numbers that the marks of an answer may have.
 
-
-def _waiting(now: Snapshot) -> str:
-    seconds = int(time.monotonic() - now.started)
-    clock = f" {seconds} s" if seconds >= 2 else ""
-    if now.hits is None:
-        if now.progress is not None:
-            said = t(
-                "{read} of {pages} pages read, {found} had something",
-                read=f"{now.progress.pages_read:,}",
-                pages=f"{now.progress.pages:,}",
-                found=f"{now.progress.found:,}",
-            )
-            if left := now.progress.seconds_left:
-                said += t(", about {time} left", time=duration(left))
-            said += f"…{clock}"
-            if before := now.progress.read_before:
-                return t("Going on after {n} pages.", n=f"{before:,}") + f" {said}"
-            return said
-        return t("Looking through your documents…") + clock
-    if waiting := ahead_of(now):
-        first = tn(
-            waiting,
-            "Another question is being answered first",
-            "{n} other questions are being answered first",
-        )
-        return f"{first}…{clock}"
-    option = now.plan.option(now.mode) if now.plan else None
-    what = rendering.count_of(len(now.hits), "passage")
-    if option is not None and (not now.hits or option.seconds is not None):
-        what = (
-            rendering.count_of(option.new_tokens, "new token")
-            if option.new_tokens < option.tokens
-            else rendering.count_of(option.new_tokens, "token")
-        )
-        if option.seconds is not None and seconds <= option.seconds:
-            what += t(", about {time} in all", time=duration(option.seconds))
-    return t("{model} is reading {what}…", model=now.model or t("The model"), what=what) + clock
-
-
-def _numbers(answer: StoredTurn | Snapshot) -> tuple[int, ...]:
-    """The numbers of an answer's passages."""
-    return numbers_of(answer.hits or (), answer.numbers)
+    Of a complete answer all that it cites is known. What was broken off may cite whatever its
+    prompt held: whole documents, passages of earlier turns.
+    """
+    own = numbers_of(turn.hits, turn.numbers)
+    if turn.state == DONE or not _MARK.search(turn.text):
+        return own
+    earlier = resources.store().history(turn.conversation_id)
+    given = [
+        n
+        for one in earlier
+        if one.sent and one.turn_id <= turn.turn_id
+        for n in numbers_of(one.hits, one.numbers)[: one.given]
+    ]
+    return tuple(dict.fromkeys([*own, *given]))
 
 
 @st.fragment(run_every=1.0)
@@ -459,7 +420,7 @@ def _unsaved(answer: LiveAnswer) -> None:
     """An answer that could not be stored: shown from memory, for as long as there is one."""
     now = answer.snapshot()
     with st.chat_message("assistant", avatar=":material/auto_stories:"):
-        text = rendering.answer_html(now.text, now.turn_id, _numbers(now), {})
+        text = rendering.answer_html(now.text, now.turn_id, now.known, {})
         st.html(
             f'<div class="hl-answer">{text}</div>'
             + rendering.notice_html("error", t("This answer is not kept"), answer.unsaved)

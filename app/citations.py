@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from app.answers import Citation, Near, numbers_of
-from app.claims import Claim, claims_of, marks_of, quoted_spans, without_marks
+from app.claims import Claim, claims_of, quoted_spans, without_marks
 from app.near_quotes import NearIndex
 from app.quotes import PageIndex, fold_character
 from storage.records import Hit
@@ -65,11 +65,19 @@ class _Source:
         return _holds_figure(self.index, figure)
 
 
+class Sources:
+    """The pages that were cited so far, for who proves an answer piece by piece."""
+
+    def __init__(self) -> None:
+        self.pages: dict[tuple[int, int], _Source] = {}
+
+
 def cite(
     answer_text: str,
     hits: Sequence[Hit],
     page_text: Callable[[Hit], str],
     numbers: Sequence[int] = (),
+    known: Sources | None = None,
 ) -> tuple[Citation, ...]:
     """The citations of an answer, in its order, each with the quote that proves it or fails to.
 
@@ -80,11 +88,12 @@ def cite(
     words with a figure that no page it cites holds, however much of the rest
     stands there: then all of the claim is its quote. What is not verified is
     given with what the page says nearest to it. Marks without a passage are
-    left out: `unknown_marks` names them. `page_text` is asked once for each page.
-    `numbers` are those of the passages; empty: they count from 1.
+    left out. `page_text` is asked once for each page.
+    `numbers` are those of the passages; empty: they count from 1. What `known`
+    holds is not read again.
     """
     quoted = quoted_spans(answer_text)
-    sources: dict[tuple[int, int], _Source] = {}
+    sources = (known or Sources()).pages
     found: dict[Citation, None] = {}
     passages = dict(zip(numbers_of(tuple(hits), tuple(numbers)), hits, strict=True))
     claims = [
@@ -123,18 +132,6 @@ def citation_of(hit: Hit, n: int, quote: str, span: tuple[int, int] | None) -> C
         char_end=span[1] if span else None,
         place=hit.place,
         title=hit.title,
-    )
-
-
-def unknown_marks(answer_text: str, n: int, numbers: Sequence[int] = ()) -> tuple[int, ...]:
-    """The numbers that an answer marks though it was given only `n` passages, ascending.
-
-    `numbers` are those of the passages where they do not count from 1.
-    """
-    known = set(numbers) or set(range(1, n + 1))
-    marks = marks_of(answer_text, known, quoted_spans(answer_text))
-    return tuple(
-        sorted({number for mark in marks for number in mark.numbers if number not in known})
     )
 
 

@@ -74,6 +74,7 @@ def _list(args: argparse.Namespace, accounts: Accounts, _data_dir: Path) -> int:
                 "signed_in_at": account.signed_in_at,
                 "disabled": account.disabled,
                 "outside": account.outside,
+                "leaving": account.leaving,
                 "sessions": account.sessions,
             }
             print(json.dumps(told, ensure_ascii=False), flush=True)
@@ -84,6 +85,8 @@ def _list(args: argparse.Namespace, accounts: Accounts, _data_dir: Path) -> int:
             else time.strftime("last sign-in %Y-%m-%d %H:%M", time.localtime(account.signed_in_at))
         )
         state = ", disabled" if account.disabled else ""
+        if account.leaving:
+            state = ", being deleted (`hayloft users delete` finishes it)"
         print(f"{account.name}  {account.role.word}{state}, {last}", flush=True)
     if not found and not args.json:
         print("There are no accounts. `hayloft users add NAME --role admin` makes the first one.")
@@ -129,7 +132,7 @@ def _delete(args: argparse.Namespace, accounts: Accounts, data_dir: Path) -> int
 
 
 def _adopt(args: argparse.Namespace, accounts: Accounts, data_dir: Path) -> int:
-    from app.conversations import Conversations
+    from app.adoption import adopt
 
     user = accounts.standing(args.name)
     if user is None:
@@ -137,11 +140,7 @@ def _adopt(args: argparse.Namespace, accounts: Accounts, data_dir: Path) -> int:
             f"There is no account named {args.name} that can sign in. `hayloft users list` names "
             "them."
         )
-    store = Conversations(data_dir / "conversations.db", owner=user.name)
-    try:
-        taken = store.adopt()
-    finally:
-        store.close()
+    taken = adopt(data_dir, user.name)
     return _say(args, f"{user.name} has {taken} more conversations.", user.name)
 
 

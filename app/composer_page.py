@@ -10,6 +10,7 @@ the room; whichever tab sees the reading end first asks it, once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -19,7 +20,7 @@ from app import private_files, rendering, resources, scope_page
 from app.people import Role
 from app.private_files import RoomFile
 from app.uploads import READABLE
-from app.wording import t, tn
+from app.wording import retold, t, tn
 from storage.errors import HayloftError
 from storage.run_history import run_at_work
 
@@ -28,6 +29,7 @@ LOOK_S = 0.5
 LINES_SHOWN = 6
 """Files that are listed one by one above the composer; all are in the list that opens."""
 _SAID = "composer-said"
+_UNSENT = "composer-unsent"
 
 Ask = Callable[[str | None, str], None]
 """Begins an answer in a conversation."""
@@ -43,7 +45,7 @@ class Own:
     """Empty where there is no conversation yet."""
     files: tuple[RoomFile, ...] = ()
     waiting: str = ""
-    """The question that waits for their reading."""
+    """The question that waits for their reading, or for the answer before it."""
 
     @property
     def read(self) -> int:
@@ -69,12 +71,13 @@ def look(conversation_id: str | None) -> Own:
     if not room:
         return Own()
     names = private_files.files_in(data_dir, room)
+    waiting = private_files.waiting(data_dir, room)
     if not names:
-        return Own(room)
+        return Own(room, waiting=waiting)
     runs = resources.room_runs().state()
     contents = resources.library().catalog.room(room)
     files = private_files.states(names, contents, runs, room, others_work=run_at_work(data_dir))
-    return Own(room, tuple(files), private_files.waiting(data_dir, room))
+    return Own(room, tuple(files), waiting)
 
 
 def show(conversation_id: str | None, own: Own, documents: int, ask: Ask, *, busy: bool) -> None:
@@ -94,15 +97,26 @@ def show(conversation_id: str | None, own: Own, documents: int, ask: Ask, *, bus
         if own.is_pending:
             st.fragment(_watch, run_every=LOOK_S)(conversation_id)
         else:
-            _lines(own)
-        _controls(conversation_id, own, documents)
+            _lines(own, busy=busy)
+        if own.waiting and busy:
+            st.button(
+                t("Do not ask"), key="ask-not-then", type="tertiary", on_click=_ask_not, args=(own,)
+            )
+        if own.files:
+            _controls(conversation_id, own, documents)
 
 
 def composer(busy: bool, own: Own, documents: int) -> Any:
-    """The input; what was sent with it, or None."""
+    """The input; what was sent with it, or None.
+
+    One can type while an answer grows. What could not be asked stands in it again.
+    """
+    unsent = st.session_state.pop(_UNSENT, "")
+    if unsent and st.session_state.get("refused"):
+        st.session_state["question"] = unsent
     placeholder = t("Ask your documents")
     if busy:
-        placeholder = t("Answering…")
+        placeholder = t("Ask; the question waits until this answer is done")
     elif own.is_pending:
         placeholder = t("Ask; the question waits until the files are read")
     elif not (documents or own.read):
@@ -113,24 +127,31 @@ def composer(busy: bool, own: Own, documents: int) -> Any:
         accept_file="multiple",
         file_type=sorted(READABLE),
         max_upload_size=resources.app_settings().upload_mb,
-        disabled=busy,
     )
 
 
 def submit(
-    conversation_id: str | None, sent: Any, own: Own, *, begin: Begin, most: int
+    conversation_id: str | None, sent: Any, own: Own, *, begin: Begin, most: int, busy: bool
 ) -> str | None:
     """Keep the files that were sent; gives the question to ask now, None where it waits.
 
-    `most` is the longest question, in characters: a longer one is not kept to wait.
+    `most` is the longest question, in characters: a longer one is not kept to wait. While the
+    conversation is `busy` with an answer the question waits for its end.
     """
     question = sent if isinstance(sent, str) else str(sent.text or "")
     given = [] if isinstance(sent, str) else list(sent.files or ())
-    if not given and not own.is_pending:
+    st.session_state[_UNSENT] = question
+    if not given and not own.is_pending and not busy:
         return question
     question = question.strip()
     if len(question) > most:
         return question
+    if busy and own.waiting and question and not given:
+        st.session_state["refused"] = t(
+            "One question waits for the answer already. This one stands in the field below; send "
+            "it when that is asked."
+        )
+        return None
     try:
         dropped = _take(conversation_id, given, question, begin) if given else ()
         if given and not dropped:
@@ -158,7 +179,12 @@ def _take(
     room = resources.room_of(conversation_id)
     data_dir = resources.storage_settings().data_dir
     most_mb = resources.app_settings().upload_mb
-    taken = private_files.take(data_dir, room, given, most_mb=most_mb)
+    try:
+        taken = private_files.take(data_dir, room, given, most_mb=most_mb)
+    except HayloftError:
+        if began:
+            _take_back(conversation_id)
+        raise
     said = [["warn", t("Not taken"), sentence] for sentence in taken.refused]
     for asked, name in taken.renamed:
         kept = t("{asked} is kept as {name}; nothing was overwritten.", asked=asked, name=name)
@@ -168,9 +194,15 @@ def _take(
     if taken.kept:
         _order(room, [str(private_files.folder_of(data_dir, room))])
     elif began:
-        resources.store().delete(conversation_id)
-        st.query_params.pop("c", None)
+        _take_back(conversation_id)
     return taken.kept
+
+
+def _take_back(conversation_id: str) -> None:
+    """Leave no empty conversation behind; on a full disk, not even that can be done."""
+    st.query_params.pop("c", None)
+    with suppress(HayloftError):
+        resources.store().delete(conversation_id)
 
 
 def _order(room: str, words: list[str]) -> None:
@@ -187,7 +219,7 @@ def _watch(conversation_id: str) -> None:
     _lines(own)
 
 
-def _lines(own: Own) -> None:
+def _lines(own: Own, *, busy: bool = False) -> None:
     """A line for each file whose reading is news, and the question that waits for it."""
     news = [file for file in own.files if file.state != "read"]
     if own.is_pending:
@@ -200,6 +232,11 @@ def _lines(own: Own) -> None:
     if own.waiting and own.is_pending:
         waits = rendering.t_html(
             "Asked when the files are read: “{question}”", question=own.waiting
+        )
+        lines += f'<li class="hl-waits">{waits}</li>'
+    elif own.waiting and busy:
+        waits = rendering.t_html(
+            "Asked when this answer is done: “{question}”", question=own.waiting
         )
         lines += f'<li class="hl-waits">{waits}</li>'
     if lines:
@@ -268,9 +305,13 @@ def _ask_now(conversation_id: str, own: Own, ask: Ask) -> None:
         with st.container(horizontal=True):
             if st.button(t("Ask without it"), key="ask-without"):
                 _ask_claimed(conversation_id, own, ask)
-            if st.button(t("Do not ask"), key="ask-not", type="tertiary"):
-                private_files.claim(data_dir, own.room)
-                st.rerun()
+            st.button(
+                t("Do not ask"), key="ask-not", type="tertiary", on_click=_ask_not, args=(own,)
+            )
+
+
+def _ask_not(own: Own) -> None:
+    private_files.claim(resources.storage_settings().data_dir, own.room)
 
 
 def _ask_claimed(conversation_id: str, own: Own, ask: Ask) -> NoReturn:
@@ -279,7 +320,7 @@ def _ask_claimed(conversation_id: str, own: Own, ask: Ask) -> NoReturn:
     if question:
         ask(conversation_id, question)
         if refused := st.session_state.get("refused"):
-            st.session_state["refused"] = f"{refused} “{question}”"
+            st.session_state["refused"] = f"{retold(refused)} “{question}”"
     st.rerun()
 
 

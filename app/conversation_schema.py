@@ -9,7 +9,7 @@ import sqlite3
 
 from app.conversation_search import folded
 
-VERSION = 7
+VERSION = 8
 
 _SCHEMA = """
 CREATE TABLE conversations (
@@ -25,6 +25,8 @@ CREATE TABLE conversations (
     head INTEGER,
     -- The title as a search sees it.
     folded TEXT NOT NULL DEFAULT '',
+    -- Under whose name its files lie where that is not the owner's but of whoever had it before.
+    home TEXT,
     -- Whose it is. Empty where nobody signs in.
     owner TEXT NOT NULL DEFAULT ''
 );
@@ -134,6 +136,7 @@ _STEPS: dict[int, tuple[str, ...]] = {
         "WHERE id = turns.conversation_id)",
         *(statement for statement in _SCHEMA.split(";") if "CREATE TABLE notes" in statement),
     ),
+    7: ("ALTER TABLE conversations ADD COLUMN home TEXT",),
 }
 
 

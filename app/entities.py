@@ -172,7 +172,6 @@ def _identifiers(text: str) -> Iterable[Entity]:
 _WORD = re.compile(r"[^\W\d_][\w&]*(?:[’'.-][^\W\d_][\w&]*)*\.?|&|\d[\w-]*")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _POSSESSIVE = re.compile(r"(?:['’]s|['’])$")
-_DOTTED = re.compile(r"\.\w|^[A-Z]\.$|^(?:Inc|Corp|Co|Ltd|Dr|St|Mr|Mrs|Prof)\.$")
 _ELIDED = re.compile(r"^(?:[dlnsmtcj]|qu|jusqu|lorsqu)['’]", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;¿¡。？！]|\n)[\s\"“„«(]*$")
 

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.tokens import clean
 from storage.errors import UsageError
 from storage.json_lines import JsonLines
+from storage.sound_text import sound
 
 FILE = "golden.jsonl"
 
@@ -112,8 +112,8 @@ def _checked(
     note: str,
     origin: Origin,
 ) -> GoldenQuestion:
-    question, document, note = (clean(text).strip() for text in (question, document, note))
-    given = (clean(answer).strip() for answer in answers)
+    question, document, note = (sound(text).strip() for text in (question, document, note))
+    given = (sound(answer).strip() for answer in answers)
     right = tuple(dict.fromkeys(answer for answer in given if answer))
     if not question:
         raise UsageError("A golden question needs words. Give the question that was asked.")
@@ -151,11 +151,11 @@ def _checked(
         note=note,
         added_at=_now(),
         origin=Origin(
-            conversation=clean(origin.conversation),
+            conversation=sound(origin.conversation),
             turn=origin.turn,
-            model=clean(origin.model),
-            mode=clean(origin.mode),
-            answer=clean(origin.answer),
+            model=sound(origin.model),
+            mode=sound(origin.mode),
+            answer=sound(origin.answer),
         ),
     )
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from app.auth_settings import AuthSettings
 from app.settings import AppSettings
-from app.wording import t
+from app.wording import t, tn
 from storage.chroma_server import running_server
-from storage.counted import counted
 from storage.embedding import BUNDLED, Embedder
 from storage.errors import HayloftError
 from storage.library import Library
@@ -111,7 +110,11 @@ def _catalog(library: Library) -> Check:
         counts = library.catalog.counts()
         fault = library.catalog.fault()
     except HayloftError as exc:
-        return Check(name, "wrong", str(exc), "Restore catalog.db from a backup.")
+        # A catalog that cannot be opened here is not damaged: its sentence says what to mend.
+        damaged = library.catalog.path.is_file() and os.access(library.catalog.path, os.W_OK)
+        return Check(
+            name, "wrong", str(exc), "Restore catalog.db from a backup." if damaged else ""
+        )
     if fault:
         return Check(
             name,
@@ -125,8 +128,12 @@ def _catalog(library: Library) -> Check:
     return Check(
         name,
         "ok",
-        f"{counted(counts.documents, 'document')}, {counted(counts.pages, 'page')}, "
-        f"{counted(counts.chunks, 'chunk')}.",
+        t(
+            "{documents}, {pages}, {chunks}.",
+            documents=tn(counts.documents, "{n} document", "{n} documents"),
+            pages=tn(counts.pages, "{n} page", "{n} pages"),
+            chunks=tn(counts.chunks, "{n} chunk", "{n} chunks"),
+        ),
     )
 
 
@@ -174,12 +181,12 @@ def _set_aside(library: Library) -> Check:
     if not failures:
         return Check("files set aside", "ok", "None.")
     first = failures[0]
-    more = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
+    more = f" And {len(failures) - 1} more." if len(failures) > 1 else ""
     return Check(
         "files set aside",
         "note",
         f"{first.document}: {first.reason}{more}",
-        "hayloft status --failures lists them; they are tried again on each run.",
+        "`hayloft status --failures` lists them; they are tried again on each run.",
     )
 
 
@@ -298,7 +305,10 @@ def chroma_line(settings: StorageSettings) -> str:
     """Whether Chroma runs, without starting it."""
     if settings.chroma_url:
         return t("at {url} (not ours)", url=settings.chroma_url)
-    server = running_server(settings.data_dir)
+    try:
+        server = running_server(settings.data_dir)
+    except HayloftError as exc:
+        return str(exc)
     if server is None:
         return t("not running; it starts when it is needed")
     return t("running on {address}", address=f"127.0.0.1:{server.port}")

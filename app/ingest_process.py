@@ -63,9 +63,8 @@ class Run:
     words: tuple[str, ...]
     """The arguments of `hayloft ingest`."""
     state: State = "queued"
-    ordered_at: float = 0.0
-    """Seconds since the epoch."""
     started_at: float | None = None
+    """Seconds since the epoch."""
     seconds: float = 0.0
     to_read: int | None = None
     """None until the files are known."""
@@ -190,9 +189,7 @@ class IngestRuns:
                 if run.words == tuple(words):
                     return run.number
             self._number += 1
-            self._orders.append(
-                Run(self._number, what, tuple(words), ordered_at=time.time(), room=room)
-            )
+            self._orders.append(Run(self._number, what, tuple(words), room=room))
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._work, name="hayloft-ingest-orders", daemon=True

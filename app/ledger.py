@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from app.phrases import listed
-from app.wording import t, tn
+from app.wording import t, tn, with_commas
 
 PageState = Literal["read", "found", "unreadable", "unread"]
 
@@ -99,7 +99,7 @@ class Ledger:
         if self.set_aside:
             aside = len(self.set_aside)
             parts.append(tn(aside, "{n} file set aside", "{n} files set aside"))
-        return ", ".join(parts)
+        return with_commas(parts)
 
     def named(self, state: PageState) -> str:
         """The pages in a state, for a sentence: `a.pdf, pages 3-4; b.md, section 2`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.language_words import language_words
 from app.rendering import age, count_of, sentence_html, text_html
-from app.wording import t
+from app.wording import retold, t
 from storage.listing import StateCounts
 from storage.records import DocumentSummary, Failure
 
@@ -129,7 +129,7 @@ def _row(entry: Entry, badges: str, cells: dict[str, str]) -> str:
 def _badges(document: DocumentSummary) -> str:
     found = []
     if document.fault:
-        found.append(_badge("error", t("last good version"), document.fault))
+        found.append(_badge("error", t("last good version"), retold(document.fault)))
     if document.unsearchable_pages:
         pages = count_of(document.unsearchable_pages, "page")
         found.append(_badge("warn", t("{pages} without text", pages=pages)))

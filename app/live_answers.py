@@ -9,6 +9,8 @@ process ends an answer early.
 
 A second thread keeps what has arrived in the conversation store, and settles
 a stopped answer at once even while the first one waits for a silent server.
+A third one looks whether the model is in memory as long as nothing has
+arrived, and proves the quotes of what has.
 """
 
 from __future__ import annotations
@@ -18,23 +20,25 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from app.answers import (
     Answer,
     AnswerEvent,
     AnswerReady,
+    ModelBehind,
     ReadingProgress,
     SourcesFound,
     TextDelta,
 )
+from app.chat import ModelLoading
 from app.conversations import FAILED, HEARTBEAT_S, INTERRUPTED, STOPPED
 from app.hang_up import HangUp
-from app.plans import Plan
+from app.proving import GrowingProof, Proved
+from app.snapshots import Snapshot
+from app.waiting import LOADING, PAGES, QUEUE, READING, SEARCHING, Kind, Waiting
 from app.wording import language, speaking
 from storage.errors import HayloftError, StorageError, UsageError
-from storage.records import Hit
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +46,13 @@ SAVE_S = 0.5
 """How often a growing answer is written down."""
 STOP_PATIENCE_S = 0.5
 """How long a stopped answer may take to close its stream before it is settled without that."""
+LOOK_S = 0.5
+"""How often it is looked whether the model is loaded by now, and what is proved."""
+LOADING_S = 1.0
+"""How often a server is asked again that turns requests away while it loads its model."""
+LOADING_PATIENCE_S = 1800.0
+"""How long it may take: as long as HAYLOFT_ANSWER_TIMEOUT_S gives a server that takes the request
+and is silent."""
 
 Ask = Callable[[], Iterable[AnswerEvent]]
 
@@ -71,29 +82,6 @@ class TurnKeeper(Protocol):
         """End an answer that is not complete as it stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What there is of an answer at one moment."""
-
-    turn_id: int
-    question: str
-    text: str
-    hits: tuple[Hit, ...] | None
-    """None until the passages are known."""
-    mode: str
-    model: str
-    started: float
-    """`time.monotonic()` when it was asked."""
-    stopping: bool
-    settled: bool
-    """True once the answer has ended and the store holds all of it."""
-    numbers: tuple[int, ...] = ()
-    """Of each passage; see `app.answers.numbers_of`."""
-    plan: Plan | None = None
-    progress: ReadingProgress | None = None
-    """How far a reading of every page has come."""
-
-
 class LiveAnswer:
     """One answer while it is written."""
 
@@ -115,6 +103,11 @@ class LiveAnswer:
         self._pieces: list[str] = []
         self._sources: SourcesFound | None = None
         self._progress: ReadingProgress | None = None
+        self._behind: ModelBehind | None = None
+        self._in_memory: bool | None = None
+        self._turned_away = False
+        self._state: tuple[Kind, float] = (SEARCHING, self._started)
+        self._proved: tuple[Proved, ...] = ()
         self._stop = threading.Event()
         self._ended = threading.Event()
         self._wake = threading.Event()
@@ -130,7 +123,7 @@ class LiveAnswer:
 
     def start(self) -> None:
         """Begin to read the answer's events."""
-        for work in (self._read, self._keep):
+        for work in (self._read, self._keep, self._look):
             threading.Thread(
                 target=work, name=f"hayloft-answer-{self.turn_id}", daemon=True
             ).start()
@@ -153,10 +146,12 @@ class LiveAnswer:
 
     def snapshot(self) -> Snapshot:
         """What there is of the answer now."""
+        ahead = self._ahead()
         with self._lock:
             # One string again, so that the next look need not join every piece anew.
             self._pieces = ["".join(self._pieces)]
             text, sources = self._pieces[0], self._sources
+            waiting = None if text or self._ended.is_set() else self._waiting(ahead)
         return Snapshot(
             turn_id=self.turn_id,
             question=self.question,
@@ -170,15 +165,87 @@ class LiveAnswer:
             numbers=sources.numbers if sources else (),
             plan=sources.plan if sources else None,
             progress=self._progress,
+            beside=sources.beside if sources else (),
+            beside_numbers=sources.beside_numbers if sources else (),
+            proved=self._proved,
+            waiting=waiting,
+            slots=self._behind.slots if self._behind else 1,
         )
+
+    def holds(self, model: str) -> bool:
+        """Whether it has asked this model for its answer, and has not got all of that."""
+        sources = self._sources
+        return sources is not None and sources.model == model and not self.settled
+
+    def began_before(self, moment: float) -> bool:
+        """Whether it was asked before a `time.monotonic()`."""
+        return self._started < moment
+
+    def _ahead(self) -> int:
+        sources, behind = self._sources, self._behind
+        if sources is None or self.settled:
+            return 0
+        return _ahead(sources.model, self._started, behind.slots if behind else 1)
+
+    def _waiting(self, ahead: int) -> Waiting:
+        """What it waits for now. The lock is held."""
+        now = time.monotonic()
+        sources, behind = self._sources, self._behind
+        begun = sources is not None or self._progress is not None
+        kind = READING if sources is not None else PAGES if begun else SEARCHING
+        if self._turned_away or (begun and self._in_memory is False):
+            kind = LOADING
+        elif ahead:
+            kind = QUEUE
+        if kind != self._state[0]:
+            self._state = (kind, now)
+        plan = sources.plan if sources else None
+        option = plan.option(sources.mode) if plan and sources else None
+        whole_s = None
+        if behind is not None and kind == LOADING:
+            whole_s = behind.load_s
+        elif behind is not None and kind == READING and option is not None and behind.prefill:
+            whole_s = option.new_tokens / behind.prefill
+        return Waiting(
+            kind,
+            now - self._started,
+            now - self._state[1],
+            model=sources.model if sources else behind.name if behind else "",
+            ahead=ahead,
+            whole_s=whole_s,
+            passages=len(sources.hits) if sources else 0,
+            option=option,
+            progress=self._progress,
+        )
+
+    def _look(self) -> None:
+        """See whether the model is loaded while nothing has arrived; prove what has."""
+        proof: GrowingProof | None = None
+        while not self._ended.wait(LOOK_S) and not self._stop.is_set():
+            behind, sources, now = self._behind, self._sources, self.snapshot()
+            try:
+                if not now.text and behind is not None:
+                    self._in_memory = behind.loaded()
+                    self._turned_away = self._turned_away and self._in_memory is False
+                elif now.text and sources is not None and sources.prove is not None:
+                    proof = proof or GrowingProof(sources.prove)
+                    self._proved = proof.look(now.text)
+            except HayloftError as error:
+                # The answer goes on; what its quotes prove is known at the end.
+                log.info("nothing to tell of a growing answer: %s", type(error).__name__)
 
     def _read(self) -> None:
         """Read the events to their end, to a fault, or until the user stops them."""
         events: Iterator[AnswerEvent] | None = None
         try:
             with self._line, speaking(self._language):
-                events = iter(self._ask())
-                self._outcome = self._follow(events)
+                while True:
+                    events = iter(self._ask())
+                    try:
+                        self._outcome = self._follow(events)
+                        break
+                    except ModelLoading as fault:
+                        self._wait_for_loading(fault)
         except HayloftError as error:
             # A stop breaks the connection, and that reads like a fault of the server.
             self._outcome = (STOPPED, "") if self._stop.is_set() else (FAILED, str(error))
@@ -198,6 +265,19 @@ class LiveAnswer:
             if close is not None:
                 close()
 
+    def _wait_for_loading(self, fault: ModelLoading) -> None:
+        """Wait a moment before the question is asked again; raises the fault where it cannot be.
+
+        A server that loads its model turns requests away, and nobody who asked should have to
+        ask again.
+        """
+        waited = time.monotonic() - self._started
+        if any(self._pieces) or waited > LOADING_PATIENCE_S:
+            raise fault
+        self._turned_away = True
+        if self._stop.wait(LOADING_S):
+            raise fault
+
     def _follow(self, events: Iterator[AnswerEvent]) -> tuple[str, str]:
         for event in events:
             if self._stop.is_set():
@@ -207,6 +287,7 @@ class LiveAnswer:
                 match event:
                     case SourcesFound():
                         self._sources = event
+                        self._met(event.behind)
                         found = event
                     case TextDelta():
                         self._pieces.append(event.text)
@@ -214,6 +295,7 @@ class LiveAnswer:
                         self._answer = event.answer
                     case ReadingProgress():
                         self._progress = event
+                        self._met(event.behind)
             if found is not None:
                 self._note(found)
             if self._stop.is_set() and self._answer is None:
@@ -221,6 +303,12 @@ class LiveAnswer:
         if self._answer is not None:
             return "", ""
         return FAILED, "The answer ended before it was complete. Ask again."
+
+    def _met(self, behind: ModelBehind | None) -> None:
+        """Which model is asked, once that is known. The lock is held."""
+        if behind is not None:
+            self._behind = behind
+            self._in_memory = behind.in_memory
 
     def _note(self, found: SourcesFound) -> None:
         """Write down what is about to be sent, before it is."""
@@ -322,14 +410,18 @@ class LiveAnswers:
 
 
 def ahead_of(now: Snapshot) -> int:
-    """Questions to the same model, of whomever, that were asked before and are not answered yet.
+    """Questions to the same model, of whomever, that its server answers first.
 
-    A server with one slot answers them first; one with more may not.
+    They were asked before and are not answered yet, and there are more of them than the server
+    answers at a time.
     """
+    return _ahead(now.model, now.started, now.slots)
+
+
+def _ahead(model: str, started: float, slots: int) -> int:
+    if not model:
+        return 0
     with _AT_WORK_LOCK:
-        others = [answer.snapshot() for answer in list(_AT_WORK) if not answer.settled]
-    return sum(
-        other.model == now.model and other.hits is not None and other.started < now.started
-        for other in others
-        if now.model
-    )
+        others = list(_AT_WORK)
+    before = sum(other.holds(model) and other.began_before(started) for other in others)
+    return max(0, before - slots + 1)

@@ -7,8 +7,6 @@ an older version is changed in place, one of a newer version is left alone.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from storage.errors import StorageError
@@ -44,6 +42,8 @@ CREATE TABLE preferences (
 class MemoryFile(PrivateFile):
     """The file. Every method of what derives from it raises StorageError where it fails."""
 
+    _HELD = "Saved answers and preferences"
+
     def __init__(self, data_dir: Path) -> None:
         super().__init__(data_dir / FILE)
 
@@ -63,23 +63,9 @@ class MemoryFile(PrivateFile):
                 "Use that one, or move the file away to begin anew."
             )
 
-    @contextmanager
-    def _foreseen(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as exc:
-            raise StorageError(
-                f"Saved answers and preferences in {self.path} cannot be read or written ({exc}). "
-                "See to its disk and permissions; a damaged file can be restored from a backup, or "
-                "moved away to begin anew."
-            ) from exc
-        except OSError as exc:
-            raise StorageError(
-                f"Saved answers and preferences cannot be kept in {self.path.parent} "
-                f"({exc.strerror}). Mend its permissions or set HAYLOFT_DATA_DIR to another folder."
-            ) from exc
-
-
-def writable(text: str) -> str:
-    """The text as UTF-8 can hold it: PDFs give half surrogates, which SQLite refuses."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    def _told(self, exc: sqlite3.DatabaseError) -> str:
+        return (
+            f"{self._HELD} in {self.path} cannot be read or written ({exc}). "
+            "See to its disk and permissions; a damaged file can be restored from a backup, or "
+            "moved away to begin anew."
+        )

@@ -104,14 +104,14 @@ def _installed(models: list[Facts]) -> Iterator[str]:
         if model["remote"]:
             yield "    runs on somebody else's machine: Hayloft never chooses it by itself"
         elif model["chats"]:
-            yield f"    window  {windows_words(model)}"
+            yield f"    window  {', '.join(windows_words(model))}"
             yield from _memory(model["memory"])
         else:
             yield "    for embeddings, not for answers"
 
 
-def windows_words(model: Facts) -> str:
-    """The windows of an installed model: trained, reachable, served now."""
+def windows_words(model: Facts) -> list[str]:
+    """The windows of an installed model: trained, reachable, served now; a phrase each."""
     trained, usable = model["trained_window"], model["usable_window"]
     parts = [f"{trained:,} trained" if trained else "trained window unknown"]
     if trained and usable and usable > trained:
@@ -125,7 +125,7 @@ def windows_words(model: Facts) -> str:
     size, on_card = model["loaded_bytes"], model["loaded_gpu_bytes"]
     if model["loaded"] and size and 0 < on_card < size:
         parts.append(f"{100 * (size - on_card) // size}% of it not on the graphics card: slow")
-    return ", ".join(parts)
+    return parts
 
 
 def _catalogue(entries: list[Facts]) -> Iterator[str]:

@@ -14,6 +14,8 @@ from storage.errors import HayloftError
 
 WATCH_S = 0.5
 IDLE_S = 5.0
+_JOB = "model-job"
+"""Keeps the job in sight while the page scrolls (`app.work_style`)."""
 
 
 def show() -> None:
@@ -69,10 +71,11 @@ def _job() -> None:
     if job is None:
         return
     if job.state == "ended":
-        st.html(models_view.ended_html(job))
-        st.button(t("Close"), key="dismiss-job", on_click=resources.model_jobs().dismiss)
+        with st.container(key=_JOB):
+            st.html(models_view.ended_html(job))
+            st.button(t("Close"), key="dismiss-job", on_click=resources.model_jobs().dismiss)
         return
-    with st.container(border=True):
+    with st.container(border=True, key=_JOB):
         st.progress(job.share or 0.0, text=rendering.heading(models_view.job_words(job)))
         st.button(
             t("Stopping…") if job.state == "stopping" else t("Cancel"),

@@ -9,7 +9,7 @@ from app.model_jobs import Job
 from app.model_text import windows_words
 from app.rendering import notice_html, sentence_html, text_html
 from app.run_view import duration
-from app.wording import t
+from app.wording import retold, t, with_commas
 
 Facts = dict[str, Any]
 
@@ -86,10 +86,10 @@ def model_html(model: Facts) -> str:
     elif not model["chats"]:
         said = t("For embeddings, not for answers.")
     else:
-        said = t("Window: {windows}.", windows=windows_words(model))
+        said = t("Window: {windows}.", windows=with_commas(map(retold, windows_words(model))))
     return (
         f'<div class="hl-head"><bdi>{text_html(model["name"])}</bdi> {state}</div>'
-        f'<div class="hl-small">{text_html(", ".join(part for part in about if part))}</div>'
+        f'<div class="hl-small">{text_html(with_commas(part for part in about if part))}</div>'
         f"<div>{sentence_html(said)}</div>{memory_html(model['memory'], model['name'])}"
     )
 
@@ -165,7 +165,7 @@ def job_words(job: Job) -> str:
     """How far a job is, in a line."""
     if job.state == "stopping":
         return t("{job}: is being stopped", job=job.what)
-    parts = [job.stage or t("begins")]
+    parts = [retold(job.stage) or t("begins")]
     if job.of:
         parts.append(
             t("{done} of {all} GB", done=f"{job.done / 1e9:.2f}", all=f"{job.of / 1e9:.2f}")
@@ -173,7 +173,7 @@ def job_words(job: Job) -> str:
         if job.done and job.seconds > 2:
             left = (job.of - job.done) * job.seconds / job.done
             parts.append(t("about {time} left", time=duration(left)))
-    return f"{job.what}: {', '.join(parts)} · {duration(job.seconds)}"
+    return f"{job.what}: {with_commas(parts)} · {duration(job.seconds)}"
 
 
 def ended_html(job: Job) -> str:

@@ -74,7 +74,8 @@ def toggle_saved(turn: StoredTurn) -> None:
             saved.delete(owner, known)
             st.toast(t("No longer saved."))
         else:
-            save(resources.library().catalog, saved, owner, turn)
+            room = resources.room_of(turn.conversation_id)
+            save(resources.library().catalog, saved, owner, turn, room=room)
             st.toast(t("Saved. The page “Saved” tells when a page it rests on changes."))
     except HayloftError as error:
         st.session_state["refused"] = str(error)

@@ -13,25 +13,13 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from app.chat import (
-    BadReply,
-    ChatModelError,
-    Message,
-    PromptTooLong,
-    TokenCount,
-    Usage,
-)
-from app.chat_http import (
-    Server,
-    encode,
-    fault_of,
-    json_line,
-    lines,
-    parse_fault,
-    read_body,
-)
+from app.chat import BadReply, ChatModelError, Message, PromptTooLong, TokenCount, Usage
+from app.chat_http import Server, json_line, parse_fault
+from app.chat_stream import posted
+from app.ollama_counting import counter_of, default_system_of
 from app.ollama_server import (
     InstalledModel,
     ModelCard,
@@ -49,15 +37,7 @@ from app.ollama_server import (
 from app.ollama_usage import FROM_SOURCE, may_leave_out_cached, usage_of
 from app.served_windows import ServedWindows
 from app.settings import AppSettings
-from app.tokens import (
-    DEFAULT_SYSTEM,
-    EstimatingCounter,
-    ExactCounter,
-    TokenCounter,
-    counter_from_file,
-    save_tokenizer,
-)
-from storage.vocabulary import build_tokenizer, vocabulary_of
+from app.tokens import TokenCounter
 
 __all__ = [
     "OllamaChat",
@@ -244,23 +224,12 @@ class OllamaChat:
 
     def _pieces(self, body: dict[str, object]) -> Generator[str, None, dict[str, object]]:
         """The pieces of the answer; returns the last line, which has the figures."""
-        with (
-            self.server.client() as client,
-            self.server.translated(),
-            client.stream(
-                "POST",
-                f"{self.server.url}/api/chat",
-                content=encode(body),
-                headers={"content-type": "application/json"},
-            ) as response,
-        ):
-            if response.status_code != 200:
-                fault = fault_of(self.server, response, read_body(self.server, response))
-                raise ollama_error(self.server, self.name, fault)
-            for line in lines(self.server, response):
+        refused = partial(ollama_error, self.server, self.name)
+        with posted(self.server, "/api/chat", body, refused=refused) as lines:
+            for line in lines:
                 chunk = json_line(self.server, line)
                 if chunk.get("error") is not None:
-                    raise ollama_error(self.server, self.name, parse_fault(200, chunk))
+                    raise refused(parse_fault(200, chunk))
                 if piece := self._piece(chunk):
                     yield piece
                 if chunk.get("done") is True:
@@ -349,38 +318,17 @@ class OllamaChat:
             version=version,
             digest=digest,
             card=card,
-            counter=self._counter(card, digest),
+            counter=counter_of(
+                self.server,
+                self.name,
+                card,
+                digest,
+                own_file=self._tokenizer_file,
+                kept_in=self._tokenizers,
+            ),
             chatml=not card.template or "<|im_start|>" in card.template,
-            default_system=_default_system(card),
+            default_system=default_system_of(card),
         )
-
-    def _counter(self, card: ModelCard, digest: str) -> TokenCounter:
-        if card.pre_tokenizer not in ("qwen2", ""):
-            return EstimatingCounter()  # another family's words, which no file of Qwen2 counts
-        served = self._served_counter(card, digest)
-        if served is not None:
-            return served
-        if self._tokenizer_file:
-            return counter_from_file(Path(self._tokenizer_file))
-        log.info("no vocabulary for %s: token counts are estimates", self.name)
-        return EstimatingCounter()
-
-    def _served_counter(self, card: ModelCard, digest: str) -> ExactCounter | None:
-        """The vocabulary of the served model itself, kept on disk under the model's digest."""
-        if not card.pre_tokenizer:
-            return None
-        kept = None
-        if self._tokenizers is not None and digest.isalnum():
-            kept = self._tokenizers / f"{digest}.json"
-            if kept.is_file():
-                return counter_from_file(kept)
-        vocabulary = vocabulary_of(model_card(self.server, self.name, verbose=True).metadata)
-        if vocabulary is None:
-            return None
-        tokenizer = build_tokenizer(vocabulary)
-        if kept is not None:
-            save_tokenizer(tokenizer, kept)
-        return ExactCounter(tokenizer)
 
 
 def _digest(installed: InstalledModel | None) -> str:
@@ -399,12 +347,3 @@ def merged(messages: Sequence[Message]) -> list[Message]:
             message = Message(message.role, f"{turns.pop().content}\n\n{message.content}")
         turns.append(message)
     return turns
-
-
-def _default_system(card: ModelCard) -> str:
-    """The system prompt that the server adds where a request has none."""
-    if card.system:
-        return card.system
-    if "{%" in card.template and DEFAULT_SYSTEM in card.template:
-        return DEFAULT_SYSTEM  # the template inside the GGUF file has Qwen2's own rule
-    return ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from app.chat import Message, PromptMiscounted, PromptTruncated, TokenCount, Usage
 from app.chat_http import Server, number
-from app.tokens import lower_bound
+from app.prompt_proof import reads_more, reads_short
 
 Version = tuple[int, int, int]
 
@@ -39,14 +39,14 @@ def usage_of(
     cached = number(final.get("prompt_eval_cached_count"))
     computed = None
     if reported is not None and cached is not None:
-        short = _reads_short(messages, count, reported)
+        short = reads_short(messages, count, reported)
         if cached > reported or (short and reported + cached <= count.tokens + 1):
             reported += cached  # only what was not cached was counted
     elif reported is not None and version is not None and _surely_uncached(version):
         computed = reported
-        if not fresh and (not count.exact or _reads_short(messages, count, reported)):
+        if not fresh and (not count.exact or reads_short(messages, count, reported)):
             reported = None  # the rest came from the cache
-    if reported is not None and _reads_short(messages, count, reported):
+    if reported is not None and reads_short(messages, count, reported):
         surely_cut = fresh and reported < _CUT_SHARE * count.tokens
         if cached is None and may_leave_out_cached(version) and not surely_cut:
             reported, computed = None, reported  # the rest may well have come from the cache
@@ -56,7 +56,7 @@ def usage_of(
                 f"{model} was sent, so the answer cannot be trusted. Update Ollama, or "
                 "choose fewer documents or passages."
             )
-    if reported is not None and count.exact and reported > count.tokens + _slack(messages):
+    if reported is not None and reads_more(messages, count, reported):
         raise PromptMiscounted(
             f"{server.here} read {reported:,} tokens where {model} was sent "
             f"{count.tokens:,}: its template adds text, or its vocabulary is another, so that "
@@ -76,18 +76,6 @@ def usage_of(
     )
 
 
-def _reads_short(messages: Sequence[Message], count: TokenCount, reported: int) -> bool:
-    """True where the server read less of the prompt than it was sent."""
-    if count.exact:
-        return reported < count.tokens - _slack(messages)
-    # An estimate lies above the truth by as much as half, so it proves
-    # nothing. Characters do: a prompt has never fewer tokens than
-    # `lower_bound`, and the silent cut leaves half a window. 60 % of the
-    # bound leaves room for text that no bound foresaw.
-    least = sum(lower_bound(message.content) for message in messages)
-    return reported < 0.6 * least
-
-
 def may_leave_out_cached(version: Version | None) -> bool:
     """True where `prompt_eval_count` may leave out what came from the cache.
 
@@ -104,11 +92,6 @@ def may_leave_out_cached(version: Version | None) -> bool:
 def _surely_uncached(version: Version) -> bool:
     """True where `prompt_eval_count` leaves out what came from the cache, as was seen."""
     return version != FROM_SOURCE and (version < (0, 2, 0) or version == (0, 30, 0))
-
-
-def _slack(messages: Sequence[Message]) -> int:
-    """Tokens by which equal prompts may differ: templates vary in the line end after a turn."""
-    return 4 + len(messages)
 
 
 def _seconds(value: object) -> float | None:

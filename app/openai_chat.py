@@ -7,29 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from app.chat import (
-    BadReply,
-    ChatModelError,
-    Message,
-    PromptMiscounted,
-    PromptTooLong,
-    PromptTruncated,
-    TokenCount,
-    Usage,
-)
-from app.chat_http import (
-    Server,
-    encode,
-    fault_of,
-    json_line,
-    lines,
-    number,
-    parse_fault,
-    read_body,
-)
+from app.chat import BadReply, ChatModelError, Message, PromptTooLong, TokenCount, Usage
+from app.chat_http import Server, json_line, parse_fault
+from app.chat_stream import posted
 from app.openai_server import (
     ServedModel,
     openai_error,
@@ -38,10 +22,11 @@ from app.openai_server import (
     served_window,
     serving,
 )
+from app.openai_usage import usage_of
 from app.served_windows import ServedWindows
 from app.server_tokens import ServerTokens, Unsupported
 from app.settings import AppSettings
-from app.tokens import EstimatingCounter, ExactCounter, TokenCounter, counter_from_file, lower_bound
+from app.tokens import EstimatingCounter, ExactCounter, TokenCounter, counter_from_file
 from storage.vocabulary import kept_tokenizer
 
 __all__ = [
@@ -96,6 +81,7 @@ class _Facts:
     """A vocabulary at hand that is the model's."""
     local_chat: bool
     """Whether it counts chats as the model's template renders them."""
+    slots: int = 1
 
 
 class OpenAIChat:
@@ -174,6 +160,10 @@ class OpenAIChat:
             return TokenCount(told, exact=True)
         return self._estimate.count_text(text)
 
+    def slots(self) -> int:
+        """Requests that the server answers at a time; one where it does not say."""
+        return self._facts().slots
+
     def token_counter(self) -> TokenCounter:
         """A vocabulary at hand that counts this model's tokens; else an estimate."""
         return self._facts().local or self._estimate
@@ -205,20 +195,14 @@ class OpenAIChat:
     ) -> Iterator[str | Usage]:
         figures: dict[str, object] = {}
         finish = ""
-        with (
-            self.server.client() as client,
-            self.server.translated(),
-            client.stream(
-                "POST",
-                f"{self.server.url}/chat/completions",
-                content=encode(self._body(messages, reserve)),
-                headers={"content-type": "application/json", "accept": "text/event-stream"},
-            ) as response,
-        ):
-            if response.status_code != 200:
-                fault = fault_of(self.server, response, read_body(self.server, response))
-                raise openai_error(self.server, self.name, fault)
-            for line in lines(self.server, response):
+        with posted(
+            self.server,
+            "/chat/completions",
+            self._body(messages, reserve),
+            refused=partial(openai_error, self.server, self.name),
+            accept="text/event-stream",
+        ) as lines:
+            for line in lines:
                 event = self._event(line)
                 if event is None:
                     continue
@@ -239,7 +223,7 @@ class OpenAIChat:
                 f"{self.server.here} ended the answer before it was done{why}. "
                 "See the server's log, then ask again."
             )
-        yield self._usage(messages, count, figures, finish)
+        yield usage_of(figures, messages, count, server=self.server, model=self.name, finish=finish)
 
     def _body(self, messages: Sequence[Message], reserve: int) -> dict[str, object]:
         return {
@@ -297,44 +281,6 @@ class OpenAIChat:
         ended = choice.get("finish_reason")
         return content if isinstance(content, str) else "", ended if isinstance(ended, str) else ""
 
-    def _usage(
-        self,
-        messages: Sequence[Message],
-        count: TokenCount,
-        figures: dict[str, object],
-        finish: str,
-    ) -> Usage:
-        usage = _object(figures.get("usage"))
-        timings = _object(figures.get("timings"))  # llama.cpp's own
-        cache_n, prompt_n = number(timings.get("cache_n")), number(timings.get("prompt_n"))
-        reported = number(usage.get("prompt_tokens"))
-        if reported is None and cache_n is not None and prompt_n is not None:
-            reported = cache_n + prompt_n
-        cached = number(_object(usage.get("prompt_tokens_details")).get("cached_tokens"))
-        if cached is None:
-            cached = cache_n
-        if reported is not None and _reads_short(messages, count, reported):
-            raise PromptTruncated(
-                f"{self.server.here} read {reported:,} of the {count.tokens:,} tokens that "
-                f"{self.name} was sent, so the answer cannot be trusted. Turn off the server's "
-                "truncation, or choose fewer documents or passages."
-            )
-        if reported is not None and count.exact and reported > count.tokens + _slack(messages):
-            raise PromptMiscounted(
-                f"{self.server.here} read {reported:,} tokens where {self.name} was sent "
-                f"{count.tokens:,}: its template adds text, so that nothing proves that the "
-                "prompt fits. Serve the model with its own chat template."
-            )
-        answered = number(usage.get("completion_tokens"))
-        return Usage(
-            prompt_tokens=reported,
-            cached_tokens=cached,
-            answer_tokens=number(timings.get("predicted_n")) if answered is None else answered,
-            prompt_s=_seconds(timings.get("prompt_ms")),
-            answer_s=_seconds(timings.get("predicted_ms")),
-            stop_reason="length" if finish == "length" else "stop",
-        )
-
     def _told(self, what: str, ask: Callable[[], _Count]) -> _Count | None:
         """What the server counts; None, from then on, where it does not count."""
         if what in self._unsupported:
@@ -353,14 +299,15 @@ class OpenAIChat:
                 return self._known
             served = serving(self.server, self.name)
             known = self._known
-            if known is None or (known.window, known.dialect) != (served.window, served.dialect):
+            told = (served.window, served.dialect, served.slots)
+            if known is None or (known.window, known.dialect, known.slots) != told:
                 if known is not None:
                     self._window_before = known.window
                     log.info("the window of %s is now %s", self.name, served.window)
                 self._unsupported.clear()
                 remote = ServerTokens(self.server, self.name, served.dialect)
                 local, chat = self._local(remote)
-                known = _Facts(served.window, served.dialect, remote, local, chat)
+                known = _Facts(served.window, served.dialect, remote, local, chat, served.slots)
                 self._known = known
             self._known_at = now
             return known
@@ -395,25 +342,3 @@ class OpenAIChat:
 
 
 _DONE: dict[str, object] = {"done": True}
-
-
-def _object(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _seconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        return None
-    return value / 1000
-
-
-def _slack(messages: Sequence[Message]) -> int:
-    """Tokens by which equal prompts may differ: templates vary in the line end after a turn."""
-    return 4 + len(messages)
-
-
-def _reads_short(messages: Sequence[Message], count: TokenCount, reported: int) -> bool:
-    if count.exact:
-        return reported < count.tokens - _slack(messages)
-    # See OllamaChat: an estimate proves nothing, the number of characters does.
-    return reported < 0.6 * sum(lower_bound(message.content) for message in messages)

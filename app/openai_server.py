@@ -15,6 +15,7 @@ from app.chat import (
     ChatModelError,
     ModelBusy,
     ModelCrashed,
+    ModelLoading,
     ModelMissing,
     ModelUnreachable,
 )
@@ -62,6 +63,10 @@ class Serving:
     """Tokens; None where the server does not say."""
     dialect: str = ""
     """`llama.cpp`, `vLLM`, or '' for any other server."""
+    slots: int = 1
+    """Requests that are answered at a time, where the server says how many; else one."""
+    loaded: bool = True
+    """False where llama.cpp's router would have to load it first."""
 
 
 def openai_server(settings: AppSettings) -> Server:
@@ -133,11 +138,11 @@ def serving(server: Server, model: str) -> Serving:
     if window := mine.window or base.window:
         return Serving(window, VLLM if "vllm" in (mine.owner or base.owner).lower() else "")
     is_llama = mine.owner.lower() in ("llamacpp", "llama.cpp")
-    window = _props_window(server, model, "", sure=is_llama)
-    if not window and len(models) > 1:  # llama.cpp's router has a window for each model
-        window = _props_window(server, model, f"?model={quote(model, safe='')}", sure=is_llama)
-    if window or is_llama:
-        return Serving(window, LLAMA_CPP)
+    props = _props(server, model, "", sure=is_llama)
+    if not props.window and len(models) > 1:  # llama.cpp's router has a window for each model
+        props = _props(server, model, f"?model={quote(model, safe='')}", sure=is_llama)
+    if props.window or is_llama:
+        return replace(props, loaded=mine.loaded)
     _refuse_ollama(server)
     return Serving(None)
 
@@ -147,18 +152,21 @@ def served_window(server: Server, model: str) -> int | None:
     return serving(server, model).window
 
 
-def _props_window(server: Server, model: str, query: str, *, sure: bool) -> int | None:
+def _props(server: Server, model: str, query: str, *, sure: bool) -> Serving:
+    """What llama.cpp's server says of itself; no window where it is none."""
+    unknown = Serving(None, LLAMA_CPP)
     try:
         reply = get_json(server, "GET", f"{root_of(server)}/props{query}", silence_s=SHORT_S)
     except BadReply:
-        return None  # a server without /props may well answer it with a page
+        return unknown  # a server without /props may well answer it with a page
     if isinstance(reply, Fault):
         if reply.status == 503 or (sure and reply.status in (401, 403)):
             raise openai_error(server, model, reply)
-        return None
+        return unknown
     generation = reply.get("default_generation_settings")
     window = number(generation.get("n_ctx")) if isinstance(generation, dict) else None
-    return window or number(reply.get("n_ctx")) or None
+    slots = number(reply.get("total_slots")) or 1
+    return Serving(window or number(reply.get("n_ctx")) or None, LLAMA_CPP, slots)
 
 
 def _refuse_ollama(server: Server) -> None:
@@ -204,7 +212,7 @@ def openai_error(server: Server, model: str, fault: Fault) -> ChatModelError:
         return ModelBusy(f"{server.here} takes no more requests now: {fault.words}. Ask later.")
     if status == 503 and fault.is_json:
         if "loading" in about:
-            return ModelBusy(f"{server.here} is still loading the model. Ask again in a moment.")
+            return ModelLoading(f"{server.here} is still loading the model. Ask again in a moment.")
         return ModelBusy(f"{server.here} is overloaded. Ask again in a moment.")
     if fault.is_json and (status >= 500 or status == 200):
         return ModelCrashed(

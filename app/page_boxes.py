@@ -71,17 +71,6 @@ class Letters:
         self.places = places
 
 
-def find_characters(
-    stored: str, span: tuple[int, int], characters: Sequence[str]
-) -> list[tuple[int, int]]:
-    """The stretches of the PDF's characters that are a span of the stored text, in order.
-
-    Indices of characters, the end exclusive. Empty where nothing of the span
-    was found; what was found of it otherwise.
-    """
-    return _find(Letters(stored), span, stored, Letters(characters), characters)
-
-
 def boxes_on(page: Any, stored: str, spans: Sequence[tuple[int, int]]) -> PageBoxes:
     """The rectangles of spans of the stored text on an open pdfium page; raises PdfiumError."""
     width, height = page.get_size()
@@ -112,20 +101,26 @@ def _stretches(page: Any, stored: str, spans: Sequence[tuple[int, int]]) -> list
         characters = list(_characters(textpage, count))
         mine, theirs = Letters(stored), Letters(characters)
         return [
-            list(_char_rects(textpage, _find(mine, span, stored, theirs, characters)))
+            list(_char_rects(textpage, find_characters(mine, span, stored, theirs, characters)))
             for span in spans
         ]
     finally:
         textpage.close()
 
 
-def _find(
+def find_characters(
     mine: Letters,
     span: tuple[int, int],
     stored: str,
     theirs: Letters,
     characters: Sequence[str],
 ) -> list[tuple[int, int]]:
+    """The stretches of the PDF's characters that are a span of the stored text, in order.
+
+    Indices of characters, the end exclusive. Empty where nothing of the span
+    was found; what was found of it otherwise. `mine` are the letters of the
+    stored text, `theirs` those of the characters.
+    """
     found: list[tuple[int, int]] = []
     for start, end in _pieces(stored, span, mine, theirs):
         first, last = _letters_of(mine, start, end)

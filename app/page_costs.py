@@ -14,15 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from app.chat import ChatModel
-from app.prompt import (
-    PASSAGE_END,
-    SUSPECT_MARKS,
-    Cost,
-    CountText,
-    changes,
-    passage_head,
-    passage_text,
-)
+from app.prompt import Cost, CountText
+from app.prompt_text import PASSAGE_END, SUSPECT_MARKS, changes, passage_head, passage_text
 from storage.catalog import Catalog
 from storage.flags import suspect_spans
 from storage.records import Hit

@@ -47,19 +47,36 @@ export default function (component) {
 CITES = """
 export default function (component) {
   const { setTriggerValue } = component;
-  const onClick = (event) => {
-    const button = event.target.closest && event.target.closest("button[data-cite]");
-    if (!button) return;
-    for (const open of document.querySelectorAll("[data-cite][data-open]"))
-      open.removeAttribute("data-open");
+  const cite = (element) => element && element.closest && element.closest("button[data-cite]");
+  const open = (button) => {
+    for (const other of document.querySelectorAll("[data-cite][data-open]"))
+      other.removeAttribute("data-open");
     button.setAttribute("data-open", "");
     setTriggerValue("opened", button.getAttribute("data-cite"));
   };
-  document.addEventListener("click", onClick);
-  return () => document.removeEventListener("click", onClick);
+  let pressed = null;
+  const onClick = (event) => {
+    const button = cite(event.target);
+    if (button) open(button);
+  };
+  const onDown = (event) => { pressed = event.isPrimary ? cite(event.target) : null; };
+  // A growing answer is drawn anew under the finger: the browser then makes no click of it.
+  const onUp = (event) => {
+    const was = pressed;
+    pressed = null;
+    if (!was || was.isConnected) return;
+    const now = cite(document.elementFromPoint(event.clientX, event.clientY));
+    const named = was.getAttribute("data-cite");
+    if (now && now.getAttribute("data-cite") === named) open(now);
+  };
+  const heard = { click: onClick, pointerdown: onDown, pointerup: onUp };
+  for (const [name, hear] of Object.entries(heard)) document.addEventListener(name, hear);
+  return () => {
+    for (const [name, hear] of Object.entries(heard)) document.removeEventListener(name, hear);
+  };
 }
 """
-"""Tells the reader which citation was clicked."""
+"""Tells the reader which citation was clicked, also while its answer grows."""
 
 READER = """
 export default function (component) {
@@ -75,6 +92,59 @@ export default function (component) {
   const opener = () => document.querySelector("[data-cite][data-open]")
     || document.querySelector(`.hl-cite[data-cite="${told.cite}"]`)
     || document.querySelector(`[data-cite="${told.cite}"]`);
+  const marksOf = (page) => {
+    const marks = page.querySelectorAll(".hl-quote, .hl-nearby, .hl-box-quote, .hl-box-nearby");
+    return marks.length ? [...marks] : [...page.querySelectorAll(".hl-passage, .hl-box-passage")];
+  };
+  const toMarks = (page) => {
+    const within = page.getBoundingClientRect();
+    // On a picture the first mark of a passage need not be the topmost.
+    const first = (side) => Math.min(...marksOf(page).map((m) => m.getBoundingClientRect()[side]));
+    const any = marksOf(page).length;
+    const top = any ? first("top") - within.top + page.scrollTop : 0;
+    const left = any ? first("left") - within.left + page.scrollLeft : 0;
+    page.scrollTop = Math.max(0, top - page.clientHeight / 3);
+    page.scrollLeft = Math.max(0, left - page.clientWidth / 4);
+  };
+  const sees = (page) => {
+    const within = page.getBoundingClientRect();
+    return marksOf(page).some((mark) => {
+      const box = mark.getBoundingClientRect();
+      return box.bottom > within.top && box.top < within.bottom
+        && box.right > within.left && box.left < within.right;
+    });
+  };
+  // How large the pictures of pages are shown stays for those that are opened next.
+  const root = document.documentElement;
+  const zooms = [1, 1.5, 2, 3];
+  const zoomed = () => Number(root.style.getPropertyValue("--hl-zoom")) || 1;
+  const steps = (page) => [...page.querySelectorAll("button[data-zoom]")];
+  const tellZoom = () => {
+    const page = panel() && panel().querySelector(".hl-picture");
+    if (page) for (const step of steps(page)) {
+      const end = step.dataset.zoom === "in" ? zooms[zooms.length - 1] : zooms[0];
+      step.setAttribute("aria-disabled", String(zoomed() === end));
+    }
+  };
+  const zoom = (by) => {
+    const page = panel() && panel().querySelector(".hl-picture");
+    if (!page) return false;
+    const was = zoomed();
+    const to = zooms[Math.min(zooms.length - 1, Math.max(0, zooms.indexOf(was) + by))];
+    const middle = (at, size) => (at + size / 2) * (to / was) - size / 2;
+    const left = middle(page.scrollLeft, page.clientWidth);
+    const top = middle(page.scrollTop, page.clientHeight);
+    const marked = sees(page);
+    root.style.setProperty("--hl-zoom", to);
+    if (marked) toMarks(page);
+    else page.scrollTo({ left, top, behavior: "instant" });
+    tellZoom();
+    return true;
+  };
+  const onZoom = (event) => {
+    const button = event.target.closest && event.target.closest("button[data-zoom]");
+    if (button) zoom(button.dataset.zoom === "in" ? 1 : -1);
+  };
   const place = () => {
     const box = panel();
     const page = box && box.querySelector(".hl-page");
@@ -83,14 +153,9 @@ export default function (component) {
     box.setAttribute("aria-labelledby", "hl-reader-title");
     if (page.getAttribute("data-placed") !== told.place) {
       page.setAttribute("data-placed", told.place);
-      let marks = page.querySelectorAll(".hl-quote, .hl-nearby, .hl-box-quote, .hl-box-nearby");
-      if (!marks.length) marks = page.querySelectorAll(".hl-passage, .hl-box-passage");
-      // On a picture the first mark of a passage need not be the topmost.
-      const tops = [...marks].map((mark) => mark.getBoundingClientRect().top);
-      const top = marks.length
-        ? Math.min(...tops) - page.getBoundingClientRect().top + page.scrollTop : 0;
-      page.scrollTop = Math.max(0, top - page.clientHeight / 3);
+      toMarks(page);
     }
+    tellZoom();
     // What was opened takes the keyboard's focus once; a button that is disabled under the finger
     // at the last page loses it to nobody.
     const lost = document.activeElement === document.body;
@@ -110,10 +175,14 @@ export default function (component) {
       && !/^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
     if (within && event.key === "ArrowLeft" && press("reader-before")) event.preventDefault();
     if (within && event.key === "ArrowRight" && press("reader-after")) event.preventDefault();
+    if (within && /^[+=]$/.test(event.key) && zoom(1)) event.preventDefault();
+    if (within && /^[-_]$/.test(event.key) && zoom(-1)) event.preventDefault();
   };
   document.addEventListener("keydown", onKey);
+  document.addEventListener("click", onZoom);
   host.hlUndo = () => {
     clearInterval(timer);
+    document.removeEventListener("click", onZoom);
     document.removeEventListener("keydown", onKey);
   };
   return () => {
@@ -128,7 +197,25 @@ export default function (component) {
   };
 }
 """
-"""Brings the marked words into view; Escape closes, arrows turn, the focus goes back."""
+"""Brings the marked words into view; Escape closes, arrows turn, + and - make the page larger and
+smaller, the focus goes back."""
+
+FOCUS = """
+export default function (component) {
+  let ticks = 0;
+  const timer = setInterval(() => {
+    const field = document.querySelector(
+      `[class*="st-key-${component.data}"] :is(textarea, input)`);
+    if (field) {
+      field.focus();
+      field.setSelectionRange(field.value.length, field.value.length);
+    }
+    if (field || ++ticks > 40) clearInterval(timer);
+  }, 50);
+  return () => clearInterval(timer);
+}
+"""
+"""Puts the cursor behind the text of the field that somebody asked for."""
 
 SHORTCUTS = """
 export default function (component) {

@@ -7,6 +7,7 @@ fetched from elsewhere.
 
 from __future__ import annotations
 
+from app.answer_style import ANSWER_STYLE
 from app.direction_style import DIRECTION_STYLE
 
 THEME: dict[str, str] = {
@@ -174,6 +175,10 @@ _STYLE = """
 .hl-notice.hl-error { border-left-color: var(--hl-rust); background: var(--hl-rust-soft); }
 
 .hl-wait { color: var(--hl-muted); animation: hl-breathe 1.6s ease-in-out infinite; }
+.hl-progress { height: 0.35rem; max-width: 24rem; margin: 0.35rem 0 0.2rem; border-radius: 0.2rem;
+  background: var(--hl-soft); border: 1px solid var(--hl-line); overflow: hidden; }
+.hl-progress span { display: block; height: 100%; background: var(--hl-straw); }
+.hl-clock { min-height: 1.3em; font-variant-numeric: tabular-nums; }
 .hl-answer p:has(+ .hl-caret) { display: inline; }
 .hl-caret { display: inline-block; width: 0.45rem; height: 1rem; vertical-align: -0.15rem;
   background: var(--hl-straw); border-radius: 1px; animation: hl-breathe 1s step-end infinite; }
@@ -208,6 +213,13 @@ _STYLE = """
 .hl-cite[data-open], .hl-chip[data-open] { outline: 2px solid var(--hl-straw);
   outline-offset: 1px; }
 .hl-picture { padding: 0; white-space: normal; background: #fff; }
+.hl-canvas { position: relative; width: calc(100% * var(--hl-zoom, 1)); }
+.hl-zoom { position: sticky; z-index: 2; top: 0.5rem; left: 0.5rem; height: 0; width: max-content;
+  display: flex; gap: 0.3rem; color-scheme: light; }
+.hl-zoom .hl-act { width: 1.9rem; height: 1.9rem; flex: none; font-weight: 650; background: #fffefb;
+  color: #2a2620; border-color: #8d8371; opacity: 0.92; }
+.hl-zoom .hl-act:hover:not(:disabled) { background: #f4f0e4; color: #2a2620; }
+.hl-zoom .hl-act[aria-disabled="true"] { opacity: 0.45; cursor: default; }
 .hl-sheet { position: relative; line-height: 0; }
 .hl-sheet img { width: 100%; height: auto; display: block; }
 .hl-box { position: absolute; mix-blend-mode: multiply; border-radius: 0.15rem; }
@@ -234,6 +246,10 @@ ins.hl-differs { background: var(--hl-green-soft); color: var(--hl-green); }
 .hl-keys kbd { font: inherit; font-size: 0.82rem; font-weight: 650; padding: 0.1rem 0.5rem;
   border-radius: 0.35rem; border: 1px solid var(--hl-line); border-bottom-width: 2px;
   background: var(--hl-soft); color: inherit; white-space: nowrap; }
+.st-key-conversation-menu button [data-testid="stMarkdownContainer"] { position: absolute;
+  width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+[data-testid="stTopNavLink"]:focus-visible, [data-testid="stSidebarNavLink"]:focus-visible {
+  outline: 2px solid var(--hl-straw); outline-offset: 1px; }
 .hl-brand { font-size: 1.35rem; font-weight: 700; letter-spacing: -0.01em; }
 .hl-brand small { display: block; font-size: 0.8rem; font-weight: 400; letter-spacing: 0;
   color: var(--hl-muted); }
@@ -262,10 +278,15 @@ dl.hl-facts, .hl-facts dt, .hl-facts dd { margin: 0 !important; padding: 0 !impo
   .stApp, [data-testid="stAppViewContainer"], .stMain { position: static !important;
     height: auto !important; overflow: visible !important; display: block !important; }
   [data-testid="stChatMessage"] { break-inside: auto; }
+  .hl-code .hl-act { display: none !important; }
+  .hl-answer .hl-code pre, .hl-code code { white-space: pre-wrap !important;
+    overflow-wrap: anywhere; }
   .hl-question { break-after: avoid; }
 }
 @media (max-width: 640px) {
   .hl-act { min-height: 2.2rem; }
+  .hl-answer td { min-width: 5.5rem; }
+  [data-testid="stChatMessage"] > [data-testid^="stChatMessageAvatar"] { display: none; }
   .hl-others { display: none; }
   [data-testid="stBottom"] [data-testid="stButtonGroup"] > div { flex-wrap: nowrap;
     overflow-x: auto; }
@@ -290,4 +311,6 @@ def style_sheet(*, dark: bool) -> str:
     follows it everywhere.
     """
     scheme = "dark" if dark else "light"
-    return f"<style>:root {{ color-scheme: {scheme}; }}{_STYLE}{DIRECTION_STYLE}</style>"
+    return (
+        f"<style>:root {{ color-scheme: {scheme}; }}{_STYLE}{ANSWER_STYLE}{DIRECTION_STYLE}</style>"
+    )

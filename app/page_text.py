@@ -144,9 +144,19 @@ def picture_html(png: bytes, boxes: PageBoxes, kinds: Sequence[str], number: int
     label = text_html(t("Picture of the page"))
     return (
         f'<div class="hl-page hl-picture" tabindex="0" role="region" aria-label="{label}">'
-        f'<div class="hl-sheet"><img alt="{name}" {size} '
-        f'src="data:image/png;base64,{image}">{marks}</div></div>'
+        f'<div class="hl-canvas">{_zoom_html()}<div class="hl-sheet"><img alt="{name}" {size} '
+        f'src="data:image/png;base64,{image}">{marks}</div></div></div>'
     )
+
+
+def _zoom_html() -> str:
+    steps = (("out", t("Smaller"), "−"), ("in", t("Larger"), "+"))
+    buttons = "".join(
+        f'<button type="button" class="hl-act" data-zoom="{to}" aria-label="{text_html(name)}" '
+        f'title="{text_html(name)}">{sign}</button>'
+        for to, name, sign in steps
+    )
+    return f'<div class="hl-zoom">{buttons}</div>'
 
 
 def _verdict(state: str, noun: str) -> str:

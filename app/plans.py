@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.wording import t, tn
+from app.wording import t, tn, with_commas
 
 Mode = Literal["auto", "documents", "passages", "read-all", "extractive"]
 
@@ -109,10 +109,11 @@ class Option:
     def words(self) -> str:
         """`whole document: 41,200 tokens, 38 s now, 2 s for follow-ups`."""
         if self.unfit is not None:
-            return f"{self.what()}: {self.unfit.words()}"
+            return t("{what}: {words}", what=self.what(), words=self.unfit.words())
         if self.mode == EXTRACTIVE:
             return self.what()
-        return f"{self.what()}: {', '.join([*self._tokens(), *self._wait()])}"
+        words = with_commas([*self._tokens(), *self._wait()])
+        return t("{what}: {words}", what=self.what(), words=words)
 
     def _tokens(self) -> list[str]:
         if self.done:
@@ -229,7 +230,7 @@ def choose(options: Sequence[Option], asked: Mode, *, named: bool) -> tuple[Mode
 def duration(seconds: float) -> str:
     """`3 s`, `2 min`, `1.5 h`."""
     if seconds < 99.5:
-        return f"{max(1, round(seconds))} s"
+        return t("{n} s", n=max(1, round(seconds)))
     if seconds < 5940:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
+        return t("{n} min", n=round(seconds / 60))
+    return t("{n} h", n=f"{seconds / 3600:.1f}")

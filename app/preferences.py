@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from app.language_names import NAMES
-from app.memory_file import MemoryFile, writable
+from app.memory_file import MemoryFile
+from storage.sound_text import sound
 
 NORMAL = "normal"
 LENGTHS = ("short", NORMAL, "thorough")
@@ -95,7 +96,7 @@ class KeptPreferences(MemoryFile):
 
     def keep(self, owner: str, preferences: Preferences) -> None:
         """Keep what a user chose."""
-        told = writable(json.dumps(preferences.to_json()))
+        told = sound(json.dumps(preferences.to_json()))
         with self._writing() as connection:
             connection.execute(
                 "INSERT INTO preferences (owner, kept_at, told) VALUES (?, ?, ?) "

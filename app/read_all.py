@@ -29,6 +29,7 @@ from app.chat import ChatModel
 from app.find import MAX_QUERY_CHARACTERS, Finder
 from app.followup import FollowUp, follow_up
 from app.ledger import Ledger
+from app.model_state import behind
 from app.plans import READ_ALL
 from app.read_answer import (
     Told,
@@ -42,11 +43,11 @@ from app.read_answer import (
 )
 from app.read_crew import PAUSES_S
 from app.read_inventory import Inventory, pages_read, take_inventory
-from app.read_ledger import Readings
+from app.read_ledger import FILE, Readings
 from app.read_pages import PagesReader
 from app.read_protocol import Asked, marker_of
 from app.read_questions import Questioner
-from app.read_state import FILE, ReadState, key_of
+from app.read_state import ReadState, key_of
 from app.settings import AppSettings
 from app.speeds import SpeedLog, Speeds
 from storage.errors import UsageError
@@ -89,7 +90,7 @@ def read_all(
     if not inventory.documents:
         yield from _nothing_there(library, inventory, model, question, scope, started)
         return
-    readings = Readings(library.settings.data_dir / FILE)
+    readings = Readings(library.settings.data_dir / FILE, reader)
     try:
         reading = _FullRead(
             library,
@@ -123,7 +124,7 @@ def read_so_far(
 ) -> tuple[int, int]:
     """Pages that an earlier `read_all` of the same reader has read, and all there are to read."""
     inventory = take_inventory(library.catalog, scope)
-    readings = Readings(library.settings.data_dir / FILE)
+    readings = Readings(library.settings.data_dir / FILE, reader)
     try:
         name = budget_of(model, settings, library.settings.data_dir).model
         query = follow_up(question, history, how=settings.followups).query
@@ -180,7 +181,7 @@ class _FullRead:
         """Progress, then the answer."""
         asked, state = self._asked, self._state
         state.begin()
-        yield state.progress()
+        yield replace(state.progress(), behind=behind(self._model, self._speeds()))
         parts = self._questioner.parts()
         marker = marker_of(self._catalog.library_id(), asked.query)
         reader = PagesReader(

@@ -20,7 +20,7 @@ from app.read_inventory import Inventory, Key, passage_at
 from app.read_parts import Slice
 from app.reading import Reading, read
 from app.settings import AppSettings
-from app.wording import t, tn
+from app.wording import retold, t, tn
 from app.writing import Task, write
 from storage.catalog import Catalog
 from storage.errors import ServiceUnavailable
@@ -187,7 +187,7 @@ def not_read(ledger: Ledger) -> str:
     """Which pages were not read and why; empty where all were."""
     if ledger.complete:
         return ""
-    because = f" ({'; '.join(reason.rstrip('.') for reason in ledger.unread_because)})"
+    because = f" ({'; '.join(retold(why).rstrip('.。') for why in ledger.unread_because)})"
     return t(
         "Not read: {pages}. Ask the same question again to have only these read.",
         pages=ledger.named("unread") + (because if ledger.unread_because else ""),

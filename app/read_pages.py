@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from app.answers import ReadingProgress
 from app.budget import Budget
 from app.chat import ChatModel, ChatModelError, PromptTooLong
-from app.prompt import harmless
+from app.prompt_text import harmless
 from app.read_crew import Crew, Outcome, PartReader
 from app.read_inventory import sheets_of, stretches, take_inventory, whole_page
 from app.read_ledger import KeptSlice

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.chat import Message
-from app.prompt import harmless
+from app.prompt_text import harmless
 from storage.flags import suspect_spans
 from storage.records import Flag
 

@@ -14,11 +14,8 @@ from app.read_inventory import Inventory, ledger_of, pages_read
 from app.read_ledger import OPEN, KeptReading, KeptSlice, Readings, Settled
 from app.read_parts import Part, Slice
 from app.read_protocol import VERSION
-from app.tokens import clean
 from storage.records import Scope
-
-FILE = "readings.db"
-"""In the data directory."""
+from storage.sound_text import sound
 
 
 def key_of(query: str, scope: Scope, model: str, reader: str = "") -> str:
@@ -50,7 +47,7 @@ class ReadState:
         self.read_before = 0
         """Pages that an earlier session read."""
         self._readings = readings
-        self._query = clean(query)
+        self._query = sound(query)
         self._pace = Pace(0, 0.0)
         self._planned = False
 
@@ -142,6 +139,8 @@ class ReadState:
             found=len({(where.version_id, where.page) for where in self.found}),
             seconds_left=self._pace.left(tokens) if self._planned else None,
             read_before=self.read_before,
+            documents=len(self.inventory.documents),
+            tokens=sum(piece.tokens for piece in self.slices.values()) if self._planned else 0,
         )
 
     def ledger(self, failures: Iterable[str]) -> Ledger:

@@ -104,17 +104,17 @@ def _source(
 ) -> tuple[Hit, tuple[Citation, ...]] | None:
     """Passage `number` of a turn of this conversation, with what the answer quotes from it."""
     answer = resources.live_answers().get(conversation_id)
-    hits: tuple[Hit, ...]
     citations: tuple[Citation, ...]
     if answer is not None and answer.turn_id == turn_id:
         now = answer.snapshot()
-        hits, numbers, citations = now.hits or (), now.numbers, ()
+        hit = now.passage(number)
+        citations = tuple(item for proved in now.proved for item in proved.citations)
     else:
         turn = resources.store().turn(turn_id)
         if turn is None or turn.conversation_id != conversation_id:
             return None
-        hits, numbers, citations = turn.hits, turn.numbers, turn.citations
-    hit = passage_numbered(hits, numbers, number)
+        hit = passage_numbered(turn.hits, turn.numbers, number)
+        citations = turn.citations
     if hit is None:
         hit = resources.store().passage(conversation_id or "", number)
     if hit is None:

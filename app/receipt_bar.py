@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.answers import Receipt
 from app.rendering import count_of, sentence_html, text_html
-from app.wording import t
+from app.wording import retold, t
 
 _PARTS = ("rules", "documents", "history", "question", "template", "reserve", "free")
 
@@ -59,6 +59,10 @@ def receipt_html(receipt: Receipt) -> str:
     )
     how = t("counted exactly") if receipt.exact else t("estimated on the high side")
     sent = t("Sent: {tokens}, {how}.", tokens=count_of(receipt.prompt_tokens, "token"), how=how)
+    said = (
+        f"{sent} {_evaluated(receipt)} {_reused(receipt)} {_trusted(receipt)} "
+        f"{text_html(retold(receipt.note))}"
+    )
     total = t(
         "{n} of {window} tokens", n=f"{receipt.prompt_tokens:,}", window=f"{receipt.window:,}"
     )
@@ -68,9 +72,7 @@ def receipt_html(receipt: Receipt) -> str:
         f"{bar}</span>"
         f'<span class="hl-sum">{total}{_warmth(receipt)}</span>'
         f'</summary><table class="hl-table"><tbody>{rows}</tbody></table>'
-        f'<div class="hl-small">{sent} '
-        f"{_evaluated(receipt)} {_reused(receipt)} {_trusted(receipt)} "
-        f"{text_html(receipt.note)}</div></details>"
+        f'<div class="hl-small">{said.replace("。 ", "。")}</div></details>'
     )
 
 
@@ -113,7 +115,7 @@ def _reused(receipt: Receipt) -> str:
         else t("Reused from the server's cache: {reused}; computed: {computed}.", **numbers)
     )
     if receipt.state == "cold" and receipt.broke:
-        broke = t("The conversation was read anew: {reason}.", reason=receipt.broke)
+        broke = t("The conversation was read anew: {reason}.", reason=retold(receipt.broke))
         sentence += f" {text_html(broke)}"
     return sentence
 

@@ -11,15 +11,18 @@ the browser fetch an address.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
+from app import code_blocks, formulas
 from app.answers import Citation, numbers_of
 from app.place_words import place_words
+from app.proving import Proved, blocks_of
 from app.support import NEAR, OPEN, UNPROVED, VERIFIED, state_of, support_of
-from app.wording import language, pattern_of, t, tn
+from app.wording import language, pattern_of, retold, t, tn
 from storage.records import Hit, Place
 
 if TYPE_CHECKING:
@@ -58,6 +61,8 @@ _AGES = (
 )
 _CHIPS = 12
 """Sources shown at once; the others wait behind "more"."""
+_PIECE = 3000
+"""Characters of a growing answer's finished blocks that are drawn as one piece, about."""
 
 
 _PLACES = 2
@@ -114,8 +119,12 @@ def t_html(sentence: str, /, **values: object) -> str:
 
 
 def sentence_html(text: str) -> str:
-    """A sentence for people as HTML; what stands between backticks is shown as code."""
-    return _CODE.sub(r"<code>\1</code>", text_html(text))
+    """A sentence for people as HTML, in the reader's language where it is one of Hayloft's own.
+
+    What stands between backticks is shown as code.
+    """
+    said = retold(text).replace("。 ", "。")  # between sentences of two calls
+    return _CODE.sub(r"<code>\1</code>", text_html(said))
 
 
 def conversation_title(question: str, *, limit: int = 60) -> str:
@@ -178,7 +187,15 @@ def answer_html(
     shown = plain(text)
     if citations is not None:
         shown = _with_proofs(shown, citations)
-    return _markdown_html(shown, turn, passages, tuple(sorted(states.items())))
+    return _answer_html(shown, turn, passages, tuple(sorted(states.items())), language())
+
+
+@lru_cache(maxsize=256)
+def _answer_html(
+    shown: str, turn: int, passages: Passages, states: tuple[tuple[int, str], ...], _language: str
+) -> str:
+    # A page is drawn anew with every click, and its answers stay.
+    return _markdown_html(shown, turn, passages, states)
 
 
 def _with_proofs(text: str, citations: Sequence[Citation]) -> str:
@@ -197,29 +214,43 @@ def _with_proofs(text: str, citations: Sequence[Citation]) -> str:
     return "".join([*parts, text[cursor:]])
 
 
-def streaming_html(text: str, turn: int, passages: Passages) -> str:
-    """An answer that still grows, drawn many times a second.
+def streaming_html(
+    text: str, turn: int, passages: Passages, proved: Sequence[Proved] = ()
+) -> tuple[str, ...]:
+    """An answer that still grows, drawn many times a second: what stands, and last what grows.
 
-    Finished blocks are rendered once and remembered: the whole answer each
-    time costs about 4 ms per 1,000 characters.
+    What stands comes in pieces that stay the same from one draw to the next,
+    so that a browser need not make their marks anew under somebody's finger.
+    Finished blocks are rendered once and remembered: a block costs about 1 ms
+    per 1,000 characters and twenty marks. `proved` tells the marks' states.
     """
-    done, growing = _blocks(plain(text))
+    shown = plain(text)
+    finished, grows_from = blocks_of(shown)
+    signs = {end: "".join(map(_STATE_SIGNS.__getitem__, states))
+             for one in proved for end, states in one.marks}  # fmt: skip
+    places = sorted(signs)
+    pieces: list[str] = []
+    begun = -_PIECE
+    for start, end in finished:
+        html = _block_html(_signed(shown, start, end, places, signs), turn, passages, language())
+        if start - begun >= _PIECE:
+            pieces.append("")
+            begun = start
+        pieces[-1] += html
+    growing = _signed(shown, grows_from, len(shown), places, signs)
     caret = '<span class="hl-caret" aria-hidden="true"></span>'
-    return "".join(_block_html(block, turn, passages, language()) for block in done) + (
-        _markdown_html(growing, turn, passages, ()) + caret
-    )
+    return (*pieces, _markdown_html(growing, turn, passages, ()) + caret)
 
 
-def _blocks(text: str) -> tuple[list[str], str]:
-    """The finished blocks and the growing one; a blank line inside a code fence ends none."""
-    done: list[str] = []
-    start = 0
-    for blank in re.finditer(r"\n[ \t]*\n+", text):
-        piece = text[start : blank.end()]
-        if len(re.findall(r"^ {0,3}(?:```|~~~)", piece, re.MULTILINE)) % 2 == 0:
-            done.append(piece)
-            start = blank.end()
-    return done, text[start:]
+def _signed(
+    text: str, start: int, end: int, places: Sequence[int], signs: Mapping[int, str]
+) -> str:
+    """A block of the text with a sign behind each of its marks whose state is known."""
+    parts, cursor = [], start
+    for place in places[bisect_right(places, start) : bisect_right(places, end)]:
+        parts += [text[cursor:place], signs[place]]
+        cursor = place
+    return "".join([*parts, text[cursor:end]])
 
 
 @lru_cache(maxsize=512)
@@ -296,6 +327,8 @@ def _parser() -> MarkdownIt:
     parser.disable(["link", "image", "autolink", "reference", "html_inline", "html_block"])
     parser.add_render_rule("citation", _citation_html)
     parser.add_render_rule("bare", _bare_html)
+    formulas.add_to(parser)
+    code_blocks.add_to(parser)
     return parser
 
 
@@ -311,9 +344,14 @@ def _citation_html(
     state = tokens[index].meta["state"]
     if state is None:
         state = states.get(number, OPEN) if isinstance(states, dict) else OPEN
+    return _mark_html(int(str(env["turn"])), number, state, language())
+
+
+@lru_cache(maxsize=4096)
+def _mark_html(turn: int, number: int, state: str, _language: str) -> str:
     words = text_html(_mark_words(state))
     return (
-        f'<button type="button" class="hl-cite hl-{state}" data-cite="{env["turn"]}:{number}" '
+        f'<button type="button" class="hl-cite hl-{state}" data-cite="{turn}:{number}" '
         f'aria-label="{t("Source {n}", n=number)}, {words}" title="{words}">'
         f"{number}{_MARKS[state]}</button>"
     )
@@ -338,10 +376,13 @@ def sources_html(
     turn: int,
     states: Mapping[int, str] | None = None,
     numbers: Sequence[int] = (),
+    *,
+    sent: str = "",
 ) -> str:
     """The passages of an answer as buttons, a line a document; cited ones stand out once known.
 
-    `numbers` are those of the passages; empty: they count from 1.
+    `numbers` are those of the passages; empty: they count from 1. `sent` is HTML that says what
+    all of the prompt takes.
     """
     if not hits:
         return ""
@@ -361,7 +402,7 @@ def sources_html(
     )
     return (
         f'<div class="hl-sources" role="group" aria-label="{t("Sources")}">'
-        f'<div class="hl-small">{head}'
+        f'<div class="hl-small">{head}{sent}'
         f"</div>{_by_document(shown, turn, states)}{more}</div>"
     )
 

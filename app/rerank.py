@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from storage.model_folder import ModelSetting, check_whole, folder_of
 from storage.records import Hit, context_of
+from storage.sound_text import sound
 
 if TYPE_CHECKING:
     from app.settings import AppSettings
@@ -89,8 +90,8 @@ class CrossEncoderReranker:
         with self._guard:
             self._load()
             started = time.perf_counter()
-            question, room = self._question(_sound(query))
-            windows = [self._windows(_sound(text), room) for text in texts]
+            question, room = self._question(sound(query))
+            windows = [self._windows(sound(text), room) for text in texts]
             pairs = [(question, window) for parts in windows for window in parts]
             logits = iter(self._logits(pairs))
             best = [max(next(logits) for _ in parts) for parts in windows]
@@ -223,8 +224,3 @@ def _share(logit: float) -> float:
     if logit >= 0:
         return 1.0 / (1.0 + math.exp(-logit))
     return math.exp(logit) / (1.0 + math.exp(logit))
-
-
-def _sound(text: str) -> str:
-    """Tokenizers refuse lone surrogates: bytes of an argument that are no UTF-8."""
-    return text.encode("utf-8", "replace").decode()

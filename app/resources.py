@@ -31,6 +31,8 @@ from storage.rooms import room_name
 from storage.settings import StorageSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.accounts import Accounts
     from app.assistant import Assistant
     from app.chat import ChatModel
@@ -187,6 +189,11 @@ def live_answers() -> LiveAnswers:
     return _live_answers(who().name)
 
 
+def stop_answers(owner: str) -> None:
+    """End all that is being written for somebody whose account is deleted."""
+    _live_answers(owner).stop_all()
+
+
 @st.cache_resource(show_spinner=False)
 def _live_answers(owner: str) -> LiveAnswers:
     return LiveAnswers(_store(owner))
@@ -205,7 +212,7 @@ def asking_again() -> LiveAnswers:
     """Saved questions that are being asked again, by the number of the saved answer."""
     from app.saving import Proposals
 
-    return LiveAnswers(Proposals(saved_answers(), lambda: library().catalog))
+    return LiveAnswers(Proposals(saved_answers(), lambda: library().catalog, _room_of))
 
 
 def checked_answers(query: str = "") -> list[Checked]:
@@ -360,15 +367,27 @@ def assistant() -> Assistant:
 
     Raises the fault of a model that was asked for and is not there.
     """
+    return _assistant(preferences().wish, who().name)
+
+
+def assistant_later() -> Callable[[], Assistant]:
+    """The assistant of whoever looks at the page now, to be asked for from another thread.
+
+    What it returns looks anew for the model each time, and raises what is wrong with it.
+    """
+    wish, reader = preferences().wish, who().name
+    return lambda: _assistant(wish, reader)
+
+
+def _assistant(wish: str, reader: str) -> Assistant:
     from app.assistant import Assistant
+    from app.long_model import long_copy
 
     if model_at_hand().fault is not None:
         look_for_model_again()
     found = model_at_hand()
     if found.fault is not None:
         raise found.fault
-    from app.long_model import long_copy
-
     settings, data_dir = app_settings(), storage_settings().data_dir
     return Assistant(
         library(),
@@ -376,8 +395,8 @@ def assistant() -> Assistant:
         found.model,
         settings,
         longer=lambda model: long_copy(model, settings, data_dir),
-        wish=preferences().wish,
-        reader=who().name,
+        wish=wish,
+        reader=reader,
     )
 
 
@@ -441,9 +460,14 @@ def _read_so_far(
 def room_of(conversation_id: str | None) -> str:
     """The room of a conversation of whoever looks at the page; empty where there is none.
 
-    It is made of their name: somebody else's conversation has another one, with nothing in it.
+    Somebody else's conversation has none for them.
     """
-    return room_name(who().name, conversation_id) if conversation_id else ""
+    return _room_of(who().name, conversation_id)
+
+
+def _room_of(owner: str, conversation_id: str | None) -> str:
+    home = _store(owner).home(conversation_id) if conversation_id else None
+    return "" if home is None else room_name(home, str(conversation_id))
 
 
 def scope_in_room(scope: Scope, conversation_id: str | None) -> Scope:
@@ -455,7 +479,7 @@ def scope_in_room(scope: Scope, conversation_id: str | None) -> Scope:
 
 
 def _scope_in_room(scope: Scope, owner: str, conversation_id: str | None) -> Scope:
-    room = room_name(owner, conversation_id) if conversation_id else ""
+    room = _room_of(owner, conversation_id)
     if not library().catalog.has_room(room):
         return replace(scope, room="")
     return replace(scope, room=room) if scope.beyond_room else Scope(room=room)
@@ -468,14 +492,16 @@ def room_runs() -> IngestRuns:
 
 @st.cache_resource(show_spinner=False, ttl=SWEEP_S)
 def swept_rooms() -> int:
-    """Take out the files of conversations that are gone; how many they were. Looked at again
+    """Take out what deleted conversations and accounts left; how many rooms. Looked at again
     every minute."""
+    from app.departures import finish
     from app.room_sweep import sweep_rooms
 
     data_dir = storage_settings().data_dir
-    gone = sweep_rooms(data_dir)
-    known = {root for root, _, _ in CatalogWriter(library().catalog).sources()} if gone else set()
-    if words := [str(folder) for folder in gone if str(folder) in known]:
+    finish(data_dir)
+    known = [root for root, _, room in CatalogWriter(library().catalog).sources() if room]
+    gone = {str(folder) for folder in sweep_rooms(data_dir, known)}
+    if words := [root for root in known if root in gone]:
         _ingest_runs().order(["--forget", *words], "", room=GONE_ROOMS)
     return len(gone)
 

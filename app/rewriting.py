@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from app import prompt
+from app import prompt_text
 from app.answers import Turn
 from app.chat import ChatModel, ChatModelError, Message, Usage
 from app.entities import entities, periods
@@ -76,7 +76,7 @@ def rewrite(
     themselves where it is None; with it and `reserve`, the answer's own, the
     request fits or is not made. Never raises because of the model.
     """
-    before = prompt.opening(history) if opening is None else opening
+    before = prompt_text.opening(history) if opening is None else opening
     request = _Request(model, question, before, reserve, last_word_s)
     line = request.run(first_word_s)
     if line is None:
@@ -145,8 +145,8 @@ class _Request:
 
     def _ask(self) -> str:
         model = self._model
-        task = TASK.format(question=prompt.harmless(self._question))
-        messages = prompt.with_question(self._opening, task)
+        task = TASK.format(question=prompt_text.harmless(self._question))
+        messages = prompt_text.with_user(self._opening, task)
         if model.count(messages).tokens > model.room(self._reserve):
             # The oldest turns will be dropped: asked now, they would be read for nothing.
             return ""

@@ -8,7 +8,7 @@ from typing import Any
 from app.ingest_process import BRAKE, FileLine, Run
 from app.library_view import moment
 from app.rendering import count_of, notice_html, sentence_html, text_html
-from app.wording import t, tn
+from app.wording import t, tn, with_commas
 from storage.records import RunSummary
 
 _LINES_SHOWN = 8
@@ -56,7 +56,7 @@ def run_words(run: Run) -> str:
     ]
     if run.failed:
         parts.append(tn(run.failed, "{n} file set aside", "{n} files set aside"))
-    return f"{', '.join(parts)} · {duration(run.seconds)}"
+    return f"{with_commas(parts)} · {duration(run.seconds)}"
 
 
 def run_html(run: Run) -> str:
@@ -149,7 +149,7 @@ def history_html(runs: Sequence[RunSummary]) -> str:
 def _history_row(run: RunSummary) -> str:
     bad = run.outcome in ("brake", "error", "interrupted", "killed")
     took = duration(run.seconds) if run.seconds is not None else ""
-    reasons = ", ".join(f"{count:,} {kind}" for kind, count in run.reasons.items())
+    reasons = with_commas(_kind_words(kind, f"{count:,}") for kind, count in run.reasons.items())
     did = _counts(_counts_of(run))
     if run.outcome == "running" and run.to_do is not None:
         far = t("{done} of {all} files so far:", done=f"{run.done:,}", all=f"{run.to_do:,}")
@@ -169,6 +169,25 @@ def _history_row(run: RunSummary) -> str:
     )
 
 
+def _kind_words(kind: str, number: str) -> str:
+    """Why files were set aside, as `DocumentUnreadable` names the kinds."""
+    words = {
+        "encrypted": t("{n} protected by a password", n=number),
+        "empty": t("{n} empty", n=number),
+        "damaged": t("{n} damaged", n=number),
+        "no-text": t("{n} without text", n=number),
+        "permission": t("{n} not permitted", n=number),
+        "vanished": t("{n} gone", n=number),
+        "timeout": t("{n} over time", n=number),
+        "memory": t("{n} out of memory", n=number),
+        "unsupported": t("{n} of other types", n=number),
+        "too-large": t("{n} too large", n=number),
+        "loop": t("{n} in a loop of links", n=number),
+        "name": t("{n} with an unreadable name", n=number),
+    }
+    return words.get(kind, f"{number} {kind}")
+
+
 def _counts_of(run: RunSummary) -> dict[str, int]:
     return {name: getattr(run, name) for name in _COUNTED}
 
@@ -180,7 +199,7 @@ def _counts(report: Mapping[str, Any]) -> str:
     """`2 added, 1 deleted, 40 unchanged, 1 set aside`; what is nothing is left out."""
     numbers = {name: number for name in _COUNTED if isinstance(number := report.get(name), int)}
     parts = [_count_words(name, f"{number:,}") for name, number in numbers.items() if number]
-    return ", ".join(parts) or t("nothing to do")
+    return with_commas(parts) or t("nothing to do")
 
 
 def _count_words(name: str, number: str) -> str:
@@ -241,7 +260,7 @@ def duration(seconds: float) -> str:
     """`8 s`, `3 min 20 s`, `2 h 5 min`."""
     whole = max(0, round(seconds))
     if whole < 60:
-        return f"{whole} s"
+        return t("{n} s", n=whole)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+        return t("{n} min {m} s", n=whole // 60, m=whole % 60)
+    return t("{n} h {m} min", n=whole // 3600, m=whole % 3600 // 60)

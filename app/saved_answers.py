@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from app.answers import Citation
 from app.conversation_search import folded, terms_of
 from app.expiry import Stand, Verdict, check
-from app.memory_file import MemoryFile, writable
+from app.memory_file import MemoryFile
 from app.rests import WHOLE, Rest
 from storage.errors import UsageError
 from storage.records import Scope
+from storage.sound_text import sound
 
 if TYPE_CHECKING:
     from storage.catalog import Catalog
@@ -172,7 +173,7 @@ class SavedAnswers(MemoryFile):
                     turn_id,
                     self._clock(),
                     told,
-                    folded(writable(f"{question}\n{kept.text}")),
+                    folded(sound(f"{question}\n{kept.text}")),
                 ),
             )
             row = connection.execute(
@@ -218,7 +219,7 @@ class SavedAnswers(MemoryFile):
 
     def note_again(self, saved_id: int, again: Again | None) -> None:
         """Keep what came of asking again; None forgets it."""
-        told = None if again is None else writable(json.dumps(asdict(again)))
+        told = None if again is None else sound(json.dumps(asdict(again)))
         with self._writing() as connection:
             connection.execute("UPDATE saved SET again = ? WHERE id = ?", (told, saved_id))
 
@@ -243,7 +244,7 @@ class SavedAnswers(MemoryFile):
 
     def _replace(self, saved: SavedAnswer) -> None:
         told = _told(saved.question, saved.asked, saved.scope, saved.kept, saved.confirmed_at)
-        words = folded(writable(f"{saved.question}\n{saved.kept.text}"))
+        words = folded(sound(f"{saved.question}\n{saved.kept.text}"))
         with self._writing() as connection:
             connection.execute(
                 "UPDATE saved SET told = ?, folded = ?, again = NULL WHERE id = ?",
@@ -266,7 +267,7 @@ def sources_of(citations: Sequence[Citation]) -> tuple[Source, ...]:
 
 
 def _told(question: str, asked: str, scope: Scope, kept: Kept, confirmed_at: float) -> str:
-    return writable(
+    return sound(
         json.dumps(
             {
                 "question": question,

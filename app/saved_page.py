@@ -212,7 +212,7 @@ def _asking(saved_id: int) -> None:
             all=f"{now.progress.pages:,}",
             seconds=seconds,
         )
-    words = rendering.streaming_html(now.text, 0, ()) if now.text else ""
+    words = "".join(rendering.streaming_html(now.text, 0, ())) if now.text else ""
     st.html(
         f'<div class="hl-wait" role="status">{rendering.text_html(told)}</div>'
         f'<div class="hl-answer">{words}</div>'

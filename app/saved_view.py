@@ -9,7 +9,7 @@ from app.expiry import CHANGED, CURRENT, GONE, UNREAD, Change, State, Verdict
 from app.place_words import place_words
 from app.rendering import answer_html, notice_html, text_html
 from app.saved_answers import Kept, Source
-from app.wording import t, tn
+from app.wording import retold, t, tn
 
 CHANGES_SHOWN = 6
 _BADGES: dict[State, str] = {CURRENT: "ok", UNREAD: "warn", CHANGED: "error", GONE: "error"}
@@ -62,7 +62,7 @@ def change_words(change: Change) -> str:
         return t(
             "{document} could not be read lately, so nobody knows whether it has changed: {reason}",
             document=change.document,
-            reason=change.reason,
+            reason=retold(change.reason),
         )
     if change.page == 0:
         return t("{document} is no longer in the library", document=change.document)

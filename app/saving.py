@@ -13,7 +13,6 @@ from app.rests import UNKNOWN, Rest, rests_of
 from app.saved_answers import DONE, STREAMING, Again, Kept, SavedAnswer, SavedAnswers, sources_of
 from storage.errors import UsageError
 from storage.page_digests import page_digests, standing
-from storage.rooms import room_name
 
 if TYPE_CHECKING:
     from app.answers import Answer, SourcesFound
@@ -25,28 +24,16 @@ def can_be_saved(turn: StoredTurn) -> bool:
     return turn.state == ANSWERED and bool(turn.hits or turn.ledger) and bool(turn.text)
 
 
-def save(catalog: Catalog, saved: SavedAnswers, owner: str, turn: StoredTurn) -> int:
-    """Keep an answer with what it rests on. Raises UsageError for one that is not complete."""
+def save(
+    catalog: Catalog, saved: SavedAnswers, owner: str, turn: StoredTurn, *, room: str = ""
+) -> int:
+    """Keep an answer with what it rests on; `room` is that of its conversation.
+
+    Raises UsageError for one that is not complete.
+    """
     if not can_be_saved(turn):
         raise UsageError("Only a complete answer that rests on documents can be saved.")
-    kept = Kept(
-        text=turn.text,
-        mode=turn.mode,
-        model=turn.model,
-        sources=sources_of(turn.citations),
-        rests=rests_of(
-            catalog,
-            turn.hits,
-            turn.citations,
-            mode=turn.mode,
-            ledger=turn.ledger,
-            asked_at=turn.asked_at,
-            room=room_name(owner, turn.conversation_id),
-        ),
-        library=catalog.library_id(),
-        made_at=turn.asked_at,
-        notice=turn.notice,
-    )
+    kept = _kept(catalog, turn, asked_at=turn.asked_at, made_at=turn.asked_at, room=room)
     return saved.save(
         owner,
         question=turn.question,
@@ -121,9 +108,16 @@ class Proposals:
     `app.live_answers` writes into it as it writes turns into a conversation.
     """
 
-    def __init__(self, saved: SavedAnswers, catalog: Callable[[], Catalog]) -> None:
+    def __init__(
+        self,
+        saved: SavedAnswers,
+        catalog: Callable[[], Catalog],
+        room_of: Callable[[str, str], str],
+    ) -> None:
+        """`room_of` gives the room of somebody's conversation."""
         self._saved = saved
         self._catalog = catalog
+        self._room_of = room_of
         self._begun: dict[int, float] = {}
 
     def begin_turn(
@@ -146,31 +140,19 @@ class Proposals:
         if answer.stop_reason == STOPPED:
             self.end_turn(turn_id, STOPPED)
             return
-        catalog, begun = self._catalog(), self._begun.get(turn_id, 0.0)
-        kept = Kept(
-            text=answer.text,
-            mode=answer.mode,
-            model=answer.model,
-            sources=sources_of(answer.citations),
-            rests=rests_of(
-                catalog,
-                answer.hits,
-                answer.citations,
-                mode=answer.mode,
-                ledger=answer.ledger,
-                asked_at=begun,
-                room=self._room(turn_id),
-            ),
-            library=catalog.library_id(),
+        kept = _kept(
+            self._catalog(),
+            answer,
+            asked_at=self._begun.get(turn_id, 0.0),
             made_at=self._saved.now(),
-            notice=answer.notice,
+            room=self._room(turn_id),
         )
         self._saved.note_again(turn_id, Again(DONE, kept=kept))
 
     def _room(self, saved_id: int) -> str:
         """The room of the conversation that a saved answer is from."""
         saved = next((one for one in self._saved.everybodys() if one.saved_id == saved_id), None)
-        return room_name(saved.owner, saved.conversation_id) if saved else ""
+        return self._room_of(saved.owner, saved.conversation_id) if saved else ""
 
     def end_turn(self, turn_id: int, state: str, *, error: str = "") -> None:
         """Keep why there is no new answer."""
@@ -182,3 +164,27 @@ def interrupted(saved: SavedAnswer, *, asking: bool) -> SavedAnswer:
     if saved.again is not None and saved.again.state == STREAMING and not asking:
         return replace(saved, again=Again(INTERRUPTED))
     return saved
+
+
+def _kept(
+    catalog: Catalog, told: StoredTurn | Answer, *, asked_at: float, made_at: float, room: str
+) -> Kept:
+    """What is kept of an answer, with what it rests on."""
+    return Kept(
+        text=told.text,
+        mode=told.mode,
+        model=told.model,
+        sources=sources_of(told.citations),
+        rests=rests_of(
+            catalog,
+            told.hits,
+            told.citations,
+            mode=told.mode,
+            ledger=told.ledger,
+            asked_at=asked_at,
+            room=room,
+        ),
+        library=catalog.library_id(),
+        made_at=made_at,
+        notice=told.notice,
+    )

@@ -154,6 +154,7 @@ def _widgets(scope: Scope, conversation_id: str | None) -> None:
         _with(names_to_choose(choices.paths), scope.documents),
         key=_key("documents", conversation_id),
         accept_new_options=True,
+        select_all=False,  # Return would choose every match of what was typed
         placeholder=t("All, or a pattern such as *2023*"),
         **told,
     )

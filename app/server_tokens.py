@@ -13,7 +13,7 @@ from functools import lru_cache
 from app.chat import BadReply, Message
 from app.chat_http import Fault, Server, get_json, number
 from app.openai_server import LLAMA_CPP, SHORT_S, VLLM, openai_error, root_of
-from app.tokens import clean
+from storage.sound_text import sound
 
 _REMEMBERED = 8192
 _LONGEST_REMEMBERED = 32768
@@ -42,9 +42,9 @@ class ServerTokens:
     def ids(self, text: str) -> list[int]:
         """The token ids of a text on its own."""
         if self._dialect == LLAMA_CPP:
-            body = {"content": clean(text), "add_special": False, "parse_special": True}
+            body = {"content": sound(text), "add_special": False, "parse_special": True}
         elif self._dialect == VLLM:
-            body = {"prompt": clean(text), "add_special_tokens": False}
+            body = {"prompt": sound(text), "add_special_tokens": False}
         else:
             raise Unsupported
         return self._tokens(body)
@@ -65,7 +65,7 @@ class ServerTokens:
         return len(self.ids(text))
 
     def _count_chat(self, messages: tuple[Message, ...]) -> int:
-        said = [{"role": m.role, "content": clean(m.content)} for m in messages]
+        said = [{"role": m.role, "content": sound(m.content)} for m in messages]
         if self._dialect == VLLM:
             return len(self._tokens({"messages": said, "add_generation_prompt": True}))
         if self._dialect != LLAMA_CPP:

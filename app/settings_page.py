@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import language_page, rendering, resources, scope_page, status_view
+from app import language_page, own_files_page, rendering, resources, scope_page, status_view
 from app.language_names import NAMES
 from app.language_words import language_words
 from app.mine import Mine
@@ -28,7 +28,7 @@ def show() -> None:
     st.html(work_style(dark=st.context.theme.type == "dark"))
     st.html(f'<h1 class="hl-title">{rendering.text_html(t("Settings"))}</h1>')
     # One part that cannot be told leaves the others.
-    for part in (_preferences, _mine, _settings):
+    for part in (_preferences, _mine, own_files_page.show, _settings):
         try:
             part()
         except HayloftError as error:

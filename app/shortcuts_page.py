@@ -65,6 +65,7 @@ def _list() -> None:
             (("j", "k"), t("Next and previous citation")),
             (("Enter",), t("Open the citation")),
             (("←", "→"), t("Turn the open page")),
+            (("+", "−"), t("Show the open page larger and smaller")),
             (("Esc",), t("Close the open page")),
             (("?",), t("This list")),
         )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import conversation_export, rendering, resources, scope_page
+from app import conversation_export, rendering, resources, scope_page, turn_page
 from app.conversations import UNDO_S, ConversationFound, Conversations, ConversationSummary
 from app.model_words import model_words, notice_words
-from app.wording import t
+from app.wording import t, with_commas
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -140,12 +140,13 @@ def _current_conversation(summary: ConversationSummary) -> None:
             width="stretch",
             wrap=False,
         )
+        told = t("Rename, pin, export or delete this conversation")
         chosen = st.menu_button(
-            "",
+            told,  # for readers of screens: the style sheet shows the icon alone
             list(deeds),
             key="conversation-menu",
             icon=":material/more_horiz:",
-            help=t("Rename, pin, export or delete this conversation"),
+            help=told,
             format_func=lambda deed: deeds[deed],
             type="tertiary",
         )
@@ -161,8 +162,16 @@ def _current_conversation(summary: ConversationSummary) -> None:
 
 
 def _rename(summary: ConversationSummary) -> None:
-    title = st.text_input(t("Title"), value=summary.title, max_chars=120)
-    if st.button(t("Save"), type="primary", key="save-title"):
+    with st.form("rename", border=False):  # Return sends a form
+        title = st.text_input(
+            t("Title"),
+            value=summary.title,
+            max_chars=120,
+            key=f"new-title-{summary.conversation_id}",
+        )
+        saved = st.form_submit_button(t("Save"), type="primary", key="save-title")
+    turn_page.focus("new-title")
+    if saved:
         if title.strip():
             resources.store().rename(summary.conversation_id, title.strip())
         st.rerun()
@@ -260,7 +269,7 @@ def model_facts(counts: LibraryCounts) -> None:
     facts = {
         t("Model"): model_words(found),
         t("Window"): rendering.count_of(found.window, "token") if found.window else "",
-        t("Library"): f"{documents}, {rendering.count_of(counts.pages, 'page')}",
+        t("Library"): with_commas([documents, rendering.count_of(counts.pages, "page")]),
         t("Last ingested"): fresh,
         t("Set aside"): t("{files}; `hayloft status` says why", files=set_aside)
         if counts.failures

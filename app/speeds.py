@@ -37,6 +37,8 @@ class Speeds:
     """Tokens of answer a second."""
     answer_tokens: int | None = None
     """How long answers are."""
+    load_s: float | None = None
+    """How long it took to load the model into memory, the last time."""
 
     def predicted_seconds(self, tokens_to_compute: int, answer_tokens: int) -> float | None:
         """The wait for an answer; None where a speed is not known."""
@@ -61,7 +63,13 @@ class SpeedLog:
         prefill, decode, answers = (
             _median(kept.get(name)) for name in ("prefill", "decode", "answer_tokens")
         )
-        return Speeds(prefill, decode, None if answers is None else round(answers))
+        loads = _numbers(kept.get("load"))
+        return Speeds(
+            prefill,
+            decode,
+            None if answers is None else round(answers),
+            loads[-1] if loads else None,
+        )
 
     def known(self) -> dict[tuple[str, int], Speeds]:
         """All that was measured, by model and window."""
@@ -81,6 +89,7 @@ class SpeedLog:
         prompt_s: float | None,
         answer_tokens: int | None,
         answer_s: float | None,
+        load_s: float | None = None,
         usual: bool = True,
     ) -> None:
         """Learn from one answer; what is None or too little to tell is left out.
@@ -94,6 +103,8 @@ class SpeedLog:
             found["decode"] = answer_tokens / answer_s
         if answer_tokens and usual:
             found["answer_tokens"] = answer_tokens
+        if load_s:
+            found["load"] = load_s
         if not found:
             return
         everything = self._read()

@@ -1,4 +1,4 @@
-"""The status page: services, connections, versions, disk, runs, speeds, settings in effect."""
+"""The status page: services, connections, versions, disk, runs, speeds."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from app import rendering, resources, run_view, status_view
 from app.connections import connections
 from app.health import chroma_line, examine
 from app.model_words import model_words, notice_words
+from app.people import Role
 from app.speeds import SpeedLog
-from app.wording import t
+from app.wording import retold, t
 from app.work_style import work_style
 from storage.errors import HayloftError
 from storage.run_history import lately, run_at_work
@@ -56,7 +57,8 @@ def _services() -> None:
     if found.window:
         answers += t(", window {n} tokens", n=f"{found.window:,}")
     if found.fault is not None or found.notice:
-        answers += f". {found.fault or notice_words(found.notice)}"
+        why = retold(str(found.fault)) if found.fault is not None else notice_words(found.notice)
+        answers = t("{model}. {notice}", model=answers, notice=why)
     facts = {
         t("Answers"): answers,
         "Ollama": t(
@@ -72,8 +74,13 @@ def _services() -> None:
     counts = resources.counts()
     identity = resources.library().catalog.identity()
     facts |= {
-        t("Library"): f"{storage.data_dir}: {rendering.count_of(counts.documents, 'document')}, "
-        f"{rendering.count_of(counts.pages, 'page')}, {rendering.count_of(counts.chunks, 'chunk')}",
+        t("Library"): t(
+            "{folder}: {documents}, {pages}, {chunks}",
+            folder=storage.data_dir,
+            documents=rendering.count_of(counts.documents, "document"),
+            pages=rendering.count_of(counts.pages, "page"),
+            chunks=rendering.count_of(counts.chunks, "chunk"),
+        ),
         t("Embedding model"): t(
             "{name}, {n} dimensions", name=identity.embedder, n=identity.dimension
         )
@@ -135,12 +142,7 @@ def _versions() -> None:
 
 
 def _settings() -> None:
-    settings = status_view.settings_in_effect(
-        resources.storage_settings(), resources.app_settings(), status_view.IngestGiven()
-    )
-    with st.expander(t("Settings in effect")):
-        told = t(
-            "As this page was started. An empty ingestion setting stands for its default; secrets "
-            "are hidden."
-        )
-        st.html(f'<div class="hl-small">{told}</div>' + status_view.settings_html(settings))
+    """Where the settings are told, for whom they are."""
+    if resources.who().may(Role.ADMIN):
+        words = rendering.text_html(t("Settings in effect"))
+        st.html(f'<a class="hl-act" href="./settings" target="_self">{words}</a>')

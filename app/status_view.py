@@ -21,7 +21,7 @@ from app.health import Check
 from app.library_view import size_words
 from app.rendering import count_of, notice_html, sentence_html, text_html
 from app.speeds import Speeds
-from app.wording import t
+from app.wording import retold, t
 from storage.records import RunSummary
 
 _PACKAGES = (
@@ -205,7 +205,7 @@ def connections_html(found: list[Connection]) -> str:
         f'<td data-name=""><span class="hl-badge hl-badge-'
         f'{"warn" if connection.leaves else "ok"}">'
         f"{t('leaves this machine') if connection.leaves else t('this machine')}</span></td>"
-        f'<td class="hl-wrap">{text_html(connection.when)}</td></tr>'
+        f'<td class="hl-wrap">{sentence_html(connection.when)}</td></tr>'
         for connection in found
     )
     return notice_html(
@@ -237,51 +237,33 @@ def disk_html(use: DiskUse) -> str:
     return f'<div>{told}</div><table class="hl-docs hl-plain"><tbody>{rows}</tbody></table>'
 
 
-def settings_html(settings: Sequence[Setting]) -> str:
-    """Every setting, those that are not the default first."""
+def speeds_html(known: Mapping[tuple[str, int], Speeds], names: Mapping[str, str] | None) -> str:
+    """What was measured of each model; `names` gives digests their names, None: nobody can now."""
+    heads = (t("Model"), t("Window"), t("Reads, tokens a second"), t("Writes, tokens a second"))
+    # On a phone the heads are not seen, and each cell tells its own.
+    window_head, reads, writes = (text_html(head) for head in heads[1:])
     rows = "".join(
-        f'<tr><td><code>{setting.name}</code></td><td class="hl-wrap"><bdi>'
-        f"{text_html(setting.value) or '–'}</bdi></td><td>"
-        + (
-            f'<span class="hl-badge hl-badge-warn">{t("given")}</span>'
-            if setting.given
-            else t("default")
-        )
-        + "</td></tr>"
-        for setting in settings
-    )
-    return table_html((t("Setting"), t("In effect"), t("From")), rows)
-
-
-def speeds_html(known: Mapping[tuple[str, int], Speeds], names: Mapping[str, str]) -> str:
-    """What was measured of each model; `names` gives digests their names."""
-    rows = "".join(
-        f"<tr><td><bdi>{text_html(_model_name(model, names))}</bdi></td><td>{window:,}</td>"
-        f"<td>{_rate(speeds.prefill)}</td><td>{_rate(speeds.decode)}</td></tr>"
+        f"<tr><td><bdi>{text_html(_model_name(model, names))}</bdi></td>"
+        f'<td data-name="{window_head}">{window:,}</td>'
+        f'<td data-name="{reads}">{_rate(speeds.prefill)}</td>'
+        f'<td data-name="{writes}">{_rate(speeds.decode)}</td></tr>'
         for (model, window), speeds in sorted(known.items())
     )
     if not rows:
         none = t("No answer of a model has been measured yet: speeds are learned from answers.")
         return f'<div class="hl-small">{none}</div>'
-    return table_html(
-        (
-            t("Model"),
-            t("Window"),
-            t("Reads, tokens a second"),
-            t("Writes, tokens a second"),
-        ),
-        rows,
-    )
+    return table_html(heads, rows)
 
 
 def checks_html(checks: Sequence[Check]) -> str:
     """What `hayloft doctor` finds."""
     kinds = {"ok": "ok", "note": "warn", "wrong": "error"}
+    states = {"ok": t("ok"), "note": t("note"), "wrong": t("wrong")}
     rows = "".join(
         f'<tr><td><span class="hl-badge hl-badge-{kinds.get(check.state, "info")}">'
-        f"{text_html(check.state)}</span></td><td>{text_html(check.name)}</td>"
+        f"{text_html(states[check.state])}</span></td><td>{text_html(retold(check.name))}</td>"
         f'<td class="hl-wrap">{sentence_html(check.finding)}'
-        + (f"<div><code>{text_html(check.remedy)}</code></div>" if check.remedy else "")
+        + (f"<div>{_remedy_html(check.remedy)}</div>" if check.remedy else "")
         + "</td></tr>"
         for check in checks
     )
@@ -290,12 +272,20 @@ def checks_html(checks: Sequence[Check]) -> str:
     )
 
 
-def _model_name(model: str, names: Mapping[str, str]) -> str:
+def _remedy_html(remedy: str) -> str:
+    """A command as code; what is to be done otherwise as a sentence."""
+    said = sentence_html(remedy)
+    return said if remedy.endswith(".") or ": " in remedy else f"<code>{said}</code>"
+
+
+def _model_name(model: str, names: Mapping[str, str] | None) -> str:
     digest = model.removeprefix("sha256:")
-    if digest[:12] in names:
+    if names and digest[:12] in names:
         return names[digest[:12]]
     if len(digest) != 64:
         return model
+    if names is None:
+        return t("a model of Ollama's, whose name is not known now ({digest})", digest=digest[:12])
     return t("a model that is no longer installed ({digest})", digest=digest[:12])
 
 
@@ -303,6 +293,8 @@ def _rate(value: float | None) -> str:
     return t("not measured") if value is None else f"{value:,.1f}"
 
 
-def model_names(models: Mapping[str, Any]) -> dict[str, str]:
-    """Names of Ollama's models by the first twelve digits of their digests."""
+def model_names(models: Mapping[str, Any]) -> dict[str, str] | None:
+    """Names of Ollama's models by the first twelve digits of their digests; None without Ollama."""
+    if not models["ollama"]["reachable"]:
+        return None
     return {str(model["digest"]): str(model["name"]) for model in models["installed"]}

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app import prompt
+from app import prompt_text
 from app.chat import Usage
 from app.hang_up import HangUp
 from storage.errors import HayloftError
@@ -55,7 +55,7 @@ def by_model(model: ChatModel, history: Sequence[Turn]) -> list[str]:
 
     Raises a ChatModelError.
     """
-    messages = prompt.with_question(prompt.opening(history), TASK)
+    messages = prompt_text.with_user(prompt_text.opening(history), TASK)
     if model.count(messages).tokens > model.room(RESERVE):
         return []
     text = ""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from app.chat import Message, TokenCount
 from storage.errors import UsageError
+from storage.sound_text import sound
 from storage.vocabulary import fingerprint, tokenizer_from_file
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class ExactCounter:
 
     def ids(self, text: str) -> list[int]:
         """The token ids of a text on its own."""
-        return list(self._tokenizer.encode(clean(text), add_special_tokens=False).ids)
+        return list(self._tokenizer.encode(sound(text), add_special_tokens=False).ids)
 
     def count_text(self, text: str) -> TokenCount:
         """Tokens of a text on its own.
@@ -88,7 +89,7 @@ class ExactCounter:
         A paragraph that was counted before costs a look-up, so that a prompt
         that grows is counted in the time of what is new in it.
         """
-        pieces = _PARAGRAPH.split(clean(text))
+        pieces = _PARAGRAPH.split(sound(text))
         return TokenCount(sum(map(self._count_piece, pieces)), exact=True)
 
     def count_chat(
@@ -185,15 +186,6 @@ def render_chat(messages: Sequence[Message], *, default_system: str = DEFAULT_SY
         for message in with_default_system(messages, default_system)
     )
     return "".join(turns) + _ANSWER_START
-
-
-def clean(text: str) -> str:
-    """The text as it can be sent: half characters (lone surrogates) become `?`."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode("utf-8")
-    return text
 
 
 _RUN = re.compile(

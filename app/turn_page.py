@@ -18,6 +18,7 @@ from app import note_page, rendering, resources
 from app.conversation_export import copied
 from app.conversations import STREAMING, StoredTurn
 from app.feedback import Feedback, reasons, with_golden
+from app.page_scripts import FOCUS
 from app.saving import can_be_saved
 from app.wording import t
 from storage.errors import HayloftError
@@ -157,6 +158,7 @@ def act(conversation_id: str | None, said: str) -> tuple[str, int] | None:
             return turn.question, turn_id
         case "edit":
             st.session_state["editing"] = turn_id
+            st.session_state["focus-edit"] = True
         case "show":
             store.show(conversation_id, turn_id)
             st.session_state["goto"] = turn_id
@@ -193,6 +195,8 @@ def edit(turn: StoredTurn) -> str | None:
             st.form_submit_button(
                 t("Cancel"), on_click=lambda: st.session_state.pop("editing", None)
             )
+    if st.session_state.pop("focus-edit", False):
+        focus(f"edited-{turn.turn_id}")
     if not asked:
         return None
     st.session_state.pop("editing", None)
@@ -269,6 +273,16 @@ def scroll() -> None:
     turn_id = st.session_state.pop("goto", None)
     if turn_id is not None:
         _scroller()(key="goto-turn", data=turn_id)
+
+
+def focus(key: str) -> None:
+    """Put the cursor into the field of a key, once it is drawn."""
+    _focuser()(key=f"focus-{key}", data=key)
+
+
+@lru_cache(maxsize=1)
+def _focuser() -> Any:
+    return st.components.v2.component("hayloft.focus", js=FOCUS)
 
 
 @lru_cache(maxsize=1)

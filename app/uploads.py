@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from storage.errors import StorageError, UsageError
+from storage.sound_text import sound
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +69,7 @@ def safe_name(name: str) -> str:
 
     Raises UsageError where nothing of it is left, or where files of that type are not read.
     """
-    sound = name.encode("utf-8", "replace").decode()
-    line = _UNSAFE.sub("", unicodedata.normalize("NFC", sound)).replace("\\", "/")
+    line = _UNSAFE.sub("", unicodedata.normalize("NFC", sound(name))).replace("\\", "/")
     # A hidden file, or an office program's lock file, would never be read.
     own = line.rpartition("/")[2].strip().lstrip(".~$ ").rstrip(". ")
     stem, dot, suffix = own.rpartition(".")

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from app import prompt
 from app.answers import Turn
 from app.budget import budget_of
 from app.chat import ChatModel, Message, ModelMissing, Usage
@@ -18,8 +17,9 @@ from app.conversations import Conversations
 from app.long_model import long_copy
 from app.modes import Planner, Whole
 from app.ollama_chat import OllamaChat
+from app.prompt_text import front_of, opening
 from app.settings import AppSettings
-from app.warmth import WARMING
+from app.warmth import WARMING, loading_s
 from storage.errors import UsageError
 from storage.library import Library
 from storage.records import EVERYTHING, Scope
@@ -94,8 +94,8 @@ def warm(
         if pages:
             documents = len({page.document_id for page in pages})
             what = f"{documents:,} document{'' if documents == 1 else 's'}"
-            history = [prompt.front_of(pages)]
-    messages = prompt.opening(history)
+            history = [front_of(pages)]
+    messages = opening(history)
     if messages[-1].role != "user":
         # Templates end a prompt with a user's message; only what stands before it matters.
         messages = [*messages, Message("user", "Question:")]
@@ -126,6 +126,7 @@ def warm(
         prompt_s=usage.prompt_s,
         answer_tokens=None,
         answer_s=None,
+        load_s=loading_s(usage, now.before),
     )
     name = f"{model.provider} {model.name}"
     return Warmed(name, what, usage.prompt_tokens or total, computed, budget.window)

@@ -158,6 +158,13 @@ def expected_reuse(
     return min(found.last.tokens, prefix_tokens) if prefix_tokens else found.last.tokens
 
 
+def loading_s(usage: Usage, found: Before) -> float | None:
+    """How long the model was loaded for this prompt; None where it was in memory already."""
+    if usage.load_s is None or (found.loaded is not False and usage.load_s < LOADED_ANEW_S):
+        return None
+    return usage.load_s
+
+
 def reuse_of(
     usage: Usage,
     total: int,

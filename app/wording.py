@@ -8,12 +8,14 @@ English: a sentence in the wrong language is better than none.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
+
+from app.templates import Templates
 
 ENGLISH = "en"
 _FOLDER = Path(__file__).resolve().parent / "languages"
@@ -29,6 +31,26 @@ def t(sentence: str, /, **values: object) -> str:
 def pattern_of(sentence: str) -> str:
     """The sentence in the reader's language, its `{names}` as they are."""
     return _sentences(language()).get(sentence, sentence)
+
+
+def with_commas(parts: Iterable[str]) -> str:
+    """The parts with the reader's comma between them."""
+    return t(", ").join(parts)
+
+
+def retold(sentence: str) -> str:
+    """A sentence that was composed elsewhere, in the reader's language.
+
+    For what errors, warnings, reasons and checks say: they are raised, logged and stored in
+    English, and read on a page in the language of whoever looks at it.
+    """
+    code = language()
+    return sentence if code == ENGLISH else _retold(code, sentence)
+
+
+@lru_cache(maxsize=4096)
+def _retold(code: str, sentence: str) -> str:
+    return _composed(code).say(sentence)
 
 
 def tn(count: int, one: str, many: str, /, **values: object) -> str:
@@ -86,6 +108,12 @@ def _sentences(code: str) -> Mapping[str, str]:
         return {}
     sentences: Mapping[str, str] = _file(code)["sentences"]
     return sentences
+
+
+@cache
+def _composed(code: str) -> Templates:
+    known: Mapping[str, str] = _file(code).get("composed", {})
+    return Templates(known)
 
 
 @cache

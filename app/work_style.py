@@ -67,6 +67,11 @@ dl.hl-facts.hl-wide {
 .hl-fit-gpu { color: var(--hl-green); font-weight: 650; }
 .hl-fit-no { color: var(--hl-muted); text-decoration: line-through; }
 .hl-fit-split, .hl-fit-ram { color: var(--hl-straw); }
+/* Begun with a button far down the page, and seen from there. */
+[data-testid=stLayoutWrapper]:has(> * > [data-testid=stLayoutWrapper] > .st-key-model-job) {
+  position: sticky; top: 3.75rem; z-index: 90; }
+.st-key-model-job { background: light-dark(#fdfcf8, #191713);
+  box-shadow: 0 0.4rem 0.8rem -0.6rem rgb(0 0 0 / 50%); }
 @media (max-width: 640px) {
   .hl-docs thead { position: absolute; width: 1px; height: 1px; overflow: hidden;
     clip-path: inset(50%); }

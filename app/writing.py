@@ -16,16 +16,18 @@ from app.answers import (
     Sent,
     SourcesFound,
     TextDelta,
+    Turn,
 )
 from app.chat import ChatModelError, Usage
-from app.citations import cite
+from app.citations import Sources, cite
 from app.followup import FollowUp
+from app.model_state import behind
 from app.modes import Planner, Situation
 from app.ollama_chat import OllamaChat
 from app.plans import Mode, Plan
 from app.prompt import Prompt
 from app.sent_passages import Known
-from app.warmth import CONVERSATION, Reuse, reuse_of
+from app.warmth import CONVERSATION, Reuse, loading_s, reuse_of
 from app.wording import t, tn
 from storage.records import Hit
 
@@ -57,7 +59,19 @@ def write(task: Task, planner: Planner, page_text: PageText, prove: Prove) -> It
     name = f"{model.provider} {model.name}"
     option = task.plan.option(task.mode)
     sent = Sent(built.sent, built.given, built.front, built.begins, built.sent_tokens)
-    yield SourcesFound(built.hits, task.mode, name, built.numbers, sent, task.plan)
+    beside = _beside(task)
+    yield SourcesFound(
+        built.hits,
+        task.mode,
+        name,
+        built.numbers,
+        sent,
+        task.plan,
+        beside=tuple(beside.values()),
+        beside_numbers=tuple(beside),
+        behind=behind(model, now.speeds, now.before.loaded),
+        prove=_prover(task, beside, page_text),
+    )
     planner.last.keep(now.budget.model, built.messages, built.tokens.tokens, CONVERSATION)
     pieces: list[str] = []
     usage = Usage()
@@ -88,6 +102,7 @@ def write(task: Task, planner: Planner, page_text: PageText, prove: Prove) -> It
         prompt_s=usage.prompt_s,
         answer_tokens=usage.answer_tokens,
         answer_s=usage.answer_s,
+        load_s=loading_s(usage, now.before),
     )
     hits, numbers, citations = _cited(task, text, page_text)
     yield AnswerReady(
@@ -205,13 +220,46 @@ def _cited(
     """The answer's passages, those of earlier turns that it cites included, and its citations."""
     built = task.built
     here = dict(zip(built.numbers, built.hits, strict=True))
-    front = [built.front] if built.front is not None else []
-    known: Mapping[int, Hit] = {**Known([*task.now.history, *front]).all(), **here}
+    known: Mapping[int, Hit] = {**Known(_turns(task)).all(), **here}
     numbers, passages = tuple(known), tuple(known.values())
     citations = cite(text, passages, page_text, numbers)
     earlier = [n for n in dict.fromkeys(c.n for c in citations) if n not in here]
     hits = (*built.hits, *(known[n] for n in earlier))
     return hits, (*built.numbers, *earlier), citations
+
+
+def _turns(task: Task) -> list[Turn]:
+    """The turns that the prompt goes on from, what now stands at its front included."""
+    front = [task.built.front] if task.built.front is not None else []
+    return [*task.now.history, *front]
+
+
+def _beside(task: Task) -> dict[int, Hit]:
+    """What the prompt holds beside the passages of this turn, by its number."""
+    built = task.built
+    # The oldest turns may have left the prompt just now: turns that are stored have a number.
+    kept = [
+        turn
+        for turn in _turns(task)
+        if not turn.dropped
+        and (built.begins is None or not turn.question or 0 < built.begins <= turn.turn_id)
+        and (built.front is None or turn.question or turn is built.front)
+    ]
+    here = set(built.numbers)
+    return {n: hit for n, hit in Known(kept).all().items() if n not in here}
+
+
+def _prover(
+    task: Task, beside: Mapping[int, Hit], page_text: PageText
+) -> Callable[[str], tuple[Citation, ...]]:
+    """Proves a piece of the answer; pages are read and folded once for all pieces."""
+    known = {**beside, **dict(zip(task.built.numbers, task.built.hits, strict=True))}
+    hits, numbers, sources = tuple(known.values()), tuple(known), Sources()
+
+    def prove(text: str) -> tuple[Citation, ...]:
+        return cite(text, hits, page_text, numbers, sources)
+
+    return prove
 
 
 def _notice(usage: Usage, left_out: int) -> str:

@@ -292,6 +292,7 @@ def install(put: Callable[[object, str, object], None] = setattr) -> Fakes:
     put(resources, "model_at_hand", lambda: fakes.model)
     put(resources, "look_for_model_again", lambda: None)
     put(resources, "warm_up", lambda: None)
+    put(resources, "swept_rooms", lambda: 0)
     put(resources, "scope_choices", lambda: fakes.choices)
     put(resources, "outlook", lambda *_: fakes.plan)
     return fakes

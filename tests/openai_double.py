@@ -77,6 +77,8 @@ class OpenAIDouble:
     """vLLM reports cached tokens only with --enable-prompt-tokens-details."""
     wait_s: float = 0.0
     """In the queue, before the first byte."""
+    slots: int = 1
+    """Requests that llama.cpp says it answers at a time."""
     extra: tuple[dict[str, Any], ...] = ()
     """More entries of /v1/models."""
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -137,7 +139,8 @@ class OpenAIDouble:
             self._json(request, 200, {"object": "list", "data": self._models()})
         elif path == "/props" and self.dialect == LLAMA_CPP:
             generation = {"params": {}, "n_ctx": self.window}
-            self._json(request, 200, {"default_generation_settings": generation, "total_slots": 1})
+            props = {"default_generation_settings": generation, "total_slots": self.slots}
+            self._json(request, 200, props)
         elif path == "/tokenize" and self.tokenizes and self.dialect != OTHER:
             self._json(request, 200, self._tokenize(body))
         elif path == "/apply-template" and self.dialect == LLAMA_CPP and self.tokenizes:

@@ -16,7 +16,7 @@ from app.ollama_chat import OllamaChat
 from app.settings import AppSettings
 from storage.errors import UsageError
 from storage.library import Library
-from tests.library_fixtures import FakeEmbedder, ingest, open_library, write_files
+from tests.library_fixtures import FakeEmbedder, ingest, library_of, open_library, write_files
 from tests.ollama_double import Fault, OllamaDouble
 
 FILES = {
@@ -28,9 +28,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    home = tmp_path_factory.mktemp("assistant")
-    with open_library(home / "data") as opened:
-        ingest(opened, write_files(home / "docs", FILES))
+    with library_of(tmp_path_factory.mktemp("assistant"), FILES) as opened:
         yield opened
 
 

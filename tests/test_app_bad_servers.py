@@ -20,7 +20,7 @@ from app.live_answers import LiveAnswers
 from app.model_choice import choose_model
 from app.settings import AppSettings
 from storage.library import Library
-from tests.library_fixtures import ingest, open_library, words, write_files
+from tests.library_fixtures import library_of, words
 from tests.ollama_double import QWEN2, Fault, OllamaDouble
 from tests.openai_double import (
     ABORT,
@@ -47,9 +47,7 @@ PLAIN = {"passages": 2, "passage_characters": 500, "followups": "rules", "reserv
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    home = tmp_path_factory.mktemp("bad")
-    with open_library(home / "data") as opened:
-        ingest(opened, write_files(home / "docs", FILES))
+    with library_of(tmp_path_factory.mktemp("bad"), FILES) as opened:
         yield opened
 
 

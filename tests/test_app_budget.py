@@ -29,13 +29,15 @@ from app.plans import (
     choose,
     duration,
 )
-from app.prompt import build, harmless, passage_text
+from app.prompt import build
+from app.prompt_text import harmless, passage_text
 from app.settings import AppSettings
 from app.speeds import FILE, SpeedLog, Speeds
 from app.tokens import ExactCounter
 from app.warmth import Before, LastPrompts, reuse_of
 from storage.records import Flag, Hit
 from storage.vocabulary import build_tokenizer
+from tests.hits import a_hit
 from tests.ollama_double import OllamaDouble
 from tests.toy_gguf import PROSE, toy_vocabulary
 
@@ -43,21 +45,14 @@ TOY = ExactCounter(build_tokenizer(toy_vocabulary()))
 
 
 def page(text: str, number: int = 1, *, flags: tuple[Flag, ...] = (), title: str = "Report") -> Hit:
-    return Hit(
+    return a_hit(
+        text,
         rank=number,
         document="report.pdf",
         page=number,
         score=0.0,
-        text=text,
-        char_start=0,
-        char_end=len(text),
         chunk_id=f"1:page-{number}",
-        document_id=1,
-        version_id=1,
         title=title,
-        heading="",
-        page_label="",
-        paged=True,
         flags=flags,
     )
 
@@ -104,12 +99,14 @@ def test_a_reserve_that_fills_the_window_is_a_sentence(tmp_path: Path) -> None:
             budget_of(OllamaChat("qwen2:7b", chosen), chosen, tmp_path)
 
 
-def test_a_server_that_reads_more_than_was_sent_is_an_error(tmp_path: Path) -> None:
+def test_a_server_that_reads_more_than_was_sent_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A template that adds text makes the count worthless: the answer is not given out as sound."""
-    vocabulary = toy_vocabulary()
+    counter = ExactCounter(build_tokenizer(toy_vocabulary()))
+    monkeypatch.setattr("app.ollama_chat.counter_of", lambda *told, **places: counter)
     with OllamaDouble() as double:
         model = OllamaChat("qwen2:7b", app_settings(ollama_url=double.url))
-        model._counter = lambda card, digest: ExactCounter(build_tokenizer(vocabulary))  # type: ignore[method-assign]
         double.tokenize = lambda text: [*TOY.ids(text), *range(40)]
 
         with pytest.raises(PromptMiscounted, match="template adds text"):
@@ -117,13 +114,15 @@ def test_a_server_that_reads_more_than_was_sent_is_an_error(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("version", ["0.12.5", "0.30.0", "0.33.0", "newer"])
-def test_every_version_says_what_was_read_and_reused(version: str) -> None:
+def test_every_version_says_what_was_read_and_reused(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Total counts, uncached counts, or both: the receipt's figures are never mixed up."""
     messages = [Message("system", "Be brief."), Message("user", PROSE * 20)]
     longer = [*messages, Message("assistant", "Yes."), Message("user", "Why?")]
+    monkeypatch.setattr("app.ollama_chat.counter_of", lambda *told, **places: TOY)
     with OllamaDouble(version=version, tokenize=TOY.ids, reply="Yes.") as double:
         model = OllamaChat("qwen2:7b", app_settings(ollama_url=double.url))
-        model._counter = lambda card, digest: TOY  # type: ignore[method-assign]
         *_, first = model.stream(messages, reserve=16)
         *_, second = model.stream(longer, reserve=16)
         one, two = double.chats()

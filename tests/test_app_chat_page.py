@@ -5,12 +5,9 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from app import chat_page, resources
@@ -20,64 +17,14 @@ from storage.errors import ServiceUnavailable, StorageError
 from storage.records import LibraryCounts
 from tests import chat_fakes
 from tests.chat_fakes import HITS, HOSTILE, Fakes
+from tests.page_fixtures import MAIN, ask, button, conversation_of, keys, main_page, shown
 
-MAIN = Path(chat_page.__file__).with_name("main.py")
-
-
-@pytest.fixture(autouse=True)
-def _no_cache_between_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # The test runner reads the metadata of every installed package at every run,
-    # in search of components; that takes longer than the page.
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_: [])
-    st.cache_resource.clear()
-    yield
-    resources.live_answers().stop_all()
-    st.cache_resource.clear()
-
-
-@pytest.fixture
-def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
-    monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("HAYLOFT_MODEL", "extractive")
-    return chat_fakes.install(monkeypatch.setattr)
+pytestmark = pytest.mark.usefixtures("fresh_chat")
 
 
 @pytest.fixture
 def page(fakes: Fakes) -> AppTest:
-    return AppTest.from_file(str(MAIN), default_timeout=20).run()
-
-
-def shown(page: AppTest) -> str:
-    """All HTML of the page, sidebar included."""
-    return "\n".join(str(item.proto.body) for item in page.get("html"))
-
-
-def button(page: AppTest, key: str) -> object:
-    """The button with a key."""
-    return next(item for item in page.button if item.key == key)
-
-
-def keys(page: AppTest) -> set[str | None]:
-    return {item.key for item in page.button}
-
-
-def conversation_of(page: AppTest) -> str:
-    """The conversation that the address names; empty where it names none."""
-    value = page.query_params.get("c", "")
-    return value if isinstance(value, str) else value[0]
-
-
-def ask(page: AppTest, question: str) -> AppTest:
-    """Ask, and let the answer end (or begin, where it never ends)."""
-    page.chat_input[0].set_value(question).run()
-    answer = resources.live_answers().get(conversation_of(page))
-    if conversation_of(page) and question.split()[0] not in ("slow", "held"):
-        # It may have ended after the page was drawn, and be none of the live ones by now.
-        if answer is not None:
-            answer.wait(5)
-        page.run()
-    assert not page.exception
-    return page
+    return main_page()
 
 
 def wait_for_text(page: AppTest, text: str) -> None:
@@ -102,7 +49,7 @@ def test_an_empty_library_shows_the_command_that_fills_it(fakes: Fakes) -> None:
     """A file can be dropped, nothing be asked, and the exact command names this very library."""
     fakes.library.catalog.counts_now = LibraryCounts(0, 0, 0, 2, None)
 
-    page = AppTest.from_file(str(MAIN), default_timeout=20).run()
+    page = main_page()
 
     html = shown(page)
     assert "The library is empty" in html
@@ -176,8 +123,44 @@ def test_sources_are_shown_before_the_first_word(page: AppTest, fakes: Fakes) ->
     wait_for_text(page, "hl-sources")
 
     assert "fake qwen2 is reading 3 passages" in shown(page)
-    assert page.chat_input[0].proto.disabled
     fakes.assistant.release.set()
+
+
+def test_one_asks_on_while_an_answer_grows(page: AppTest, fakes: Fakes) -> None:
+    """The next question waits, can be taken back, and a third stays in the field."""
+    fakes.assistant._pieces = lambda word: iter(  # type: ignore[method-assign]
+        "x" for _ in range(1) if fakes.assistant.release.wait(20)
+    )
+    ask(page, "held")
+    assert not page.chat_input[0].proto.disabled
+
+    ask(page, "held next")
+    assert "Asked when this answer is done: “<bdi>held next</bdi>”" in shown(page)
+    button(page, "ask-not-then").click().run()  # type: ignore[attr-defined]
+    assert "Asked when" not in shown(page)
+    ask(page, "held later")
+    ask(page, "held third")
+    assert "One question waits for the answer already" in shown(page)
+    assert page.chat_input[0].proto.value == "held third"
+    fakes.assistant.release.set()
+    resources.live_answers().get(conversation_of(page)).wait(10)  # type: ignore[union-attr]
+    page.run()
+
+    wait_for_text(page, "held later")
+    assert [question for question, _ in fakes.assistant.asked] == ["held", "held later"]
+
+
+def test_a_question_that_is_refused_stays_in_the_field(page: AppTest, fakes: Fakes) -> None:
+    """Nobody types a long question twice."""
+    question = "why " * 6000
+
+    ask(page, question)
+
+    assert "Nothing was sent" in shown(page)
+    assert page.chat_input[0].proto.value == question
+    page.run()
+    assert page.chat_input[0].proto.value == ""
+    assert not fakes.assistant.asked
 
 
 def test_stopping_closes_the_model_and_keeps_the_text(page: AppTest, fakes: Fakes) -> None:
@@ -245,7 +228,7 @@ def test_an_unreachable_store_of_vectors_is_a_sentence(page: AppTest) -> None:
 def test_an_unreadable_catalog_is_a_page_with_a_sentence(fakes: Fakes) -> None:
     """Storage away: no traceback, what to do, and a button to try again."""
     fakes.library.catalog.fault = StorageError("The catalog is damaged. Run `hayloft doctor`.")
-    page = AppTest.from_file(str(MAIN), default_timeout=20).run()
+    page = main_page()
     html = shown(page)
     fakes.library.catalog.fault = None
 

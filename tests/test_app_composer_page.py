@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
-from app import chat_page, resources, scope_page
+from app import resources, scope_page
 from app.composer_page import line_html
 from app.ingest_process import Run, Runs
 from app.people import Role, User
 from app.private_files import RoomFile, files_in, waiting
 from storage.records import DocumentSummary, Failure, LibraryCounts, RoomContents
-from tests import chat_fakes
 from tests.chat_fakes import HOSTILE, Fakes
-from tests.test_app_chat_page import button, conversation_of, keys, shown
+from tests.page_fixtures import MAIN, button, conversation_of, keys, main_page, shown
 
-MAIN = Path(chat_page.__file__).with_name("main.py")
+pytestmark = pytest.mark.usefixtures("fresh_chat")
 
 
 class FakeRuns:
@@ -40,15 +36,6 @@ class FakeRuns:
         return Runs(self.now, (), None, self.last_private)
 
 
-@pytest.fixture(autouse=True)
-def _no_cache_between_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_: [])
-    st.cache_resource.clear()
-    yield
-    resources.live_answers().stop_all()
-    st.cache_resource.clear()
-
-
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> FakeRuns:
     found = FakeRuns()
@@ -58,17 +45,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> FakeRuns:
 
 
 @pytest.fixture
-def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fakes:
-    monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("HAYLOFT_MODEL", "extractive")
-    found = chat_fakes.install(monkeypatch.setattr)
-    monkeypatch.setattr(resources, "warm_up", lambda: None)
-    return found
-
-
-@pytest.fixture
 def page(fakes: Fakes, runs: FakeRuns) -> AppTest:
-    return AppTest.from_file(str(MAIN), default_timeout=20).run()
+    return main_page()
 
 
 def read(fakes: Fakes, monkeypatch: pytest.MonkeyPatch, *names: str, aside: str = "") -> None:
@@ -281,7 +259,7 @@ def test_names_of_files_stay_text() -> None:
 def test_an_empty_library_is_no_obstacle(fakes: Fakes, runs: FakeRuns, tmp_path: Path) -> None:
     """Dropping a file is the first thing that works."""
     fakes.library.catalog.counts_now = LibraryCounts(0, 0, 0, 0, None)
-    page = AppTest.from_file(str(MAIN), default_timeout=20).run()
+    page = main_page()
 
     send(page, "What is planned?", "plan.md")
 

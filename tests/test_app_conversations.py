@@ -298,6 +298,7 @@ def test_what_a_follow_up_was_searched_as_is_kept(store: Conversations) -> None:
 def as_version_four(connection: sqlite3.Connection) -> None:
     """Take out of a file what came with version 5 and later."""
     for statement in (
+        "ALTER TABLE conversations DROP COLUMN home",
         "ALTER TABLE conversations DROP COLUMN owner",
         "ALTER TABLE turns DROP COLUMN scope",
         "DROP TABLE notes",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.duplicates import collapse, copies_last, name_copies, same_words
 from app.sentences import Span
 from storage.records import Hit
+from tests.hits import a_hit
 
 CLAUSE = (
     "The tenant pays the rent of 1,200 euros on the first working day of each month. "
@@ -19,21 +20,14 @@ CLAUSE = (
 
 
 def hit(text: str, document: int, *, rank: int = 0, page: int = 1, beside: bool = False) -> Hit:
-    return Hit(
+    return a_hit(
+        text,
         rank=rank or document,
-        document=f"{document}.pdf",
+        document_id=document,
         page=page,
         score=1 / document,
-        text=text,
-        char_start=0,
-        char_end=len(text),
         chunk_id=f"{document}:{page}",
-        document_id=document,
-        version_id=document,
         title=f"Contract {document}",
-        heading="",
-        page_label="",
-        paged=True,
         beside=beside,
     )
 

@@ -26,6 +26,7 @@ from storage.records import EVERYTHING, Scope
 from tests.library_fixtures import (
     FakeEmbedder,
     command_line_place,
+    document_named,
     ingest,
     open_library,
     words,
@@ -322,7 +323,7 @@ def test_a_deep_page_has_its_true_rank_in_both_arms(standing, library, finder):
     collection = library.catalog.identity().collection
     vectors = library.vectors.vectors(collection, library.vectors.ids(collection))
     query = library.embedder.embed_query(QUERY)
-    document = library.catalog.document_named("deep.txt")
+    document = document_named(library.catalog, "deep.txt")
     with library.catalog.snapshot() as snapshot:
         own = snapshot.page_chunks(document.document_id, 1)
     near = max(float(np.dot(vectors[chunk_id], query)) for chunk_id in own)

@@ -18,6 +18,7 @@ from app.extract_text import compose
 from app.extractive import MAX_EMBEDDED, Extract, extract
 from app.sentences import Span
 from storage.records import Flag, Found, Hit
+from tests.hits import a_hit
 
 
 class WordEmbedder:
@@ -45,20 +46,14 @@ class WordEmbedder:
 
 
 def hit(text: str, rank: int = 1, *, start: int = 0, heading: str = "", page: int = 0) -> Hit:
-    return Hit(
+    return a_hit(
+        text,
         rank=rank,
         document="policy.md",
         page=page or rank,
-        score=1.0,
-        text=text,
         char_start=start,
-        char_end=start + len(text),
-        chunk_id=f"1:{rank}",
-        document_id=1,
-        version_id=1,
-        title="Policy",
         heading=heading,
-        page_label="",
+        title="Policy",
         paged=False,
     )
 

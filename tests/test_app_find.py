@@ -13,7 +13,14 @@ from storage.catalog_writer import CatalogWriter
 from storage.errors import UsageError
 from storage.library import Library
 from storage.records import Scope
-from tests.library_fixtures import FakeEmbedder, ingest, open_library, words, write_files
+from tests.library_fixtures import (
+    FakeEmbedder,
+    ingest,
+    library_of,
+    open_library,
+    words,
+    write_files,
+)
 
 FILES = {
     "contracts/lease.md": "# Lease\n\nThe rent is 1,200 euros and due on the first.\n\n"
@@ -30,10 +37,7 @@ FILES = {
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     """A library of a few small documents."""
-    folder = tmp_path_factory.mktemp("find")
-    docs = write_files(folder / "docs", FILES)
-    with open_library(folder / "data") as library:
-        ingest(library, docs)
+    with library_of(tmp_path_factory.mktemp("find"), FILES) as library:
         yield library
 
 

@@ -13,11 +13,11 @@ from app.answers import Answer, AnswerReady
 from app.assistant import Assistant
 from app.find import Finder
 from app.openai_chat import OpenAIChat
-from app.prompt import harmless
+from app.prompt_text import harmless
 from app.settings import AppSettings
 from storage.library import Library
 from tests.injected_documents import INJECTED, Injected
-from tests.library_fixtures import ingest, open_library, write_files
+from tests.library_fixtures import library_of
 from tests.openai_double import OpenAIDouble
 
 CONTROL = re.compile(
@@ -29,10 +29,8 @@ EVIL = "evil.example"
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    home = tmp_path_factory.mktemp("injected")
     files = {document.name: document.text for document in INJECTED}
-    with open_library(home / "data") as opened:
-        ingest(opened, write_files(home / "docs", files))
+    with library_of(tmp_path_factory.mktemp("injected"), files) as opened:
         yield opened
 
 
@@ -97,7 +95,7 @@ def test_an_answer_that_repeats_a_document_does_no_harm(
     html = "".join(
         (
             rendering.answer_html(answer.text, 1, len(answer.hits), states, answer.citations),
-            rendering.streaming_html(answer.text, 1, len(answer.hits)),
+            "".join(rendering.streaming_html(answer.text, 1, len(answer.hits))),
             rendering.sources_html(answer.hits, 1, states),
         )
     )

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from app import chat_page, resources, wording
@@ -28,8 +26,8 @@ from evaluation import needle_page
 from tests import chat_fakes
 from tests.chat_fakes import HITS, HOSTILE, NO_PROMPT
 from tests.library_fixtures import ingest, open_library, write_files
-from tests.test_app_chat_page import ask
-from tests.test_evaluation_niah_page_view import made
+from tests.niah_fixtures import made_run
+from tests.page_fixtures import ask
 
 CHINESE = "zh"
 MAIN = Path(chat_page.__file__).with_name("main.py")
@@ -47,18 +45,16 @@ NAMES_OF_THINGS = re.compile(
 
 
 @pytest.fixture(autouse=True)
-def _in_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_: [])
+def _in_chinese(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_chat: None
+) -> Iterator[None]:
     monkeypatch.setattr(resources, "spoken_language", lambda: CHINESE)
     monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HAYLOFT_MODEL", "extractive")
     monkeypatch.chdir(tmp_path)
     before = wording._Spoken.language
     wording.speak(lambda: CHINESE)
-    st.cache_resource.clear()
     yield
-    resources.live_answers().stop_all()
-    st.cache_resource.clear()
     wording.speak(before)
 
 
@@ -203,18 +199,19 @@ STATED = (
 """Names and values that the pages of models and status show as they are."""
 
 
-def test_the_settings_page_leaves_the_meanings_of_settings(tmp_path: Path) -> None:
-    """They are the settings' own documentation, which is English."""
+def test_the_settings_page_tells_what_settings_mean(tmp_path: Path) -> None:
+    """Of the settings' own documentation only names are left, as its translation has them."""
     page = drawn("app.settings_page")
 
-    told = " ".join(meanings().values())
-    left = english(page, f"{tmp_path}/data", *STATED)
+    with wording.speaking("zh"):
+        told = " ".join(map(wording.retold, meanings().values())).replace("`", " ")
+    left = english(page, f"{tmp_path}/data", "email", *STATED)
     assert [words for words in left if words.strip() not in told] == []
 
 
 def test_the_needle_page(tmp_path: Path) -> None:
     """A run with its map, sentence, stages and downloads; tasks and arms have their own names."""
-    made(tmp_path / "data", "one")
+    made_run(tmp_path / "data", "one")
 
     page = AppTest.from_file(str(NEEDLE), default_timeout=60).run()
 

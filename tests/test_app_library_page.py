@@ -7,11 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from app import resources
@@ -24,23 +21,11 @@ from storage.locks import FileLock
 from storage.run_history import RunHistory
 from tests.chat_fakes import HOSTILE
 from tests.listing_rows import add_document, add_failure, add_source
+from tests.page_fixtures import button, drawn, keys, shown
 from tests.test_app_ingest_process import SCRIPT
 
+pytestmark = pytest.mark.usefixtures("fresh_pages")
 NOW = time.time()
-
-
-def draw() -> None:
-    from app import library_page
-
-    library_page.show()
-
-
-@pytest.fixture(autouse=True)
-def _no_cache_between_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_: [])
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
 
 
 @pytest.fixture
@@ -109,21 +94,9 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog
 
 @pytest.fixture
 def page(catalog: Catalog) -> AppTest:
-    page = AppTest.from_function(draw, default_timeout=20).run()
+    page = drawn("app.library_page")
     assert not page.exception
     return page
-
-
-def shown(page: AppTest) -> str:
-    return "\n".join(str(item.proto.body) for item in page.get("html"))
-
-
-def button(page: AppTest, key: str) -> Any:
-    return next(item for item in page.button if item.key == key)
-
-
-def keys(page: AppTest) -> set[str | None]:
-    return {item.key for item in page.button}
 
 
 def opened(page: AppTest, catalog: Catalog, path: str) -> AppTest:
@@ -246,7 +219,7 @@ def test_a_run_at_work_is_shown_and_can_be_stopped(page: AppTest, catalog: Catal
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
-    reloaded = AppTest.from_function(draw, default_timeout=20).run()
+    reloaded = drawn("app.library_page")
 
     assert not reloaded.exception
     assert "b.pdf" in shown(reloaded)
@@ -333,7 +306,7 @@ def test_an_empty_library_says_how_it_is_filled(
 ) -> None:
     """Nothing to run, and the command that names this very library."""
     monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "new"))
-    page = AppTest.from_function(draw, default_timeout=20).run()
+    page = drawn("app.library_page")
 
     assert not page.exception
     assert "The library is empty" in shown(page)

@@ -15,24 +15,21 @@ from app.tokens import EstimatingCounter
 from ingest.chunking import ChunkSizes
 from ingest.node_parser import PageNodeParser
 from storage.records import EVERYTHING, Hit, Scope
+from tests.hits import a_hit
 
 
 def hit(rank: int, text: str, score: float) -> Hit:
-    return Hit(
+    return a_hit(
+        text,
         rank=rank,
         document="reports/a b.pdf",
         page=7,
         score=score,
-        text=text,
         char_start=10,
-        char_end=10 + len(text),
         chunk_id=f"3:{rank}",
-        document_id=1,
         version_id=3,
         title="A b",
-        heading="",
         page_label="vii",
-        paged=True,
     )
 
 

@@ -22,7 +22,7 @@ from app.rendering import answer_html, proofs
 from app.settings import AppSettings
 from storage.library import Library
 from storage.records import Scope
-from tests.library_fixtures import ingest, open_library, words, write_files
+from tests.library_fixtures import ingest, library_of, open_library, words, write_files
 from tests.ollama_double import Fault, OllamaDouble
 from tests.ollama_double_prompts import pieces
 from tests.ollama_double_records import common_prefix
@@ -39,9 +39,7 @@ SMALL = {"passage_characters": 500}
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    home = tmp_path_factory.mktemp("talk")
-    with open_library(home / "data") as opened:
-        ingest(opened, write_files(home / "docs", FILES))
+    with library_of(tmp_path_factory.mktemp("talk"), FILES) as opened:
         yield opened
 
 

@@ -18,7 +18,7 @@ from storage.vocabulary import build_tokenizer
 from tests.canned_server import CannedServer, free_port
 from tests.ollama_double import QWEN2_NATIVE, Fault, OllamaDouble
 from tests.test_app_ollama_chat import EXACT
-from tests.test_app_tokens import SMALL, write_gguf
+from tests.vocabularies import SMALL, write_gguf
 
 
 @pytest.fixture(autouse=True)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import streamlit as st
-from streamlit.components.v2 import manifest_scanner
-from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.chat_http import Server
@@ -19,22 +15,20 @@ from app.models_view import job_words, memory_html, model_html
 from app.ollama_server import ollama_server
 from tests.canned_server import free_port
 from tests.chat_fakes import HOSTILE
+from tests.library_fixtures import wait_until
 from tests.ollama_double import QWEN2, DoubleModel, OllamaDouble
+from tests.page_fixtures import button, drawn, shown
 from tests.toy_gguf import write_toy
 
 SMALL = DoubleModel("qwen2:1.5b", size=1_000_000)
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_: [])
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_pages: None) -> None:
     monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("HAYLOFT_MODEL", "extractive")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("OLLAMA_MODELS", raising=False)
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
 
 
 @pytest.fixture
@@ -47,13 +41,6 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[OllamaDouble]:
 @pytest.fixture
 def server(double: OllamaDouble) -> Server:
     return ollama_server(double.url)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "never came"
-        time.sleep(0.02)
 
 
 def ended(jobs: ModelJobs) -> Job:
@@ -72,7 +59,7 @@ def test_a_pull_tells_its_bytes(double: OllamaDouble, server: Server) -> None:
     jobs = ModelJobs()
     assert jobs.start("Fetching", pulling(server, "qwen2:1.5b"))
 
-    until(lambda: (job := jobs.state()) and job.done)
+    wait_until(lambda: (job := jobs.state()) and job.done)
     job = jobs.state()
     assert job is not None
     assert (job.stage, job.of) == ("fetching", SMALL.size)
@@ -86,7 +73,7 @@ def test_cancelling_a_pull_hangs_up_at_once(double: OllamaDouble, server: Server
     double.pull_s = 40.0
     jobs = ModelJobs()
     jobs.start("Fetching", pulling(server, "qwen2:1.5b"), stopped="Stopped. It goes on later.")
-    until(lambda: (job := jobs.state()) and job.of)
+    wait_until(lambda: (job := jobs.state()) and job.of)
 
     started = time.monotonic()
     jobs.stop()
@@ -202,27 +189,13 @@ def test_hostile_model_names_stay_text() -> None:
 # --- the page -------------------------------------------------------------------------------------
 
 
-def draw() -> None:
-    from app import models_page
-
-    models_page.show()
-
-
-def shown(page: AppTest) -> str:
-    return "\n".join(str(item.proto.body) for item in page.get("html"))
-
-
-def button(page: AppTest, key: str) -> Any:
-    return next(item for item in page.button if item.key == key)
-
-
 def test_without_ollama_there_is_a_sentence_and_the_catalogue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What Qwen2 would take is shown all the same; nothing can be fetched."""
     monkeypatch.setenv("HAYLOFT_OLLAMA_URL", f"http://127.0.0.1:{free_port()}")
 
-    page = AppTest.from_function(draw, default_timeout=20).run()
+    page = drawn("app.models_page")
 
     assert not page.exception
     html = shown(page)
@@ -236,7 +209,7 @@ def test_without_ollama_there_is_a_sentence_and_the_catalogue(
 
 def test_what_is_installed_is_shown_with_its_windows(double: OllamaDouble) -> None:
     """Windows, memory by window and type of cache, and whether it is loaded."""
-    page = AppTest.from_function(draw, default_timeout=20).run()
+    page = drawn("app.models_page")
 
     html = shown(page)
     assert not page.exception
@@ -253,7 +226,7 @@ def test_what_is_installed_is_shown_with_its_windows(double: OllamaDouble) -> No
 
 def test_a_model_is_fetched_by_its_name(double: OllamaDouble) -> None:
     """Typed, fetched, listed; the box is empty for the next one."""
-    page = AppTest.from_function(draw, default_timeout=20).run()
+    page = drawn("app.models_page")
 
     page.text_input(key="pull-name").set_value(" qwen2:1.5b ").run()
     button(page, "pull-typed").click().run()
@@ -270,7 +243,7 @@ def test_an_address_that_is_none_is_a_sentence(monkeypatch: pytest.MonkeyPatch) 
     """A setting that cannot work is said, not raised."""
     monkeypatch.setenv("HAYLOFT_OLLAMA_URL", "ftp://x")
 
-    page = AppTest.from_function(draw, default_timeout=20).run()
+    page = drawn("app.models_page")
 
     assert not page.exception
     assert "is not an address of Ollama" in shown(page)

@@ -22,8 +22,7 @@ from storage.library import Library
 from storage.records import Scope
 from tests.library_fixtures import (
     command_line_place,
-    ingest,
-    open_library,
+    library_of,
     words,
     write_files,
 )
@@ -41,9 +40,7 @@ LONG = Scope(documents=("long.md",))
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    home = tmp_path_factory.mktemp("modes")
-    with open_library(home / "data") as opened:
-        ingest(opened, write_files(home / "docs", FILES))
+    with library_of(tmp_path_factory.mktemp("modes"), FILES) as opened:
         yield opened
 
 

@@ -36,7 +36,7 @@ from app.settings import AppSettings
 from storage.errors import SettingsError
 from tests.canned_server import BytesServer, CannedServer, free_port
 from tests.ollama_double import QWEN2, DoubleModel, Fault, OllamaDouble
-from tests.test_app_tokens import SMALL
+from tests.vocabularies import SMALL
 
 MESSAGES = [
     Message("system", "Answer from the passages."),

@@ -27,7 +27,7 @@ from app.openai_chat import OpenAIChat, openai_server, served_models
 from app.settings import AppSettings
 from storage.errors import SettingsError
 from tests.canned_server import Canned, CannedServer, free_port
-from tests.test_app_tokens import write_gguf
+from tests.vocabularies import write_gguf
 
 MESSAGES = [Message("system", "Be brief."), Message("user", "Where is the hay?")]
 JSON = "application/json"

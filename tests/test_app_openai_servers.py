@@ -29,7 +29,7 @@ from storage.errors import SettingsError
 from tests import openai_double
 from tests.canned_server import CannedServer
 from tests.openai_double import LLAMA_CPP, VLLM, OpenAIDouble, toy_counter
-from tests.test_app_tokens import write_gguf
+from tests.vocabularies import write_gguf
 
 BOTH = pytest.mark.parametrize("dialect", [LLAMA_CPP, VLLM])
 MESSAGES = [Message("system", "Be brief."), Message("user", "Where is the hay of the farmer?")]

@@ -43,7 +43,8 @@ READS: dict[str, Callable[[Conversations, str, int], Any]] = {
     "notes": lambda store, conversation, turn: store.notes(conversation),
     "note_counts": lambda store, conversation, turn: store.note_counts(),
     "count": lambda store, conversation, turn: store.count(),
-    "owners": lambda store, conversation, turn: store.owners(),
+    "homes": lambda store, conversation, turn: store.homes(),
+    "home": lambda store, conversation, turn: store.home(conversation),
 }
 WRITES: dict[str, Callable[[Conversations, str, int], Any]] = {
     "set_scope": lambda store, conversation, turn: store.set_scope(
@@ -66,7 +67,7 @@ WRITES: dict[str, Callable[[Conversations, str, int], Any]] = {
     "delete_notes": lambda store, conversation, turn: store.delete_notes(),
     "delete_judgements": lambda store, conversation, turn: store.delete_judgements(),
 }
-OTHERS = {"create", "wipe_deleted", "adopt", "close", "now"}
+OTHERS = {"create", "wipe_deleted", "adopt", "close", "now", "overwrite"}
 """Name no conversation."""
 
 

@@ -14,7 +14,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from app import page_image, page_text
-from app.page_boxes import Box, PageBoxes, boxes_on, find_characters
+from app.page_boxes import Box, Letters, PageBoxes, boxes_on, find_characters
 from app.page_image import PageImages, PageNotShown
 from ingest.loaders.pdf import load
 from storage.records import Page, ReadFile
@@ -133,7 +133,8 @@ def test_stored_text_is_found_in_the_pdfs_own(
     """Ligatures, joined hyphens, reordered columns and accents apart; else nothing at all."""
     start = stored.index(quote)
 
-    stretches = find_characters(stored, (start, start + len(quote)), pdf)
+    span = (start, start + len(quote))
+    stretches = find_characters(Letters(stored), span, stored, Letters(pdf), pdf)
 
     letters = "".join(pdf[first:last] for first, last in stretches)
     if found is not None:

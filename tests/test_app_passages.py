@@ -9,6 +9,7 @@ from app.page_layout import tables
 from app.passages import narrow, widen
 from app.sentences import Span
 from storage.records import Found, Hit, Page
+from tests.hits import a_hit
 
 PARAGRAPHS = [
     f"Paragraph {n} begins here. "
@@ -39,20 +40,13 @@ def at(
     version: int = 1,
     paged: bool = True,
 ) -> Hit:
-    return Hit(
+    return a_hit(
+        page[start:end],
         rank=rank,
-        document=f"{version}.pdf",
-        page=number,
-        score=1 / rank,
-        text=page[start:end],
-        char_start=start,
-        char_end=end,
-        chunk_id=f"{version}:{number}:{start}",
         document_id=version,
-        version_id=version,
-        title=f"Report {version}",
-        heading="",
-        page_label="",
+        page=number,
+        char_start=start,
+        chunk_id=f"{version}:{number}:{start}",
         paged=paged,
     )
 

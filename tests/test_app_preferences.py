@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app import prompt
+from app import prompt_text
 from app.answers import Turn
 from app.chat import Message, ModelUnreachable, TokenCount, Usage
 from app.conversations import Conversations
@@ -24,7 +24,7 @@ from app.status_view import settings_in_effect
 from app.suggestions import TASK, Suggestions, by_model, headings_near, usable
 from storage.library import Library
 from tests.chat_fakes import HITS
-from tests.library_fixtures import ingest, open_library, write_files
+from tests.library_fixtures import ingest, library_of, open_library, write_files
 from tests.ollama_double import OllamaDouble
 from tests.ollama_double_prompts import pieces
 from tests.test_app_long_conversation import FILES, Talk, question, settings
@@ -92,7 +92,7 @@ def test_the_wish_names_language_and_length() -> None:
 
     assert "in German, in detail" in wish
     assert "instead of rule 6" in wish
-    assert "\n6. Answer in the language of the question, briefly." in prompt.RULES
+    assert "\n6. Answer in the language of the question, briefly." in prompt_text.RULES
 
 
 def test_a_wish_breaks_no_prefix_and_is_counted(library: Library, tmp_path: Path) -> None:
@@ -157,9 +157,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         "## Hotels\n\nThe office books hotels.\n\n## Receipts\n\nWithin thirty days.\n\n"
         "## Cars\n\nCars are rented.\n"
     )
-    folder = write_files(tmp_path_factory.mktemp("files"), {"travel.md": text})
-    with open_library(tmp_path_factory.mktemp("data")) as library:
-        ingest(library, folder)
+    with library_of(tmp_path_factory.mktemp("preferences"), {"travel.md": text}) as library:
         yield library
 
 
@@ -172,7 +170,7 @@ def test_the_request_begins_with_the_conversation_and_its_answer() -> None:
 
     found = by_model(model, [turn])  # type: ignore[arg-type]
 
-    before = prompt.opening([turn])
+    before = prompt_text.opening([turn])
     assert [m.content for m in model.sent[0][: len(before)]] == [m.content for m in before]
     assert model.sent[0][-1].content == TASK
     assert found == ["What of hotels?", "Who books?"]

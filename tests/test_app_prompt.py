@@ -11,27 +11,14 @@ from hypothesis import strategies as st
 
 from app.answers import Turn
 from app.chat import PromptTooLong, TokenCount
-from app.prompt import RULES, build, document_order, harmless
+from app.prompt import build
+from app.prompt_text import RULES, document_order, harmless
 from storage.records import Found, Hit, Place
+from tests.hits import a_hit
 
 
 def hit(rank: int, text: str, *, document: int = 1, page: int = 1, start: int = 0) -> Hit:
-    return Hit(
-        rank=rank,
-        document=f"{document}.pdf",
-        page=page,
-        score=1 / rank,
-        text=text,
-        char_start=start,
-        char_end=start + len(text),
-        chunk_id=f"{document}:{rank}",
-        document_id=document,
-        version_id=document,
-        title=f"Report {document}",
-        heading="",
-        page_label="",
-        paged=True,
-    )
+    return a_hit(text, rank=rank, document_id=document, page=page, char_start=start)
 
 
 def count_text(text: str) -> TokenCount:

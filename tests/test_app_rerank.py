@@ -18,6 +18,7 @@ from app.rerank import CrossEncoderReranker, reading, reranked, reranker_from
 from app.settings import AppSettings
 from storage.errors import SettingsError
 from storage.records import Hit
+from tests.hits import a_hit
 
 TEXTS = ["rent is due in a month", "bees of honey", "the pump", "a cable is in the lease"]
 
@@ -34,20 +35,14 @@ def reranker(folder) -> CrossEncoderReranker:
 
 
 def hit(text: str, *, title: str = "Lease", heading: str = "", paged: bool = True) -> Hit:
-    return Hit(
-        rank=1,
+    return a_hit(
+        text,
         document="lease.pdf",
         page=3,
         score=0.5,
-        text=text,
-        char_start=0,
-        char_end=len(text),
         chunk_id=text,
-        document_id=1,
-        version_id=1,
         title=title,
         heading=heading,
-        page_label="",
         paged=paged,
     )
 

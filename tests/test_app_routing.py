@@ -6,7 +6,7 @@ import pytest
 
 from app.find import Finder
 from app.routing import route
-from tests.library_fixtures import FakeEmbedder, ingest, open_library, write_files
+from tests.library_fixtures import FakeEmbedder, ingest, library_of, open_library, write_files
 
 REPORT = (
     "# Annual report\n\nTurnover rose to {turnover} million. The board proposes a dividend.\n\n"
@@ -28,10 +28,8 @@ FILES = {
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     """Reports that differ in little more than their names."""
-    folder = tmp_path_factory.mktemp("routing")
-    docs = write_files(folder / "docs", FILES)
-    with open_library(folder / "data", embedder=FakeEmbedder(max_tokens=64)) as library:
-        ingest(library, docs)
+    home = tmp_path_factory.mktemp("routing")
+    with library_of(home, FILES, FakeEmbedder(max_tokens=64)) as library:
         yield library
 
 

@@ -153,7 +153,7 @@ def test_it_outlives_its_conversation(library: Library, saved: SavedAnswers) -> 
 
 
 def asked_again(library: Library, saved: SavedAnswers, saved_id: int, events: list[object]) -> None:
-    answers = LiveAnswers(Proposals(saved, lambda: library.catalog))
+    answers = LiveAnswers(Proposals(saved, lambda: library.catalog, lambda *_: ""))
     live = answers.start(str(saved_id), "q", lambda: iter(events))  # type: ignore[arg-type]
     assert live.wait(10)
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from app import resources, saved_page, settings_page
@@ -20,20 +18,17 @@ from storage.library import Library
 from storage.records import Hit
 from tests.chat_fakes import NO_PROMPT
 from tests.library_fixtures import ingest, open_library, write_files
+from tests.page_fixtures import button, drawn
+from tests.page_fixtures import shown as html
 
 OLD = "The per diem is 48 euros."
 NEW = "The per diem is 52 euros."
 
 
 @pytest.fixture(autouse=True)
-def _no_cache_between_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_: [])
-    st.cache_resource.clear()
-    st.cache_data.clear()
+def _nobody_asks_any_more(fresh_pages: None) -> Iterator[None]:
     yield
     resources.asking_again().stop_all()
-    st.cache_resource.clear()
-    st.cache_data.clear()
 
 
 class Asker:
@@ -106,25 +101,12 @@ def change(library: Library, folder: Path) -> None:
 
 
 def run(show: Callable[[], None]) -> AppTest:
-    def script(name: str) -> None:
-        import importlib
-
-        importlib.import_module(name).show()
-
-    return AppTest.from_function(script, args=(show.__module__,), default_timeout=30).run()
+    return drawn(show.__module__, timeout_s=30)
 
 
 def shown(page: AppTest) -> str:
     assert not page.exception
-    return "\n".join(str(item.proto.body) for item in page.get("html"))
-
-
-def button(page: AppTest, key: str) -> Any:
-    return next(item for item in page.button if item.key == key)
-
-
-def keys(page: AppTest) -> set[str | None]:
-    return {item.key for item in page.button}
+    return html(page)
 
 
 def test_an_empty_page_says_how_to_fill_it(library: Library) -> None:

@@ -6,20 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
-from app import chat_page, resources
+from app import resources
 from app.resources import ScopeChoices
 from app.scope_page import described, names_to_choose
 from storage.catalog import Catalog
 from storage.catalog_writer import CatalogWriter, FileState
 from storage.records import Chunk, LibraryCounts, Page, ParsedDocument, Scope
-from tests import chat_fakes
 from tests.chat_fakes import Fakes
+from tests.page_fixtures import MAIN, ask, conversation_of, main_page
+from tests.page_fixtures import shown as html
 
-MAIN = Path(chat_page.__file__).with_name("main.py")
+pytestmark = pytest.mark.usefixtures("fresh_chat")
 CHANGED_NS = 1_704_110_400_000_000_000  # 2024-01-01
 
 LINE = 'class="hl-small hl-scope"'
@@ -29,17 +28,6 @@ DOCUMENTS = {
     "contracts/old/lease.pdf": {"created": "2019-11-30", "keywords": "Law"},
     "notes.md": {},
 }
-
-
-@pytest.fixture(autouse=True)
-def _no_cache_between_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # The test runner reads the metadata of every installed package at every run,
-    # in search of components; that takes longer than the page.
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_: [])
-    st.cache_resource.clear()
-    yield
-    resources.live_answers().stop_all()
-    st.cache_resource.clear()
 
 
 @pytest.fixture
@@ -59,10 +47,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 
 @pytest.fixture
-def fakes(tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> Fakes:
-    monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("HAYLOFT_MODEL", "extractive")
-    fakes = chat_fakes.install(monkeypatch.setattr)
+def fakes(fakes: Fakes, catalog: Catalog) -> Fakes:
     fakes.library.catalog = catalog  # type: ignore[assignment]
     fakes.choices = ScopeChoices(catalog.facets(), tuple(catalog.paths()))
     return fakes
@@ -70,31 +55,15 @@ def fakes(tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def page(fakes: Fakes) -> AppTest:
-    return AppTest.from_file(str(MAIN), default_timeout=20).run()
+    return main_page()
 
 
 def shown(page: AppTest) -> str:
-    bodies = (str(item.proto.body) for item in page.get("html"))
-    return "\n".join(bodies).replace("<bdi>", "").replace("</bdi>", "")
+    return html(page).replace("<bdi>", "").replace("</bdi>", "")
 
 
 def field(page: AppTest, kind: str, label: str):
     return next(item for item in page.get(kind) if item.label == label)
-
-
-def conversation_of(page: AppTest) -> str:
-    value = page.query_params.get("c", "")
-    return value if isinstance(value, str) else value[0]
-
-
-def ask(page: AppTest, question: str) -> AppTest:
-    page.chat_input[0].set_value(question).run()
-    answer = resources.live_answers().get(conversation_of(page))
-    if answer is not None:
-        answer.wait(5)
-        page.run()
-    assert not page.exception
-    return page
 
 
 def test_without_filters_the_page_says_so_in_one_line_of_the_sidebar(page: AppTest) -> None:
@@ -203,7 +172,7 @@ def test_an_empty_library_has_nothing_to_choose(fakes: Fakes, monkeypatch) -> No
     """No control, no error."""
     monkeypatch.setattr(resources, "counts", lambda: LibraryCounts(0, 0, 0, 0, None))
 
-    page = AppTest.from_file(str(MAIN), default_timeout=20).run()
+    page = main_page()
 
     assert not page.exception
     assert page.get("multiselect") == []

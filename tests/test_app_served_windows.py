@@ -20,7 +20,7 @@ from app.openai_chat import OpenAIChat
 from app.served_windows import FILE, ServedWindows
 from app.settings import AppSettings
 from storage.library import Library
-from tests.library_fixtures import ingest, open_library, words, write_files
+from tests.library_fixtures import library_of, words
 from tests.ollama_double import QWEN2, OllamaDouble
 from tests.openai_double import LLAMA_CPP, OTHER, VLLM, OpenAIDouble
 
@@ -163,9 +163,7 @@ def test_a_damaged_file_costs_only_knowledge(tmp_path: Path, kept: str) -> None:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    home = tmp_path_factory.mktemp("served")
-    with open_library(home / "data") as opened:
-        ingest(opened, write_files(home / "docs", FILES))
+    with library_of(tmp_path_factory.mktemp("served"), FILES) as opened:
         yield opened
 
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from pydantic import SecretStr
-from streamlit.components.v2 import manifest_scanner
-from streamlit.testing.v1 import AppTest
 
 from app.connections import Connection, connections, summary, without_secrets
 from app.settings import AppSettings
@@ -19,6 +14,7 @@ from app.status_view import (
     IngestGiven,
     disk_use,
     ingest_speed,
+    model_names,
     settings_in_effect,
     speeds_html,
     versions,
@@ -29,22 +25,16 @@ from storage.records import RunSummary
 from storage.run_history import RunHistory
 from storage.settings import StorageSettings
 from tests.canned_server import free_port
+from tests.page_fixtures import drawn, shown
 
 SECRET = "s3cr3t"
 
 
 @pytest.fixture(autouse=True)
-def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda *_: [])
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith(("HAYLOFT_", "OLLAMA_"))]:
-        monkeypatch.delenv(name)
+def _alone(monkeypatch: pytest.MonkeyPatch, no_settings: None, fresh_pages: None) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
 
 
 def found(
@@ -197,8 +187,21 @@ def test_speeds_are_only_those_measured(tmp_path: Path) -> None:
     html = speeds_html(log.known(), {"a" * 12: "qwen2:<b>"})
 
     assert "qwen2:&lt;b&gt;" in html
-    assert "500.0" in html
+    # What a phone shows, where the head of the table is out of sight.
+    assert 'data-name="Window">8,192<' in html
+    assert 'data-name="Reads, tokens a second">500.0<' in html
     assert "10.0" in html
+
+
+def test_a_model_counts_as_gone_only_where_ollama_says_so(tmp_path: Path) -> None:
+    """While Ollama is away nobody knows what is installed."""
+    log = SpeedLog(tmp_path)
+    log.add("a" * 64, 8192, computed_tokens=1000, prompt_s=2.0, answer_tokens=100, answer_s=10.0)
+    away = {"ollama": {"reachable": False}, "installed": []}
+    empty = {"ollama": {"reachable": True}, "installed": []}
+
+    assert "name is not known now" in speeds_html(log.known(), model_names(away))
+    assert "no longer installed" in speeds_html(log.known(), model_names(empty))
 
 
 def test_ingestion_speed_is_of_runs_that_had_something_to_do() -> None:
@@ -216,19 +219,7 @@ def test_ingestion_speed_is_of_runs_that_had_something_to_do() -> None:
 # --- the page -------------------------------------------------------------------------------------
 
 
-def draw() -> None:
-    from app import status_page
-
-    status_page.show()
-
-
-def shown(page: AppTest) -> str:
-    return "\n".join(str(item.proto.body) for item in page.get("html"))
-
-
-def test_the_page_tells_services_runs_and_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_tells_services_and_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything on one page; without Ollama there is a sentence in its place."""
     monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("HAYLOFT_OLLAMA_URL", f"http://127.0.0.1:{free_port()}")
@@ -240,7 +231,7 @@ def test_the_page_tells_services_runs_and_settings(
     history.end(run, "failed-files", counts | {"failed": 2}, seconds=75, reasons={"damaged": 2})
     catalog.close()
 
-    page = AppTest.from_function(draw, default_timeout=30).run()
+    page = drawn("app.status_page", timeout_s=30)
 
     assert not page.exception
     html = shown(page)
@@ -248,23 +239,23 @@ def test_the_page_tells_services_runs_and_settings(
     assert "not running; it starts when it is needed" in html
     assert "1 min 15 s" in html
     assert "2 damaged" in html
-    assert "HAYLOFT_OLLAMA_URL" in html
+    assert 'href="./settings"' in html
     assert SECRET not in html
 
 
 def test_a_catalog_that_cannot_be_read_leaves_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Connections, disk and settings are told all the same."""
+    """Connections and disk are told all the same."""
     monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("HAYLOFT_OLLAMA_URL", f"http://127.0.0.1:{free_port()}")
     (tmp_path / "catalog.db").write_bytes(b"no database at all, just words" * 100)
 
-    page = AppTest.from_function(draw, default_timeout=30).run()
+    page = drawn("app.status_page", timeout_s=30)
 
     assert not page.exception
     html = shown(page)
     assert "This cannot be told now" in html
     assert "is damaged" in html
     assert "Outbound connections" in html
-    assert "HAYLOFT_DATA_DIR" in html
+    assert 'href="./settings"' in html

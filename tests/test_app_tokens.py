@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import random
 import struct
 import sys
@@ -13,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-from gguf import GGUFWriter
 
 from app import cli_tokens
 from app.chat import Message
@@ -21,7 +19,6 @@ from app.tokens import (
     DEFAULT_SYSTEM,
     EstimatingCounter,
     ExactCounter,
-    clean,
     counter_from_file,
     estimate,
     lower_bound,
@@ -30,50 +27,15 @@ from app.tokens import (
 )
 from storage.errors import SettingsError, UsageError
 from storage.gguf_file import read_gguf
-from storage.vocabulary import Vocabulary, build_tokenizer, vocabulary_of
+from storage.sound_text import sound
+from storage.vocabulary import build_tokenizer, vocabulary_of
 from tests.canned_server import free_port
-
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = Path(os.environ.get("HAYLOFT_SHARED_DATA") or ROOT.parent / "shared" / "data")
-GGUF = SHARED / "qwen2" / "toy-qwen2-32k.gguf"
-COUNTS = SHARED / "qwen2" / "token_counts.jsonl"
-
-needs_vocabulary = pytest.mark.skipif(
-    not GGUF.is_file(), reason=f"Qwen2's vocabulary is not at {GGUF}"
-)
-
-# Every byte, a few merges, and the markers: enough to count by hand.
-_BYTES = [chr(n) for n in range(33, 127)] + [chr(n) for n in range(161, 324) if n != 173]
-SMALL = Vocabulary(
-    tokens=(*_BYTES, "Ġh", "ay", "Ġhay", "ĊĊ", "<|im_start|>", "<|im_end|>", "[PAD7]"),
-    merges=("Ġ h", "a y", "Ġh ay", "Ċ Ċ"),
-    types=(*([1] * (len(_BYTES) + 4)), 3, 3, 4),
-)
-
-
-def write_gguf(path: Path, vocabulary: Vocabulary = SMALL, *, pre: str = "qwen2") -> Path:
-    writer = GGUFWriter(path, "qwen2")
-    writer.add_context_length(32768)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(pre)
-    writer.add_token_list(list(vocabulary.tokens))
-    writer.add_token_types(list(vocabulary.types))
-    writer.add_token_merges(list(vocabulary.merges))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
+from tests.vocabularies import GGUF, ROOT, SMALL, needs_vocabulary, shared_rows, write_gguf
 
 
 @pytest.fixture(scope="module")
 def qwen2() -> ExactCounter:
     return counter_from_file(GGUF)
-
-
-def shared_rows() -> list[dict[str, object]]:
-    with COUNTS.open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
 
 
 def test_gguf_file_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -155,7 +117,7 @@ def test_half_characters_are_counted_not_crashed_on(tmp_path: Path) -> None:
     """A lone surrogate, which cannot be sent, counts as the question mark sent for it."""
     counter = counter_from_file(write_gguf(tmp_path / "small.gguf"))
 
-    assert clean("a\ud800b") == "a?b"
+    assert sound("a\ud800b") == "a?b"
     assert counter.count_text("a\ud800b") == counter.count_text("a?b")
 
 
@@ -313,12 +275,8 @@ def tokens_command(*words: str) -> int:
 
 
 @pytest.fixture
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_settings: None) -> Path:
     """A folder of its own, and no Ollama anywhere."""
-    for name in list(os.environ):
-        if name.startswith("HAYLOFT_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HAYLOFT_OLLAMA_URL", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path / "data"))
     return tmp_path

@@ -26,8 +26,8 @@ from storage.library import Library
 from storage.records import Scope
 from tests.engine_server import NAMED, EngineServer, engine
 from tests.library_fixtures import ingest, open_library, words, write_files
-from tests.test_app_tokens import GGUF, needs_vocabulary, shared_rows
 from tests.toy_gguf import PROSE, toy_vocabulary, write_toy
+from tests.vocabularies import GGUF, needs_vocabulary, shared_rows
 
 pytestmark = [
     pytest.mark.engine,

@@ -8,10 +8,10 @@ import pytest
 
 import hayloft
 from evaluation.niah.rows import read_rows
-from evaluation.niah.runner import read_plan
+from evaluation.niah.run_files import read_plan
 from tests.engine_server import NAMED, EngineServer, engine
-from tests.test_app_tokens import GGUF
 from tests.toy_gguf import write_toy
+from tests.vocabularies import GGUF
 
 pytestmark = [
     pytest.mark.engine,
