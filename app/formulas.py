@@ -1,8 +1,9 @@
 r"""Formulas in an answer, drawn as HTML: `\( … \)`, `\[ … \]`, `$$ … $$` and `$ … $`.
 
 Models write their sums in TeX, and Markdown would take its backslashes and underscores for signs
-of its own. What is needed for sums and ratios is drawn with plain HTML, which needs no script
-and no font; a formula that holds anything else stands as it was written, letter by letter.
+of its own. What is needed for sums and ratios is drawn with plain HTML; a formula that holds
+anything else stands as it was written, letter by letter. No library does it: Streamlit's KaTeX
+draws in `st.markdown` alone, which knows no marks, and `st.html` lets no MathML through.
 
 A lone `$` is mostly money in the documents people ask about, so between two of them only what
 looks like a formula is one.
