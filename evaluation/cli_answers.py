@@ -27,10 +27,10 @@ from evaluation.reporting import (
 from storage.errors import ServiceUnavailable, UsageError
 
 if TYPE_CHECKING:
-    from app.chat import ChatModel
     from evaluation.answer_runs import AnswerRun
     from evaluation.answers import Answerer, AnswerResult, Listening
     from evaluation.questions import AnswerQuestion, QuestionFile
+    from evaluation.served import Served
     from storage.library import Library
 
 _MODES = ("auto", "documents", "passages", "read-all", "extractive")
@@ -103,6 +103,7 @@ def run(args: argparse.Namespace) -> int:
     from app.quoting import EXTRACTIVE
     from app.settings import AppSettings
     from evaluation.answers import Listening
+    from evaluation.served import refuse_other_weights, served_by
     from storage.library import Library
     from storage.settings import StorageSettings
 
@@ -121,7 +122,13 @@ def run(args: argparse.Namespace) -> int:
             longer=lambda model: long_copy(model, settings, data_dir),
         )
         named = EXTRACTIVE if settings.mode == EXTRACTIVE else assistant.model_name
-        kept = _opened(library, choice.model, named, settings, file, args)
+        served = served_by(choice.model) if choice.model is not None else None
+        kept = _opened(library, served, named, settings, file, args)
+
+        def check() -> None:
+            if choice.model is not None and served is not None:
+                refuse_other_weights(choice.model, served)
+
         result = evaluate_answers(
             library,
             assistant,
@@ -132,6 +139,7 @@ def run(args: argparse.Namespace) -> int:
             args.limit,
             progress,
             kept,
+            check,
         )
     finally:
         library.close()
@@ -162,7 +170,7 @@ def _questions(args: argparse.Namespace) -> QuestionFile[AnswerQuestion]:
 
 def _opened(
     library: Library,
-    model: ChatModel | None,
+    served: Served | None,
     name: str,
     settings: Any,
     file: QuestionFile[AnswerQuestion],
@@ -177,14 +185,10 @@ def _opened(
     identity = library.readable_identity()
     if not documents or identity is None:
         return None
-    served: dict[str, Any] = {}
-    if model is not None:
-        from evaluation.served import served_by
-
-        served = asdict(served_by(model))
     shown = provenance.public_settings(library.settings, settings, IngestSettings())
     fingerprint = provenance.library_fingerprint(documents)
-    setup = setup_of(name, served, shown, fingerprint, asdict(identity))
+    told = {} if served is None else asdict(served)
+    setup = setup_of(name, told, shown, fingerprint, asdict(identity))
     asked = {"questions_sha256": file.sha256, "limit": args.limit}
     kept, going_on = open_run(library.settings.data_dir, setup, asked, named=args.run, new=args.new)
     how = f"goes on: {count(kept.answered, 'answer')} there already" if going_on else "begins"
@@ -202,12 +206,15 @@ def evaluate_answers(
     limit: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     kept: AnswerRun | None = None,
+    check: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """Ask the questions of the file; the whole result, ready for JSON.
 
     `kept` has the answers that are there already, and takes the new ones; a
-    question that the model fails at is then told among the `errors`. Raises
-    UsageError where the library holds nothing at all.
+    question that the model fails at is then told among the `errors`. `check`
+    raises where the model is no longer the one that the run began with; it is
+    called after each answer, before that is kept. Raises UsageError where the
+    library holds nothing at all.
     """
     from evaluation import provenance
     from evaluation.answers import ask_all, page_reader, score
@@ -232,7 +239,7 @@ def evaluate_answers(
             answerer, finder, questions, page_text, lambda done: progress(done, total)
         )
     else:
-        results, errors = _ask_kept(answerer, finder, questions, page_text, progress, kept)
+        results, errors = _ask_kept(answerer, finder, questions, page_text, progress, kept, check)
     result = {
         "evaluation": "answers",
         "started_at": started_at.isoformat(timespec="seconds"),
@@ -260,6 +267,7 @@ def _ask_kept(
     page_text: Callable[[str, int], str | None],
     progress: Callable[[int, int], None],
     kept: AnswerRun,
+    check: Callable[[], object],
 ) -> tuple[list[AnswerResult], list[dict[str, str]]]:
     """The answers that are there and those that are missing, each on the disk before the next.
 
@@ -277,6 +285,7 @@ def _ask_kept(
             if given is None:
                 try:
                     given = ask_one(answerer, finder, question, page_text)
+                    check()
                 except (ModelUnreachable, ModelMissing) as exc:
                     raise _interrupted(exc, len(results)) from exc
                 except ChatModelError as exc:

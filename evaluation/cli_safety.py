@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from app.settings import AppSettings
     from evaluation.safety_documents import Case
     from evaluation.safety_prompts import Request
+    from evaluation.served import Served
     from storage.embedding import Embedder
     from storage.settings import StorageSettings
 
@@ -166,10 +168,8 @@ def evaluate_safety(
 
 def _model(
     settings: AppSettings, storage: StorageSettings, only: str | None
-) -> tuple[ChatModel | None, str, dict[str, Any]]:
+) -> tuple[ChatModel | None, str, Served | None]:
     """The model, its name, and what is known of how it is served."""
-    from dataclasses import asdict
-
     from app.model_choice import choose_model
 
     choice = choose_model(settings, data_dir=storage.data_dir)
@@ -181,11 +181,11 @@ def _model(
             )
         if choice.notice:
             print(f"hayloft: {choice.notice}", file=sys.stderr)
-        return None, "extractive", {}
+        return None, "extractive", None
     from evaluation.served import served_by
 
     served = served_by(choice.model)
-    return choice.model, served.model, asdict(served)
+    return choice.model, served.model, served
 
 
 def _ask(
@@ -193,7 +193,7 @@ def _ask(
     settings: AppSettings,
     model: ChatModel | None,
     name: str,
-    served: Mapping[str, Any],
+    served: Served | None,
     asked: Sequence[Request],
     documents: Sequence[Case],
     progress: Callable[[int, int], None],
@@ -203,11 +203,13 @@ def _ask(
     from app.prompt_text import RULES
     from evaluation.answer_runs import digest
     from evaluation.safety import ask_case, ask_request, throw_away_library
+    from evaluation.served import refuse_other_weights
     from storage.json_lines import JsonLines
 
     if model is None and not documents:
         raise UsageError("Nothing to ask: without a chat model only documents can be tried.")
-    setup = digest({"model": name, "served": served, "mode": settings.mode, "rules": RULES})
+    told = {} if served is None else asdict(served)
+    setup = digest({"model": name, "served": told, "mode": settings.mode, "rules": RULES})
     file = JsonLines(storage.data_dir / KEPT / f"unfinished-{setup[:12]}.jsonl")
     total, rows = len(asked) + len(documents), []
     with file.writing(wait_s=0.0) as append:
@@ -218,6 +220,8 @@ def _ask(
             row = kept.get(key)
             if row is None:
                 row = {"key": key, **ask()}
+                if model is not None and served is not None:
+                    refuse_other_weights(model, served)
                 append(row)
             rows.append(row)
             progress(len(rows), total)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from app.chat import ChatModel
 from evaluation.niah.records import KV_TYPE, kv_type_of
+from storage.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
     from app.ollama_chat import OllamaChat
@@ -87,6 +88,16 @@ def served_now(model: ChatModel, served: Served) -> Served:
         return replace(served, digest=_digest(_installed(model)), window=_window(model))
     digest = str(getattr(model, "digest", served.digest))
     return replace(served, digest=digest, window=model.window())
+
+
+def refuse_other_weights(model: ChatModel, served: Served) -> None:
+    """Raise ServiceUnavailable where the model was made anew since `served` was told."""
+    now_served = served_now(model, served)
+    if now_served.digest != served.digest:
+        raise ServiceUnavailable(
+            f"{served.model} was made anew while it was asked: its last answer is not kept, and "
+            "those before it are no other model's. The same command begins a new run."
+        )
 
 
 def _served_by_ollama(model: OllamaChat, name: str) -> Served:

@@ -270,7 +270,7 @@ def kill(process: subprocess.Popen[bytes], data_dir: Path) -> None:
     """Kill the page's server itself, which `hayloft ui` started, without a word."""
     told = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     servers = [
-        int(pid) for pid in told if b"streamlit" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        int(pid) for pid in told if b"page_process.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     assert servers, json.dumps({"children": told, "data_dir": str(data_dir)})
     for pid in servers:

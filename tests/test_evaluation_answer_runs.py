@@ -17,6 +17,7 @@ from evaluation import cli, cli_answers
 from evaluation.answer_runs import ROWS, AnswerRun, open_run, setup_of
 from evaluation.answers import Listening, score_one, scored
 from evaluation.questions import AnswerQuestion, Place, read_answer_questions
+from evaluation.served import refuse_other_weights, served_by
 from storage.catalog import IndexIdentity
 from storage.errors import LockHeld, ServiceUnavailable, UsageError
 from storage.settings import StorageSettings
@@ -57,14 +58,41 @@ def ask(tmp_path, file):
     )
     finder = Listening(SimpleNamespace(search=lambda query, *, limit: [hit(1, "pay.pdf", 2)]))
 
-    def evaluate(assistant, run):
+    def evaluate(assistant, run, check=lambda: None):
         from app.settings import AppSettings
 
         return cli_answers.evaluate_answers(
-            library, assistant, finder, file, "fake", AppSettings(), None, lambda *_: None, run
+            library,
+            assistant,
+            finder,
+            file,
+            "fake",
+            AppSettings(),
+            None,
+            lambda *_: None,
+            run,
+            check,
         )
 
     return evaluate
+
+
+def test_an_answer_of_other_weights_is_not_kept(tmp_path, ask):
+    """A model that is made anew under its name ends the run, with the answers before it."""
+    run, _ = open_run(tmp_path, SETUP, ASKED, named="", new=False)
+    model = SimpleNamespace(provider="ollama", name="qwen2", digest="1", window=lambda: 4096)
+    served = served_by(model)
+    assistant = Assistant()
+
+    def check():
+        model.digest = "1" if len(assistant.asked) < 3 else "2"
+        refuse_other_weights(model, served)
+
+    with pytest.raises(ServiceUnavailable, match="ollama qwen2 was made anew"):
+        ask(assistant, run, check)
+
+    assert len(assistant.asked) == 3
+    assert open_run(tmp_path, SETUP, ASKED, named="", new=False)[0].answered == 2
 
 
 def test_what_was_answered_is_not_asked_again(tmp_path, ask):
