@@ -57,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if args.data_dir:
         os.environ["HAYLOFT_DATA_DIR"] = args.data_dir
+    if args.log_level:
+        os.environ["HAYLOFT_LOG_LEVEL"] = args.log_level
     return _run(args)
 
 
@@ -105,6 +107,8 @@ def _add_common(parser: argparse.ArgumentParser, default: str | None = None) -> 
     parser.add_argument(
         "--log-level",
         metavar="LEVEL",
+        type=str.upper,
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
         default=default,
         help="DEBUG, INFO, WARNING or ERROR (HAYLOFT_LOG_LEVEL; default: WARNING)",
     )
@@ -127,7 +131,7 @@ def _run(args: argparse.Namespace) -> int:
     from storage.errors import HayloftError
 
     try:
-        _start_logging(args.log_level)
+        _start_logging()
         if args.command == "ingest":
             _sweep_rooms()
         code = int(importlib.import_module(COMMANDS[args.command][0]).run(args))
@@ -173,19 +177,12 @@ def _sweep_rooms() -> None:
     sweep_rooms(data_dir)
 
 
-def _start_logging(level: str | None) -> None:
+def _start_logging() -> None:
     from storage.logs import start_logging
     from storage.settings import LogSettings
 
-    settings = LogSettings(**({"log_level": "WARNING"} if level else {}))  # type: ignore[arg-type]
-    chosen = (level or settings.log_level).upper()
-    if chosen not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-        from storage.errors import SettingsError
-
-        raise SettingsError(
-            f"{chosen!r} is no log level. Use DEBUG, INFO, WARNING or ERROR (HAYLOFT_LOG_LEVEL)."
-        )
-    start_logging(chosen, settings.log_format)
+    settings = LogSettings()
+    start_logging(settings.log_level, settings.log_format)
 
 
 def _settings_fault(exc: ValueError) -> str | None:

@@ -207,6 +207,8 @@ def streamlit_words(
         # torch loaded, ten times a second while an answer is drawn. Python collects by itself.
         "runner.postScriptGC": "false",
         "logger.level": "warning",
+        # Otherwise what broke a page is drawn in a frame on standard output, which nobody reads.
+        "logger.enableRich": "false",
         **THEME,
     }
     script = Path(__file__).with_name("page_server.py")

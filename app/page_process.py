@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import sys
 from importlib import import_module
@@ -35,9 +36,25 @@ def main() -> int:
         return 0
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
+    _start_logging()
     sys.argv = ["streamlit", *json.loads(line)]
     cli.main(prog_name="streamlit")
     return 0
+
+
+def _start_logging() -> None:
+    """The log of the page, as of every command: on standard error, in the settings' form."""
+    from storage.logs import start_logging
+    from storage.settings import LogSettings
+
+    settings = LogSettings()
+    start_logging(settings.log_level, settings.log_format)
+    # Streamlit would print what broke a page too, in a form of its own.
+    logging.getLogger("streamlit.error_util").addFilter(_not_told_already)
+
+
+def _not_told_already(record: logging.LogRecord) -> bool:
+    return record.getMessage() != "Uncaught app execution"
 
 
 if __name__ == "__main__":

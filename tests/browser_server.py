@@ -37,9 +37,11 @@ class ServedUi:
 
 @contextmanager
 def served_ui(
-    data_dir: Path, *, fakes: bool = False, port: int = 0, **environment: str
+    data_dir: Path, *, fakes: bool = False, port: int = 0, faults: int = 0, **environment: str
 ) -> Iterator[ServedUi]:
-    """Serve a data directory by `hayloft ui`, until SIGTERM; no traceback may be in its log.
+    """Serve a data directory by `hayloft ui`, until SIGTERM.
+
+    Its log, `server.log` in the data directory, may hold no traceback but those of `faults`.
 
     Answers are quotes where `environment` names no model. With `fakes` the real
     door and pages stand before the library and the assistant of `chat_fakes`.
@@ -63,7 +65,7 @@ def served_ui(
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-    assert "Traceback" not in log.read_text()
+    assert log.read_text().count("Traceback") == faults
 
 
 def hayloft(data_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:
