@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from storage.library import Library
 from tests.api_fixtures import CHAT, FILES, Served, events, served, user
 from tests.library_fixtures import library_of
 from tests.ollama_double import Fault, OllamaDouble
+from tests.until import until
 
 KEY = "Who keeps the spare key of the tower?"
 
@@ -60,13 +61,6 @@ def writing(library: Library, double: OllamaDouble) -> Iterator[Served]:
 def many(count: int, text: str = "word") -> list[str]:
     """Tokens that are not all the same, which a server takes for a model that has lost its way."""
     return [f"{text}{number} " for number in range(count)]
-
-
-def until(condition: Callable[[], object], seconds: float = 8.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
 
 
 def error_of(response: httpx.Response) -> dict[str, object]:

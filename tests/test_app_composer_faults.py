@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from tests.test_app_composer_page import (
     send,
 )
 from tests.test_app_private_files import Dropped
+from tests.until import until
 
 __all__ = ["page", "runs"]
 
@@ -155,13 +156,6 @@ def test_without_chroma_the_question_waits_until_the_file_is_read(
 # --- with real runs -------------------------------------------------------------------------------
 
 
-def until(true: Callable[[], object], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[IngestRuns]:
     monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path))
@@ -238,4 +232,6 @@ def test_a_reading_that_is_killed_goes_on(real: IngestRuns, tmp_path: Path, afte
 def _at_work(real: IngestRuns) -> bool:
     """Whether the first run reads, or has ended already."""
     state = real.state()
-    return state.last_private is not None or (state.now is not None and state.now.state == "running")
+    return state.last_private is not None or (
+        state.now is not None and state.now.state == "running"
+    )

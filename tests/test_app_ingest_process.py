@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from app.ingest_process import IngestRuns, Run, heard
 from storage.locks import FileLock
 from storage.run_history import run_at_work
+from tests.until import until
 
 # Stands for `hayloft`: says what a run says, and does what its last word tells.
 SCRIPT = """
@@ -65,13 +66,6 @@ def runs(tmp_path: Path) -> Iterator[IngestRuns]:
     yield runs
     runs.stop()
     assert runs.wait(10)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "never came"
-        time.sleep(0.02)
 
 
 def ran(tmp_path: Path) -> list[str]:

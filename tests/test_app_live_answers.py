@@ -18,6 +18,7 @@ from app.hang_up import HangUp, watched
 from app.live_answers import LiveAnswers, ahead_of
 from storage.errors import StorageError, UsageError
 from tests.chat_fakes import HITS, ScriptedAssistant
+from tests.until import until
 
 
 @pytest.fixture
@@ -30,14 +31,6 @@ def live(store: Conversations) -> Iterator[LiveAnswers]:
     answers = LiveAnswers(store)
     yield answers
     answers.stop_all()
-
-
-def until(condition: object, seconds: float = 5.0) -> None:
-    """Wait until a callable is true."""
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
 
 
 def ask(live: LiveAnswers, store: Conversations, question: str) -> StoredTurn:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
 from app.turns import NoTurn, Turns
+from tests.until import until
 
 
 class Crowd:
@@ -40,13 +40,6 @@ class Crowd:
         thread.start()
         time.sleep(0.02)
         return thread
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
-    while not true() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert true()
 
 
 def test_so_many_at_a_time_so_many_wait_and_the_rest_is_sent_away() -> None:

@@ -6,7 +6,7 @@ Real libraries and real sockets: the double of Ollama loads, reads and queues as
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ from tests import openai_double
 from tests.library_fixtures import ingest, open_library, words, write_files
 from tests.ollama_double import Fault, OllamaDouble
 from tests.openai_double import OpenAIDouble
+from tests.until import until
 
 QUESTION = "What does a crossing cost?"
 FARE = "A single crossing costs 4.20 crowns in winter."
@@ -69,13 +70,6 @@ def live(store: Conversations) -> Iterator[LiveAnswers]:
     answers = LiveAnswers(store)
     yield answers
     answers.stop_all()
-
-
-def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
 
 
 def of_ollama(library: Library, double: OllamaDouble) -> Assistant:
