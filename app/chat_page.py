@@ -60,6 +60,15 @@ TURNS_SHOWN = 30
 _MARK = re.compile(r"[\[【]\d")
 
 
+def title() -> str:
+    """The open conversation's title, by which its tab is found again; empty where none is open."""
+    conversation_id = st.query_params.get("c")
+    try:
+        return resources.store().title(conversation_id) if conversation_id else ""
+    except HayloftError:
+        return ""  # the page says why
+
+
 def show() -> None:
     """Draw the page."""
     st.html(style_sheet(dark=st.context.theme.type == "dark"))

@@ -68,10 +68,6 @@ NEEDS = {"models": Role.ADMIN, "needle": Role.ADMIN, "users": Role.ADMIN, "statu
 page = st.navigation(
     [one for one in PAGES if USER.may(NEEDS.get(one.url_path, Role.READER))], position="top"
 )
-st.set_page_config(
-    page_title="Hayloft" if page is CHAT else f"{page.title} · Hayloft",
-    layout="centered" if page is CHAT else "wide",
-)
 if page is CHAT:
     # The address names the open conversation, and that of another page does not: the way back
     # leads to it again.
@@ -82,6 +78,11 @@ if page is CHAT:
     st.session_state["conversation-left"] = st.query_params.get("c")
 # The address, not the title: that changes with the language.
 st.session_state["page-before"] = page.url_path
+name = chat_page.title() if page is CHAT else page.title
+st.set_page_config(
+    page_title=f"{name} · Hayloft" if name else "Hayloft",
+    layout="centered" if page is CHAT else "wide",
+)
 account_page.menu(USER)
 language_page.declare()
 page.run()

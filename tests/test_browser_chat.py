@@ -150,7 +150,7 @@ def test_hostile_text_loads_and_runs_nothing(page: Any, served: str) -> None:
 
 
 def test_conversations(page: Any, served: str) -> None:
-    """Rename, begin another, come back, delete, undo."""
+    """Rename, begin another, come back, delete, undo; the browser's tab has the name throughout."""
     page.goto(served)
     ask(page, "Tell me about laptops")
     answered(page)
@@ -161,11 +161,14 @@ def test_conversations(page: Any, served: str) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
     renamed = page.get_by_role("button", name="All about laptops")
     expect(renamed).to_be_visible()
+    expect(page).to_have_title("All about laptops · Hayloft")
 
     page.get_by_role("button", name="New conversation").click()
     page.wait_for_selector(".hl-welcome")
+    expect(page).to_have_title("Hayloft")
     renamed.click()
     page.wait_for_selector(".hl-answer")
+    expect(page).to_have_title("All about laptops · Hayloft")
     page.locator(".st-key-conversation-menu button:visible").click()
     page.get_by_text("Delete", exact=True).click()
     page.wait_for_selector(".hl-welcome")
