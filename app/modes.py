@@ -197,9 +197,14 @@ class Planner:
 
     def passages_outlook(self, now: Situation) -> Option:
         """What a question with all the passages it may have would about cost."""
-        wanted = self._settings.passages
+        with self._library.catalog.snapshot() as snapshot:
+            size = snapshot.extent(snapshot.within(now.scope))
         length = self._settings.passage_characters or _SHORT_PASSAGE
-        new = min(now.budget.room, wanted * length // _CHARACTERS_A_TOKEN)
+        # Few short pages hold no more than their own text.
+        most = max(size.pages, -(-size.characters // length))
+        wanted = min(self._settings.passages, most)
+        text = min(wanted * length, size.characters)
+        new = min(now.budget.room, text // _CHARACTERS_A_TOKEN)
         before, _ = prompt.weigh(
             "", (), now.history, count_text=now.model.count_text, cost=lambda hit, n: 0
         )

@@ -122,6 +122,21 @@ def test_a_plan_asks_the_model_nothing(library: Library) -> None:
     assert plan.option("documents").new_tokens or plan.option("documents").unfit
 
 
+def test_few_short_pages_are_not_foretold_as_many_long_passages(library: Library) -> None:
+    """Before a question is typed, what passages cost is no more than all there is to quote."""
+    with OllamaDouble() as double:
+        asking = assistant(library, double)
+        short = asking.outlook((), FARES).option("passages")
+        long = asking.outlook((), LONG).option("passages")
+        asked = ask(asking, "Do dogs pay?", scope=FARES, mode="passages")
+
+    assert short is not None and long is not None
+    assert short.count == 2
+    assert short.tokens == pytest.approx(asked.receipt.prompt_tokens, rel=0.5)
+    assert long.count == 8
+    assert long.tokens > 5000
+
+
 def test_the_long_copy_is_taken_only_where_the_documents_need_it(library: Library) -> None:
     """With a trusted long window; the answer names the model that read them."""
     with OllamaDouble() as double:
