@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import resources
+from app.connection_style import connection_style
 from app.wording import language, languages
 from storage.errors import HayloftError
 
@@ -40,11 +41,12 @@ def choose(code: str) -> None:
 
 
 def declare() -> None:
-    """Tell the browser, whose screen reader chooses its voice by it.
+    """Tell the browser, whose screen reader chooses its voice by it and which may lose the server.
 
     Anew with each run, since the reader may have chosen another.
     """
     _declarer()(key="page-language", data={"language": language()})
+    st.html(connection_style())
 
 
 @lru_cache(maxsize=1)

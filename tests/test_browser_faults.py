@@ -1,4 +1,4 @@
-"""What a browser shows where a page breaks off by an exception that nothing had reckoned with."""
+"""What a browser shows where a page breaks off, or its server is gone."""
 
 from __future__ import annotations
 
@@ -55,3 +55,29 @@ def test_a_broken_page_says_so_and_the_log_says_where(tmp_path: Path, page: Any)
     log = (data / "server.log").read_text()
     assert '"message": "a page broke off"' in log
     assert "in broken" in log
+
+
+def test_a_server_that_is_gone_is_told_in_our_words_and_comes_back(
+    tmp_path: Path, page: Any
+) -> None:
+    """The dialog says what to do, and goes by itself once the page is served again."""
+    shown = """place => getComputedStyle(
+        document.querySelector(`[data-testid=stDialog] ${place}`), "::after").content"""
+    dialog = page.get_by_test_id("stDialog")
+    with served_ui(tmp_path) as ui, patience(page):
+        port = int(ui.url.rsplit(":", 1)[1])
+        page.goto(ui.url)
+        page.wait_for_selector(".hl-welcome")
+        settled(page)
+        ui.process.kill()
+        expect(dialog).to_be_visible()
+        shot(page, "server-gone")
+
+        title, sentence = (page.evaluate(shown, place) for place in ("h2", "h2 + div"))
+        seen = dialog.locator("h2 + div > *").first.is_visible()
+
+    assert title == '"Hayloft does not answer"'
+    assert "hayloft ui" in sentence
+    assert not seen
+    with served_ui(tmp_path, port=port), patience(page):
+        expect(dialog).to_have_count(0)
