@@ -15,6 +15,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -48,6 +49,7 @@ from app.page_style import style_sheet
 from app.plans import EXTRACTIVE, READ_ALL
 from app.wording import retold, t
 from storage.errors import HayloftError
+from storage.sound_text import is_blank
 
 if TYPE_CHECKING:
     from app.assistant import Assistant
@@ -58,6 +60,8 @@ LONGEST_QUESTION = 20_000
 """Characters. Longer ones are refused, not cut: nobody would know which half was read."""
 TURNS_SHOWN = 30
 _MARK = re.compile(r"[\[【]\d")
+Given = Callable[[], list[tuple[int, tuple[int, ...]]]]
+"""Looks up what `_given` tells; kept for all turns of one drawing."""
 
 
 def title() -> str:
@@ -111,6 +115,9 @@ def _draw() -> None:
     with st.bottom:  # where Streamlit keeps the composer
         above = st.container(gap="small")
     sent = composer_page.composer(busy, own, counts.documents)
+    if st.session_state.pop("gone", False):
+        told = t("That conversation is no longer here")
+        st.html(rendering.notice_html("warn", told, t("Begin a new one below.")))
     if refused := st.session_state.pop("refused", ""):
         st.html(rendering.notice_html("warn", t("Not asked"), refused))
     if sent is not None:
@@ -162,7 +169,7 @@ def _begin(title: str) -> str:
 
 def _submit(conversation_id: str | None, asked: str, instead_of: int | None = None) -> None:
     question = asked.strip()
-    if not question:
+    if is_blank(question):
         st.session_state["refused"] = t("The question is empty. Type what you want to know.")
     elif len(question) > LONGEST_QUESTION:
         st.session_state["refused"] = t(
@@ -224,6 +231,7 @@ def _conversation(conversation_id: str | None, answer: LiveAnswer | None) -> Non
             # Another version is looked at meanwhile.
             answer = None
     told = turn_page.Told.of(conversation_id)
+    given = cache(partial(_given, conversation_id))
     shown = turns if st.session_state.get("all-turns") == conversation_id else turns[-TURNS_SHOWN:]
     if len(shown) < len(turns):
         hidden = rendering.count_of(len(turns) - len(shown), "earlier question")
@@ -241,7 +249,7 @@ def _conversation(conversation_id: str | None, answer: LiveAnswer | None) -> Non
             if edited is not None:
                 _submit(conversation_id, edited, turn.turn_id)
         else:
-            _turn(turn, told)
+            _turn(turn, told, given)
     if answer is None:
         suggestions_page.show(conversation_id, told.head)
     if answer is not None:
@@ -261,7 +269,7 @@ def _question(question: str, searched: str = "") -> None:
         )
 
 
-def _turn(turn: StoredTurn, told: turn_page.Told) -> None:
+def _turn(turn: StoredTurn, told: turn_page.Told, given: Given) -> None:
     _question(turn.question, turn.searched)
     with st.chat_message("assistant", avatar=":material/auto_stories:"):
         if turn.state == STREAMING:
@@ -283,7 +291,7 @@ def _turn(turn: StoredTurn, told: turn_page.Told) -> None:
             quoted = turn.mode == EXTRACTIVE or nowhere
             cited = turn.citations if complete and not quoted else None
             text = rendering.answer_html(
-                turn.text, turn.turn_id, _numbers(turn), states, citations=cited
+                turn.text, turn.turn_id, _numbers(turn, given), states, citations=cited
             )
             st.html(f'<div class="hl-answer">{text}</div>')
         broken_off = told.head == turn.turn_id and turn.state in (STOPPED, INTERRUPTED, FAILED)
@@ -392,7 +400,16 @@ def _no_hits(turn: StoredTurn) -> None:
     )
 
 
-def _numbers(turn: StoredTurn) -> tuple[int, ...]:
+def _given(conversation_id: str) -> list[tuple[int, tuple[int, ...]]]:
+    """Of each turn whose prompt was sent, the numbers of the passages in it."""
+    return [
+        (one.turn_id, numbers_of(one.hits, one.numbers)[: one.given])
+        for one in resources.store().history(conversation_id)
+        if one.sent
+    ]
+
+
+def _numbers(turn: StoredTurn, given: Given) -> tuple[int, ...]:
     """The numbers that the marks of an answer may have.
 
     Of a complete answer all that it cites is known. What was broken off may cite whatever its
@@ -401,14 +418,8 @@ def _numbers(turn: StoredTurn) -> tuple[int, ...]:
     own = numbers_of(turn.hits, turn.numbers)
     if turn.state == DONE or not _MARK.search(turn.text):
         return own
-    earlier = resources.store().history(turn.conversation_id)
-    given = [
-        n
-        for one in earlier
-        if one.sent and one.turn_id <= turn.turn_id
-        for n in numbers_of(one.hits, one.numbers)[: one.given]
-    ]
-    return tuple(dict.fromkeys([*own, *given]))
+    earlier = [n for turn_id, numbers in given() if turn_id <= turn.turn_id for n in numbers]
+    return tuple(dict.fromkeys([*own, *earlier]))
 
 
 @st.fragment(run_every=1.0)
@@ -418,10 +429,10 @@ def _elsewhere(turn_id: int) -> None:
     if turn is None or turn.state != STREAMING:
         st.rerun()
     told = t("This answer is being written by another Hayloft that uses the same library…")
+    numbers = _numbers(turn, partial(_given, turn.conversation_id))
     st.html(
         f'<div class="hl-wait" role="status">{rendering.text_html(told)}</div>'
-        f'<div class="hl-answer">{rendering.answer_html(turn.text, turn_id, _numbers(turn), {})}'
-        "</div>"
+        f'<div class="hl-answer">{rendering.answer_html(turn.text, turn_id, numbers, {})}</div>'
     )
 
 

@@ -23,6 +23,7 @@ from app.uploads import READABLE
 from app.wording import retold, t, tn
 from storage.errors import HayloftError
 from storage.run_history import run_at_work
+from storage.sound_text import is_blank
 
 LOOK_S = 0.5
 """Between two looks at a reading."""
@@ -143,7 +144,7 @@ def submit(
     st.session_state[_UNSENT] = question
     if not given and not own.is_pending and not busy:
         return question
-    question = question.strip()
+    question = "" if is_blank(question) else question.strip()
     if len(question) > most:
         return question
     if busy and own.waiting and question and not given:

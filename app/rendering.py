@@ -24,6 +24,7 @@ from app.proving import Proved, blocks_of
 from app.support import NEAR, OPEN, UNPROVED, VERIFIED, state_of, support_of
 from app.wording import language, pattern_of, retold, t, tn
 from storage.records import Hit, Place
+from storage.sound_text import is_blank
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -130,8 +131,10 @@ def sentence_html(text: str) -> str:
 def conversation_title(question: str, *, limit: int = 60) -> str:
     """A conversation's first name: its first question, cut at a word."""
     line = " ".join(plain(question).split())
+    if is_blank(line):
+        return t("Untitled")
     if len(line) <= limit:
-        return line or t("Untitled")
+        return line
     cut = line.rfind(" ", limit // 2, limit)
     return line[: cut if cut > 0 else limit - 1].rstrip(" ,;:.–-") + "…"
 

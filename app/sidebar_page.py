@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from app import conversation_export, rendering, resources, scope_page, turn_page
 from app.conversations import UNDO_S, ConversationFound, Conversations, ConversationSummary
 from app.model_words import model_words, notice_words
 from app.wording import t, with_commas
+from storage.sound_text import is_blank
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -172,7 +172,7 @@ def _rename(summary: ConversationSummary) -> None:
         saved = st.form_submit_button(t("Save"), type="primary", key="save-title")
     turn_page.focus("new-title")
     if saved:
-        if title.strip():
+        if not is_blank(title):
             resources.store().rename(summary.conversation_id, title.strip())
         st.rerun()
 
@@ -232,26 +232,31 @@ def _delete(summary: ConversationSummary) -> None:
         answer.wait(3.0)
     resources.store().delete(summary.conversation_id)
     open_conversation(None)
-    st.session_state["deleted"] = {
+    deleted = {
         "id": summary.conversation_id,
         "title": summary.title,
         "until": time.time() + UNDO_S,
     }
+    st.session_state["deleted"] = [*st.session_state.get("deleted", ()), deleted]
     st.rerun()
 
 
 def _deleted() -> None:
-    """The way back for the conversation that was deleted last."""
-    deleted: dict[str, Any] | None = st.session_state.get("deleted")
-    if not deleted or time.time() > deleted.get("until", math.inf):
+    """The way back for the conversation that was deleted last; then for the one before."""
+    known: list[dict[str, Any]] = st.session_state.get("deleted", [])
+    known = [one for one in known if time.time() <= one["until"]]
+    st.session_state["deleted"] = known
+    if not known:
         return
+    deleted = known[-1]
     told = rendering.t_html("Deleted “{name}”", name=deleted["title"])
     st.html(f'<div class="hl-small" role="status">{told}</div>')
     st.button(t("Undo"), key="undo", icon=":material/undo:", on_click=_undo, args=(deleted["id"],))
 
 
 def _undo(conversation_id: str) -> None:
-    st.session_state.pop("deleted", None)
+    known = st.session_state.get("deleted", ())
+    st.session_state["deleted"] = [one for one in known if one["id"] != conversation_id]
     if resources.store().restore(conversation_id):
         open_conversation(conversation_id)
 
@@ -306,9 +311,7 @@ def conversation_in_address() -> str | None:
     conversation_id = st.query_params.get("c")
     if conversation_id and not resources.store().exists(conversation_id):
         del st.query_params["c"]
-        st.session_state["refused"] = t(
-            "That conversation is no longer here. Begin a new one below."
-        )
+        st.session_state["gone"] = True
         return None
     return conversation_id or None
 

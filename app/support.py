@@ -29,6 +29,7 @@ _SINGLES_A_WORD = 2
 _HEADING = re.compile(r"\s*#{1,6}\s")
 _TABLE_RULE = re.compile(r"[\s|:–—-]*")
 _NO_CLAIM_ENDS = (":", "：", "?", "？")
+_FENCE = re.compile(r"^[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,13 @@ def support_of(answer: str, citations: Sequence[Citation]) -> Support:
         marks.append(MarkProof(*claim.mark, states))
         for _, state in states:
             best[claim.place] = max(best.get(claim.place, UNPROVED), state, key=_ORDER.index)
+    code = _code(answer)
     bare = [
-        span
+        part
         for place, span in enumerate(spans)
-        if place not in best and _claims_something(answer[span[0] : span[1]])
+        if place not in best
+        for part in _outside(span, code)
+        if _claims_something(answer[part[0] : part[1]])
     ]
     failed = [spans[place] for place, state in best.items() if place >= 0 and state != VERIFIED]
     return Support(tuple(marks), tuple(bare), tuple(sorted(failed)))
@@ -107,6 +111,35 @@ def _state(answer: str, claim: Claim, number: int, citations: Sequence[Citation]
     anywhere = [citation for citation in of_number if citation.quote not in answer]
     silent = [citation for citation in of_number if not citation.quote]
     return min(map(state_of, anywhere or silent), key=_ORDER.index, default=OPEN)
+
+
+def _code(answer: str) -> list[tuple[int, int]]:
+    """The fenced code of an answer, fences included, as spans in order.
+
+    Code claims nothing, and a sign behind its last fence would keep that from ending it.
+    """
+    spans: list[tuple[int, int]] = []
+    opened, begun = "", 0
+    for match in _FENCE.finditer(answer):
+        fence, behind = match[1], match[2]
+        if not opened:
+            # Behind backticks there may be none on the line: that is code within a sentence.
+            if fence[0] == "~" or "`" not in behind:
+                opened, begun = fence, match.start()
+        elif fence.startswith(opened) and not behind.strip():
+            spans.append((begun, match.end()))
+            opened = ""
+    return [*spans, (begun, len(answer))] if opened else spans
+
+
+def _outside(span: tuple[int, int], code: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What of a span is not code."""
+    parts, start = [], span[0]
+    for begun, ended in code:
+        if begun < span[1] and ended > start:
+            parts.append((start, begun))
+            start = ended
+    return [(start, end) for start, end in [*parts, (start, span[1])] if start < end]
 
 
 def _claims_something(sentence: str) -> bool:

@@ -64,6 +64,11 @@ def uploads_folder(data_dir: Path) -> Path:
     return data_dir / FOLDER
 
 
+def _as_named(name: str) -> str:
+    """The name that a file has on its owner's disk; a browser writes three characters otherwise."""
+    return name.replace("%22", '"').replace("%0D", "\r").replace("%0A", "\n")
+
+
 def safe_name(name: str) -> str:
     """A name that is one visible file of a folder, as near to the given one as can be.
 
@@ -93,6 +98,7 @@ def keep(data_dir: Path, name: str, content: bytes | memoryview, *, most_mb: int
 
 def keep_in(folder: Path, name: str, content: bytes | memoryview, *, most_mb: int) -> Kept:
     """The same into any folder, which is made where it is not there."""
+    name = _as_named(name)
     own = safe_name(name)
     if not len(content):
         raise UsageError(f"“{_short(own)}” is empty; nothing was kept.")

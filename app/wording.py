@@ -85,8 +85,10 @@ def speak(whose: Callable[[], str]) -> None:
     _Spoken.language = whose
 
 
+@cache
 def languages() -> Mapping[str, str]:
     """Code → its own name, for each language there is, English first."""
+    # Kept: every sentence of a page asks for it, and a growing answer is drawn ten times a second.
     others = sorted(path.stem for path in _FOLDER.glob("*.json"))
     return {ENGLISH: "English"} | {code: str(_file(code)["name"]) for code in others}
 

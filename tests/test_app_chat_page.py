@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import chat_page, resources
@@ -257,7 +258,11 @@ def test_a_model_that_is_asked_for_and_missing_refuses_before_a_turn(
 
 @pytest.mark.parametrize(
     ("question", "sentence"),
-    [("   \n ", "The question is empty"), ("x" * 100_000, "100,000 characters long")],
+    [
+        ("   \n ", "The question is empty"),
+        ("\u200b\u200d\u2060 \ufeff\u3164", "The question is empty"),
+        ("x" * 100_000, "100,000 characters long"),
+    ],
 )
 def test_a_question_that_cannot_be_asked_is_refused_in_a_sentence(
     page: AppTest, fakes: Fakes, question: str, sentence: str
@@ -296,7 +301,8 @@ def test_conversations_can_be_begun_opened_deleted_and_brought_back(page: AppTes
     button(page, f"open-{first}").click().run()  # type: ignore[attr-defined]
     opened = shown(page)
     resources.store().delete(first)
-    page.session_state["deleted"] = {"id": first, "title": "First question"}
+    told = {"id": first, "title": "First question", "until": time.time() + 60}
+    page.session_state["deleted"] = [told]
     page.run()
     gone = shown(page)
     button(page, "undo").click().run()  # type: ignore[attr-defined]
@@ -306,6 +312,52 @@ def test_conversations_can_be_begun_opened_deleted_and_brought_back(page: AppTes
     assert "no longer here" in gone
     assert conversation_of(page) == first
     assert "48 euros" in shown(page)
+
+
+def test_each_of_several_deleted_conversations_can_be_brought_back(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one first; what was deleted too long ago is no longer offered."""
+    chosen: list[str] = []
+    monkeypatch.setattr(st, "menu_button", lambda *_, **__: chosen.pop() if chosen else None)
+    for question in ("Alpha", "Beta", "Gamma"):
+        ask(page, question)
+        chosen.append("delete")
+        page.run()
+    known = page.session_state["deleted"]
+    known[0]["until"] = time.time() - 1
+
+    offered = []
+    while "undo" in keys(page):
+        offered.append(shown(page).partition("Deleted ")[2][:20])
+        button(page, "undo").click().run()  # type: ignore[attr-defined]
+
+    assert ["Gamma" in offered[0], "Beta" in offered[1], len(offered)] == [True, True, 2]
+    assert {one.title for one in resources.store().summaries()} == {"Beta", "Gamma"}
+
+
+def test_the_history_is_read_once_for_all_the_stopped_answers_of_a_page(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred answers that were stopped do not read the conversation two hundred times."""
+    store, read = resources.store(), []
+    conversation = store.create("Stopped")
+    for _ in range(12):
+        turn = store.begin_turn(conversation, "q")
+        store.save_partial(turn, text="half an answer [1]")
+        store.end_turn(turn, STOPPED)
+    history = store.history
+
+    def counted(*words: object, **more: object) -> object:
+        read.append(words)
+        return history(*words, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store, "history", counted)
+    page.query_params["c"] = conversation
+    page.run()
+
+    assert shown(page).count("half an answer") >= 12
+    assert len(read) <= 4
 
 
 def test_an_interrupted_answer_is_marked(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,12 +77,15 @@ def room_of(page: AppTest) -> str:
     return f"_/{conversation_of(page)}"
 
 
+@pytest.mark.parametrize("nothing", ["", "\u200b\u2060"])
 def test_a_file_alone_is_added_and_nothing_asked(
-    page: AppTest, fakes: Fakes, runs: FakeRuns, tmp_path: Path
+    page: AppTest, fakes: Fakes, runs: FakeRuns, tmp_path: Path, nothing: str
 ) -> None:
     """A conversation begins with its name; the run reads the room and is told as its own."""
-    send(page, "", "plan.md")
+    send(page, nothing, "plan.md")
 
+    assert resources.store().title(conversation_of(page)) == "plan.md"
+    assert waiting(tmp_path, room_of(page)) == ""
     assert files_in(tmp_path, room_of(page)) == ["plan.md"]
     [(words, _, room)] = runs.ordered
     assert words == [str((tmp_path / "uploads-private" / room_of(page)).resolve())]

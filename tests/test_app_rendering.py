@@ -387,6 +387,7 @@ def test_a_conversation_is_called_by_its_first_question() -> None:
     assert title.endswith("…")
     assert len(title) <= 61
     assert rendering.conversation_title("  ") == "Untitled"
+    assert rendering.conversation_title("\u200b\u200d \ufeff") == "Untitled"
 
 
 def test_notices_escape_what_they_are_given() -> None:

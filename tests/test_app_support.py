@@ -205,3 +205,39 @@ def test_passages_may_have_any_numbers() -> None:
     assert [(citation.n, citation.verified) for citation in found] == [(7, True)]
     html = rendering.answer_html(answer, 3, (7, 9), {}, found)
     assert re.findall(r'data-cite="3:(\d+)"', html) == ["7"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "```python\ndef one(two, three, four): return five\n```",
+        "~~~~\nfour words that are here\n~~~\nand four more words here\n~~~~",
+        "1. ```bash\n   copy all the files there\n   ```",
+    ],
+)
+def test_code_claims_nothing_and_ends_where_its_fence_does(code: str) -> None:
+    """Nothing is put behind the fence, which would make code of the rest of the answer."""
+    answer = f"The plant runs every day.\nThis is how:\n{code}\nThe **plant** in Bonn employs many."
+
+    support = support_of(answer, ())
+    html = rendering.answer_html(answer, 1, (1,), {}, citations=())
+
+    assert [answer[start:end].strip() for start, end in support.bare] == [
+        "The plant runs every day.",
+        "The **plant** in Bonn employs many.",
+    ]
+    assert html.count("hl-bare") == 2
+    assert "<strong>plant</strong>" in html
+    assert "```" not in html
+    assert html.count("<pre") == 1
+
+
+def test_code_that_never_ends_claims_nothing() -> None:
+    """An answer that was cut within its code has code to its end; code in a line opens none."""
+    cut = "Four words stand here.\n\n```sh\ncopy all the files there"
+    inline = "Four words stand ```here``` too.\n\n```a``` and four more words."
+
+    assert [cut[slice(*span)].strip() for span in support_of(cut, ()).bare] == [
+        "Four words stand here."
+    ]
+    assert len(support_of(inline, ()).bare) == 2

@@ -154,3 +154,11 @@ def test_deleting_what_is_gone_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="no longer in"):
         discard(tmp_path, path)
+
+
+def test_a_quote_in_a_name_is_kept_as_its_owner_wrote_it(tmp_path: Path) -> None:
+    """Browsers send quotation marks and line breaks of a file's name as %22, %0D and %0A."""
+    kept = keep(tmp_path, "the %22best%22 of%0Aall 100%.md", b"Words.", most_mb=1)
+
+    assert kept.path.name == 'the "best" ofall 100%.md'
+    assert kept.asked == 'the "best" of\nall 100%.md'

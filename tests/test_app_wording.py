@@ -45,6 +45,17 @@ def calls() -> Iterator[tuple[str, ast.Call, str]]:
                 yield node.func.attr, node, place
 
 
+def test_what_languages_there_are_is_looked_up_once() -> None:
+    """Every sentence of a page asks for it, and the files stay as they are."""
+    wording.languages()
+    before = wording.languages.cache_info()
+
+    wording.nearest("zh-CN")
+
+    after = wording.languages.cache_info()
+    assert (after.hits, after.misses) == (before.hits + 1, before.misses)
+
+
 def sentences_of_the_code() -> dict[str, str]:
     """Each sentence that is given to `t`, `t_html`, `tn` or `count_of` → where."""
     found: dict[str, str] = {}
