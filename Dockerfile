@@ -43,5 +43,5 @@ ENV HAYLOFT_DATA_DIR=/data \
     HF_HUB_OFFLINE=1
 USER hayloft
 VOLUME /data
-EXPOSE 8501
+EXPOSE 8501 8600
 CMD ["hayloft", "ui"]

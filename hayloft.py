@@ -34,12 +34,14 @@ _OUTPUT_LOST = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 EXIT_CODES = """exit codes:
   0   all in line
-  1   finished, some files set aside, or a fault that no other code names
+  1   finished with something amiss: files set aside, questions that failed, what doctor or
+      saved --check found, or a fault that no other code names
   2   the command was used wrongly, or a setting cannot work
   69  a service that is needed is not there
-  74  the data directory cannot be read or written
+  74  the data directory, or standard output, cannot be read or written
   75  another ingestion run holds the lock
   77  the delete brake stopped the run
+  130 interrupted by Ctrl-C
 """
 
 

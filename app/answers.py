@@ -119,6 +119,8 @@ class Receipt:
     """What else happened to the prompt: passages sent anew, turns dropped, another order."""
     placement: str = "document"
     """The order of the new passages: `document`, or by a measurement `start`, `end` or `edges`."""
+    answer_tokens: int | None = None
+    """Of the answer, as the server counted what it wrote; None where it does not say."""
 
     def to_json(self) -> dict[str, object]:
         """The receipt as `hayloft ask --json` prints it."""
@@ -139,6 +141,7 @@ class Receipt:
             "predicted_s": self.predicted_s,
             "note": self.note,
             "placement": self.placement,
+            "answer_tokens": self.answer_tokens,
         }
 
 

@@ -28,7 +28,8 @@ INVALID = "invalid_request_error"
 SERVER = "server_error"
 LIMIT = "rate_limit_error"
 
-_RETRY_S = "5"
+RETRY_S = "5"
+"""What `Retry-After` says."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +84,7 @@ def api_error(error: BaseException) -> ApiError:
         return error
     for kind, status, name, code in _FAULTS:
         if isinstance(error, kind):
-            headers = {"Retry-After": _RETRY_S} if status == 503 else {}
+            headers = {"Retry-After": RETRY_S} if status == 503 else {}
             return ApiError(status, str(error), name, code, headers=headers)
     if isinstance(error, HayloftError):
         return ApiError(500, str(error), SERVER)
@@ -103,7 +104,7 @@ def stopping() -> ApiError:
         "Hayloft is being stopped, and the answer is not complete. Ask again when it is back.",
         SERVER,
         "stopping",
-        headers={"Retry-After": _RETRY_S},
+        headers={"Retry-After": RETRY_S},
     )
 
 
@@ -114,7 +115,7 @@ def too_many(most: int) -> ApiError:
         f"{most} questions are being answered, and no more are taken at a time. Ask again soon.",
         LIMIT,
         "rate_limit_exceeded",
-        headers={"Retry-After": _RETRY_S},
+        headers={"Retry-After": RETRY_S},
     )
 
 

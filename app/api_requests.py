@@ -255,7 +255,11 @@ def _message(message: object, place: str) -> tuple[str, str]:
         )
     if message.get("tool_calls") or message.get("function_call"):
         raise unsupported(f"{place}.tool_calls")
-    return role, _text(message.get("content"), f"{place}.content")
+    content = message.get("content")
+    if role == "assistant" and content is None:
+        # So an answer stands in a client's list that refused, or of which nothing arrived.
+        return role, ""
+    return role, _text(content, f"{place}.content")
 
 
 def _text(content: object, place: str) -> str:

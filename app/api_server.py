@@ -20,7 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.api_app import Api
-from app.api_errors import ApiError, body_of
+from app.api_errors import RETRY_S, ApiError, body_of
 from storage.errors import UsageError
 
 MOST_CONNECTIONS = 512
@@ -199,8 +199,9 @@ def _refusal(status: int, message: str) -> bytes:
     """A whole response, for who gets no further."""
     body = body_of(ApiError(status, message).to_json())
     phrase = {400: "Bad Request", 503: "Service Unavailable"}[status]
+    later = f"Retry-After: {RETRY_S}\r\n" if status == 503 else ""
     head = (
-        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n"
+        f"HTTP/1.1 {status} {phrase}\r\nContent-Type: application/json\r\n{later}"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body

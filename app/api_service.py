@@ -6,13 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.answers import Answer, AnswerEvent, AnswerReady, SourcesFound
 from app.api_memory import Memory
 from app.api_requests import ChatRequest, SearchRequest
 from app.assistant import Assistant
-from app.chat import ChatModel
+from app.chat import ChatModel, ModelMissing, ModelUnreachable
 from app.find import Finder
 from app.long_model import long_copy
 from app.model_choice import Choice, choose_model
@@ -96,23 +96,32 @@ class Service:
 
         `caller` is the token's name, `owner` the account it asks for.
         """
+        choice = self.model()
+        choice.require(asked.mode)
         history = self._memory.history(caller, asked.exchanges)
         # A name never holds a line break: no token passes for an account.
         reader = owner or (f"token\n{caller}" if caller else "")
-        assistant = self._assistant(asked.most_tokens, reader)
+        assistant = self._assistant(choice.model, asked.most_tokens, reader)
         found: SourcesFound | None = None
         events = assistant.ask(asked.question, history=history, scope=asked.scope, mode=asked.mode)
-        for event in events:
-            if isinstance(event, SourcesFound):
-                found = event
-            elif isinstance(event, AnswerReady):
-                self._memory.remember(caller, asked.exchanges, history, found, event.answer)
-            yield event
+        try:
+            for event in events:
+                if isinstance(event, SourcesFound):
+                    found = event
+                elif isinstance(event, AnswerReady):
+                    self._memory.remember(caller, asked.exchanges, history, found, event.answer)
+                    event = _with_notice(event, choice.why_quoted(asked.mode))
+                yield event
+        except (ModelUnreachable, ModelMissing):
+            self._look_again(choice)
+            raise
 
     def count(self, answer: Answer) -> int:
         """The tokens of an answer's text; 0 where no model wrote it."""
         if not answer.receipt.window:
             return 0
+        if answer.receipt.answer_tokens is not None:
+            return answer.receipt.answer_tokens
         try:
             model = self.model().model
             return model.count_text(answer.text).tokens if model else 0
@@ -143,7 +152,9 @@ class Service:
                 self._ready = (now + READY_KEPT_S, tuple(self._looked_at()))
             return self._ready[1]
 
-    def _assistant(self, most_tokens: int | None, reader: str) -> Assistant:
+    def _assistant(
+        self, answering: ChatModel | None, most_tokens: int | None, reader: str
+    ) -> Assistant:
         settings, data_dir = self._settings, self.library.settings.data_dir
         if most_tokens is not None and most_tokens < settings.reserve:
             settings = settings.model_copy(update={"reserve": most_tokens})
@@ -154,11 +165,19 @@ class Service:
         return Assistant(
             self.library,
             self._finder,
-            self.model().model,
+            answering,
             settings,
             longer=longer,
             reader=reader,
         )
+
+    def _look_again(self, gone: Choice) -> None:
+        """Forget a model that is gone, so that neither questions nor health rest on it."""
+        with self._model_lock:
+            if self._model is not None and self._model[1] is gone:
+                self._model = None
+        with self._ready_lock:
+            self._ready = None
 
     def _looked_for(self, now: float) -> tuple[float, Choice | HayloftError]:
         try:
@@ -193,3 +212,12 @@ class Service:
         except HayloftError as fault:
             return Part("search", AWAY, str(fault))
         return Part("search", OK)
+
+
+def _with_notice(ready: AnswerReady, notice: str) -> AnswerReady:
+    """An answer that says why it is of quotations, where there is something to say."""
+    if not notice:
+        return ready
+    answer = ready.answer
+    told = " ".join(part for part in (answer.notice, notice) if part)
+    return AnswerReady(replace(answer, notice=told))

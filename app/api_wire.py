@@ -59,11 +59,12 @@ class Completion:
 
     def progress(self, event: ReadingProgress) -> bytes:
         """How far a reading of every page has come."""
+        left = event.seconds_left
         told = {
             "pages_read": event.pages_read,
             "pages": event.pages,
             "found": event.found,
-            "seconds_left": event.seconds_left,
+            "seconds_left": None if left is None else round(left, 1),
         }
         return self._chunk({}, None, {"progress": told})
 

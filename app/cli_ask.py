@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     library = Library(StorageSettings())
     try:
         choice = choose_model(settings)
+        if not args.plan:
+            choice.require(args.mode)
         assistant = Assistant(
             library,
             Finder(library, settings),
@@ -72,7 +74,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         from app.support import unsupported_sentences
 
-        told = {**answer.to_json(), "unsupported": unsupported_sentences(answer)}
+        notices = (answer.notice, choice.why_quoted(args.mode))
+        told = {
+            **answer.to_json(),
+            "notice": " ".join(notice for notice in notices if notice),
+            "unsupported": unsupported_sentences(answer),
+        }
         print(json.dumps(told, ensure_ascii=False), flush=True)
         return 0
     _print_foot(answer)

@@ -10,6 +10,7 @@ _SIGNS = {"ok": "ok   ", "note": "note ", "wrong": "WRONG"}
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    parser.epilog = "exit code 1: something is wrong"
     parser.add_argument("--json", action="store_true", help="one JSON object a check")
 
 

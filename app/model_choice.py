@@ -18,6 +18,7 @@ from app.ollama_server import (
 from app.openai_chat import OpenAIChat
 from app.openai_server import ServedModel, openai_server, served_models
 from app.openai_server import missing as not_served
+from app.plans import AUTO, EXTRACTIVE, Mode
 from app.served_windows import ServedWindows
 from app.settings import AppSettings
 from app.tokens import EstimatingCounter, TokenCounter, counter_from_file
@@ -46,6 +47,20 @@ class Choice:
 
     model: ChatModel | None
     notice: str
+
+    def require(self, mode: Mode | None) -> None:
+        """Raise ModelMissing where a mode was asked for by name that needs a model, and none is.
+
+        Quotations would look like what was asked for: "nowhere" without a page read.
+        """
+        if self.model is None and mode not in (None, AUTO, EXTRACTIVE):
+            raise ModelMissing(
+                f"The mode {mode} needs a chat model, and there is none: `hayloft doctor` says why."
+            )
+
+    def why_quoted(self, mode: Mode | None) -> str:
+        """Why an answer is of quotations, where these were not asked for; else empty."""
+        return self.notice if self.model is None and mode != EXTRACTIVE else ""
 
 
 class _Kept(TypedDict):

@@ -174,6 +174,7 @@ def _receipt(task: Task, usage: Usage, reuse: Reuse, predicted_s: float | None) 
         predicted_s=predicted_s,
         note=" ".join(_notes(task)),
         placement=built.placement.order,
+        answer_tokens=usage.answer_tokens,
     )
 
 

@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="one JSON event a line, the report last"
     )
-    parser.add_argument("--quiet", action="store_true", help="say something only when files fail")
+    parser.add_argument("--quiet", action="store_true", help="say nothing unless something failed")
     parser.add_argument(
         "--retry",
         action="store_true",

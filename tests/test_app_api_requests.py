@@ -45,6 +45,14 @@ def test_the_last_message_is_the_question_and_the_others_are_its_history() -> No
     assert (asked.scope, asked.mode, asked.stream, asked.ignored) == (EVERYTHING, None, False, ())
 
 
+def test_an_answer_without_text_may_stand_in_the_list() -> None:
+    """Clients keep one of which nothing arrived, with null for its text; the question counts."""
+    asked = chat_request(body(said("user", "a"), said("assistant", None), said("user", "b")))
+
+    assert asked.question == "b"
+    assert asked.exchanges == ()
+
+
 def test_messages_of_one_role_in_a_row_are_one() -> None:
     """Clients split what the user said; nothing of it is lost."""
     asked = chat_request(

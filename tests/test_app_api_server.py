@@ -154,6 +154,54 @@ def test_without_a_model_answers_are_quotes(quoting: Served) -> None:
     assert told["usage"]["total_tokens"] == 0
 
 
+@pytest.mark.parametrize("mode", ["read-all", "documents", "passages"])
+def test_what_needs_a_model_is_not_answered_in_quotes(quoting: Served, mode: str) -> None:
+    """Whoever asks for every page by name is not told "nowhere" by a look at eight passages."""
+    body = {"model": f"hayloft-{mode}", "messages": [user(KEY)]}
+    by_model = quoting.client.post(CHAT, json=body)
+    by_field = quoting.chat(KEY, hayloft={"mode": mode})
+
+    assert (by_model.status_code, error_of(by_model)["code"]) == (503, "model_missing")
+    assert error_of(by_field) == error_of(by_model)
+    assert quoting.chat(KEY, hayloft={"mode": "auto"}).status_code == 200
+
+
+def test_quotes_for_want_of_a_model_say_so(library: Library) -> None:
+    """With the automatic choice an answer names the server that is away; no quotes asked for do."""
+    with served(library, model="auto", ollama_url="http://127.0.0.1:9") as api:
+        wanting = api.chat(KEY).json()["hayloft"]
+        asked = api.chat(KEY, hayloft={"mode": "extractive"}).json()["hayloft"]
+
+    assert wanting["mode"] == asked["mode"] == "extractive"
+    assert "127.0.0.1:9" in wanting["notice"]
+    assert asked["notice"] == ""
+
+
+def test_a_model_that_went_away_is_looked_for_at_once(
+    library: Library, double: OllamaDouble
+) -> None:
+    """Health and the next question do not rest on what was there half a minute ago."""
+    with served(library, model="auto", ollama_url=double.url) as api:
+        before = api.client.get("/health").json()["parts"]["model"]
+        double.stop()
+        failed = api.chat(KEY)
+        after = api.client.get("/health").json()["parts"]["model"]
+        quoted = api.chat(KEY)
+
+    assert (before, after) == ("ok", "none")
+    assert error_of(failed)["code"] == "model_unavailable"
+    assert quoted.json()["hayloft"]["mode"] == "extractive"
+
+
+def test_usage_is_what_the_server_counted(writing: Served, double: OllamaDouble) -> None:
+    """Of an answer that was cut after four tokens, four are told, not an estimate of its text."""
+    double.reply_with(many(9, "überlang"))
+    told = writing.chat(KEY, max_tokens=4).json()
+
+    assert told["usage"]["completion_tokens"] == 4
+    assert told["hayloft"]["receipt"]["answer_tokens"] == 4
+
+
 def test_a_conversation_goes_on_from_its_messages(writing: Served, double: OllamaDouble) -> None:
     """The next prompt begins with the bytes of the last one, and its tokens are reused."""
     first = writing.chat(KEY).json()
@@ -278,6 +326,8 @@ def test_every_page_read_shows_how_far_it_has_come(library: Library) -> None:
     assert done == "[DONE]"
     assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
     assert {told["pages"] for told in progress} == {len(FILES)}
+    left = [told["seconds_left"] for told in progress if told["seconds_left"] is not None]
+    assert left == [round(seconds, 1) for seconds in left]
     assert chunks[-1]["hayloft"]["ledger"]["pages"] == len(FILES)
 
 
@@ -930,6 +980,7 @@ def test_too_many_connections_are_refused(
         after = api.client.get("/health/live")
 
     assert answer.startswith(b"HTTP/1.1 503")
+    assert b"Retry-After: 5\r\n" in answer
     assert after.is_success
 
 

@@ -234,6 +234,24 @@ def test_the_commands(
     assert words_.startswith("Warm: ollama qwen2:7b has read ")
 
 
+def test_without_a_model_the_command_says_why_it_quotes_and_does_not_for_read_all(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """`read-all` is refused, not answered "nowhere"; an automatic choice tells what is away."""
+    command_line_place(tmp_path, monkeypatch)
+    monkeypatch.setenv("HAYLOFT_OLLAMA_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("HAYLOFT_MODEL", "auto")
+    assert hayloft.main(["ingest", str(write_files(tmp_path / "docs", FILES))]) == 0
+
+    assert hayloft.main(["ask", "Do dogs pay?", "--mode", "read-all"]) == 69
+    refused = capsys.readouterr().err
+    assert hayloft.main(["ask", "Do dogs pay?", "--json"]) == 0
+    quoted = json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    assert "The mode read-all needs a chat model, and there is none" in refused
+    assert "127.0.0.1:9" in quoted["notice"]
+
+
 @pytest.mark.parametrize(
     ("typed", "code", "words_"),
     [
