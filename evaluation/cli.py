@@ -15,13 +15,13 @@ from app.cli_arguments import add_data_dir, add_result
 from evaluation import cli_answers, cli_compare, cli_golden, cli_safety, cli_speed
 from evaluation.niah import cli as cli_niah
 from evaluation.reporting import (
+    absent_warnings,
     add_questions,
     cell,
     check_writable,
     count,
     cutoffs,
     golden_dir,
-    named,
     progress,
     write,
 )
@@ -197,19 +197,7 @@ def table(result: dict[str, Any]) -> str:
 
 def warnings(result: dict[str, Any]) -> list[str]:
     """What makes the scores lower, or less sure, than the search deserves."""
-    found = []
-    missing, beyond = result["missing_documents"], result["missing_pages"]
-    if missing:
-        found.append(
-            f"{count(len(missing), 'relevant document')} not in the library "
-            f"({named(missing)}); what they would answer counts as missed."
-        )
-    if beyond:
-        places = [f"{place['document']} page {place['page']}" for place in beyond]
-        found.append(
-            f"{count(len(beyond), 'relevant page')} past the end of the document "
-            f"({named(places)}); count as missed."
-        )
+    found = absent_warnings(result)
     if result["short"]:
         found.append(
             f"{count(result['short'], 'question')} got fewer than {max(result['k'])} distinct "

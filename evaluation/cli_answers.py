@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from app.cli_arguments import add_data_dir, add_result
 from evaluation import cli_golden
 from evaluation.reporting import (
+    absent_warnings,
     add_questions,
     cell,
     check_writable,
@@ -112,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
     library = Library(StorageSettings())
     try:
         choice = choose_model(settings)
+        choice.require(args.mode)
         finder: Any = Listening(Finder(library, settings))
         data_dir = library.settings.data_dir
         assistant = Assistant(
@@ -219,6 +221,7 @@ def evaluate_answers(
     from evaluation import provenance
     from evaluation.answers import ask_all, page_reader, score
     from evaluation.questions import spread
+    from evaluation.retrieval import absent_places
     from ingest.settings import IngestSettings
 
     documents = library.catalog.documents()
@@ -229,6 +232,7 @@ def evaluate_answers(
             "fill it with `hayloft ingest PATH`."
         )
     questions = spread(file.questions, limit)
+    missing, beyond = absent_places(questions, documents)
     started_at = datetime.now(UTC)
     started = time.perf_counter()
     page_text = page_reader(library.catalog)
@@ -250,6 +254,8 @@ def evaluate_answers(
         "model": model,
         "scores": {name: asdict(value) for name, value in score(results).items()},
         "questions_file": {"name": file.path.name, "sha256": file.sha256},
+        "missing_documents": missing,
+        "missing_pages": [asdict(place) for place in beyond],
         "library": provenance.library(documents),
         "index": asdict(identity),
         **provenance.describe([library.settings, settings, IngestSettings()]),
@@ -321,6 +327,7 @@ def table(result: dict[str, Any]) -> str:
     seconds = sorted(one["seconds"] for one in result["results"])
     median = seconds[len(seconds) // 2]
     lines += ["", f"In brackets the 95% interval; median time of an answer {median:.2f} s"]
+    lines += [f"Warning: {warning}" for warning in absent_warnings(result)]
     errors = result["errors"]
     if errors:
         lines.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
         )
         word = "was there already" if question.id in before else "is kept"
         _tell(question, as_json, f"{question.id} {word}; `hayloft eval answers --golden` asks it.")
+        _note_absent(question)
     elif args.golden_command == "remove":
         question = golden.remove(data_dir, args.id)
         _tell(question, as_json, f"{question.id} is taken out: {_one_line(question.question)}")
@@ -104,6 +106,36 @@ def run(args: argparse.Namespace) -> int:
         else:
             print("\n".join(_listing(questions, data_dir)))
     return 0
+
+
+def _note_absent(question: GoldenQuestion) -> None:
+    """Say where the page that is right is none of the library: no answer could ever cite it."""
+    from difflib import get_close_matches
+
+    from storage.library import Library
+    from storage.settings import StorageSettings
+
+    settings = StorageSettings()
+    if not question.document or not (settings.data_dir / "catalog.db").is_file():
+        return
+    library = Library(settings)
+    try:
+        pages = {one.document: one.pages for one in library.catalog.documents()}
+    finally:
+        library.close()
+    last = pages.get(question.document)
+    if last is None:
+        ends = [name for name in pages if name.endswith("/" + question.document)]
+        near = ends or get_close_matches(question.document, pages, n=1)
+        told = f"{question.document} is not in the library"
+        hint = f"Did you mean {near[0]}?" if near else "`hayloft status --documents` lists what is."
+    elif question.page and question.page > last:
+        told = f"{question.document} has no page {question.page:,}; its last is {last:,}"
+        hint = ""
+    else:
+        return
+    again = f"`hayloft eval golden remove {question.id}` takes it out."
+    print(f"hayloft: {told}. {hint} {again}".replace("  ", " "), file=sys.stderr)
 
 
 def _tell(question: GoldenQuestion, as_json: bool, words: str) -> None:

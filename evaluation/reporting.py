@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from storage.errors import StorageError, UsageError
+from evaluation.files import in_place
+from storage.errors import UsageError
 
 _NAMED_AT_MOST = 5
 _LARGEST_CUTOFF = 1000
@@ -72,6 +73,24 @@ def named(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED_AT_MOST]) + (", …" if len(names) > _NAMED_AT_MOST else "")
 
 
+def absent_warnings(result: Mapping[str, Any]) -> list[str]:
+    """What of the relevant pages is not there to be found: scores are lower for it."""
+    found = []
+    missing, beyond = result["missing_documents"], result["missing_pages"]
+    if missing:
+        found.append(
+            f"{count(len(missing), 'relevant document')} not in the library "
+            f"({named(missing)}); what they would answer counts as missed."
+        )
+    if beyond:
+        places = [f"{place['document']} page {place['page']}" for place in beyond]
+        found.append(
+            f"{count(len(beyond), 'relevant page')} past the end of the document "
+            f"({named(places)}); count as missed."
+        )
+    return found
+
+
 def progress(done: int, total: int) -> None:
     """Show people at a terminal how far an evaluation is."""
     if sys.stderr.isatty():
@@ -86,10 +105,5 @@ def check_writable(out: Path | None) -> None:
 
 def write(path: Path, result: Mapping[str, Any]) -> None:
     """Put the result in place at once, so that no half of it is ever read."""
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with in_place(path) as part:
         part.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise StorageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc

@@ -138,8 +138,15 @@ def score(results: Sequence[QuestionResult], cutoffs: Sequence[int]) -> dict[str
     return scores
 
 
+class Located(Protocol):
+    """A question whose pages may be known."""
+
+    @property
+    def relevant(self) -> tuple[Place, ...]: ...
+
+
 def absent_places(
-    questions: Iterable[Question], library: Iterable[DocumentSummary]
+    questions: Iterable[Located], library: Iterable[DocumentSummary]
 ) -> tuple[list[str], list[Place]]:
     """Relevant documents the library lacks, and relevant pages past a document's end."""
     pages = {summary.document: summary.pages for summary in library}

@@ -12,7 +12,7 @@ from storage.errors import ServiceUnavailable
 
 if TYPE_CHECKING:
     from app.ollama_chat import OllamaChat
-    from app.ollama_server import InstalledModel
+    from app.ollama_server import InstalledModel, ModelCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Served:
     """`provider name`."""
     window: int
     trained_window: int | None = None
+    """Without stretching."""
     digest: str = ""
     quantisation: str = ""
     server_version: str = ""
@@ -108,13 +109,22 @@ def _served_by_ollama(model: OllamaChat, name: str) -> Served:
     return Served(
         model=name,
         window=_window(model),
-        trained_window=model_card(model.server, model.name).trained_window,
+        trained_window=_trained_window(model_card(model.server, model.name)),
         digest=_digest(installed),
         quantisation=installed.quantization if installed else "",
         server_version=".".join(map(str, version)) if version else "",
         options=model.options,
         size=installed.size if installed else 0,
     )
+
+
+def _trained_window(card: ModelCard) -> int | None:
+    """The window before any stretching: a file made longer by YaRN counts that into its own."""
+    architecture = card.metadata.get("general.architecture")
+    original = card.metadata.get(f"{architecture}.rope.scaling.original_context_length")
+    if isinstance(original, int) and not isinstance(original, bool) and original > 0:
+        return original
+    return card.trained_window
 
 
 def _installed(model: OllamaChat) -> InstalledModel | None:

@@ -10,6 +10,7 @@ import pytest
 from test_evaluation_retrieval import hit, summary
 
 from app.answers import Answer, AnswerReady, Citation, Receipt, SourcesFound, TextDelta
+from app.chat import ModelMissing
 from evaluation import cli, cli_answers
 from evaluation.answers import Listening, abstained, ask_all, judge, page_reader, score
 from evaluation.questions import AnswerQuestion, Place, read_answer_questions
@@ -329,6 +330,45 @@ def test_the_table_names_each_score_with_its_number(result):
     assert "abstained where there is no answer" in text
 
 
+def test_pages_that_nothing_could_cite_are_told(result):
+    """A question file that names a moved document scores the file, not the answers."""
+    assert result["missing_documents"] == [] and "Warning" not in cli_answers.table(result)
+
+    gone = {"missing_documents": ["old.pdf"], "missing_pages": [{"document": "a", "page": 9}]}
+    text = cli_answers.table({**result, **gone})
+
+    assert "1 relevant document not in the library (old.pdf)" in text
+    assert "1 relevant page past the end of the document (a page 9)" in text
+
+
+def test_a_moved_document_is_found_missing(tmp_path):
+    """In the result of the answers, as in that of retrieval."""
+    from app.settings import AppSettings
+
+    file = questions_of(
+        tmp_path, {"document": "gone.pdf", "page": 1}, {"document": "pay.pdf", "page": 99}
+    )
+    library = SimpleNamespace(
+        settings=StorageSettings(data_dir=tmp_path),
+        catalog=FakeCatalog(),
+        readable_identity=lambda: IndexIdentity("fake", 3, "chunking-1", "chunks-1"),
+    )
+    finder = listening()
+
+    told = cli_answers.evaluate_answers(
+        library, FakeAssistant(finder), finder, file, "extractive", AppSettings()
+    )
+
+    assert told["missing_documents"] == ["gone.pdf"]
+    assert told["missing_pages"] == [{"document": "pay.pdf", "page": 99}]
+
+
+def questions_of(folder, *places):
+    path = folder / "moved.jsonl"
+    path.write_text(json.dumps({"id": "q", "question": "What?", "relevant": list(places)}))
+    return read_answer_questions(path)
+
+
 def test_an_empty_library_is_refused(tmp_path, file):
     """A score of 0 because nothing was ingested would only mislead."""
     library = SimpleNamespace(
@@ -348,3 +388,17 @@ def test_bad_questions_are_told_before_anything_is_loaded(tmp_path):
         cli.run(parser.parse_args(["answers", "--questions", str(tmp_path / "absent.jsonl")]))
     with pytest.raises(SystemExit):
         parser.parse_args(["answers", "--questions", "q", "--limit", "0"])
+
+
+def test_a_mode_that_needs_a_model_is_not_scored_on_quotations(tmp_path, monkeypatch):
+    """Of a server that is away nothing else than the mode's name would stand in the result."""
+    monkeypatch.setenv("HAYLOFT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("HAYLOFT_OLLAMA_URL", "http://127.0.0.1:9")
+    path = tmp_path / "questions.jsonl"
+    path.write_text(json.dumps({"id": "q", "question": "What?", "answer": "That."}))
+    parser = argparse.ArgumentParser()
+    cli.configure(parser)
+    given = ["answers", "--questions", str(path), "--model", "auto", "--mode", "read-all"]
+
+    with pytest.raises(ModelMissing, match="The mode read-all needs a chat model"):
+        cli.run(parser.parse_args(given))

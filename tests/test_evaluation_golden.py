@@ -47,6 +47,25 @@ def test_the_command_adds_lists_and_removes(data: Path, capsys: pytest.CaptureFi
     assert [one["id"] for one in told["questions"]] == [second.id]
 
 
+def test_a_page_that_the_library_lacks_is_told_when_it_is_added(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A slip of the pen would be counted as a miss for ever."""
+    (tmp_path / "files" / "rules").mkdir(parents=True)
+    (tmp_path / "files" / "rules" / "pay.md").write_text("# Pay\n\nThe per diem is 48 euros.\n")
+    assert hayloft.main(["ingest", str(tmp_path / "files")]) == 0
+    capsys.readouterr()
+    told = []
+    for document, page in (("pay.md", "1"), ("rules/pay.md", "9"), ("rules/pay.md", "1")):
+        words = ("add", f"What? {document} {page}", "--document", document, "--page", page)
+        assert hayloft.main(["eval", "golden", *words]) == 0
+        told.append(capsys.readouterr().err)
+
+    assert "pay.md is not in the library. Did you mean rules/pay.md?" in told[0]
+    assert "rules/pay.md has no page 9; its last is 1." in told[1]
+    assert told[2] == "" and len(golden.listed(data)) == 3
+
+
 def test_an_empty_set_says_how_to_fill_it(data: Path, capsys: pytest.CaptureFixture) -> None:
     """Listing it is no fault; asking it is."""
     assert hayloft.main(["eval", "golden"]) == 0

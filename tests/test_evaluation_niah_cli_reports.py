@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -94,6 +95,26 @@ def test_what_was_judged_before_a_crash_is_kept(
     rows = read_rows(folder / ROWS)
     assert len(rows) == 36
     assert sum(one.judge_score is not None for one in rows) == 3
+
+
+def test_a_folder_that_takes_nothing_is_told_in_a_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A backup that is mounted read-only refuses the lock, the report, and to take away its
+    beginnings."""
+    read_only = OSError(errno.EROFS, "Read-only file system")
+
+    def refuse(*args: object, **named: object) -> None:
+        raise read_only
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert hayloft.main(["eval", "niah", "report"]) == 74
+    assert "report.html cannot be written: Read-only file system." in capsys.readouterr().err
+
+    monkeypatch.setattr("storage.locks.os.open", refuse)
+    assert hayloft.main(["eval", "niah", "score"]) == 74
+    assert "cannot be written: Read-only file system. Correct" in capsys.readouterr().err
 
 
 def test_report_prints_and_writes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

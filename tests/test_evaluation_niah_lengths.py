@@ -245,3 +245,13 @@ def test_a_product_that_is_asked_less_is_asked_last() -> None:
 
     assert seldom == [arm for arm in seldom if arm != "rag"] + ["rag"] * 4
     assert always[7:11] == ["rag"] * 4 and always[11] == "closed"
+
+
+@pytest.mark.parametrize(("arm", "key"), [("oracle", "`oracle_length`"), ("long", "`lengths`")])
+def test_a_length_that_is_too_short_names_the_key_that_says_it(arm: str, key: str) -> None:
+    """The oracle's length is not among `lengths`: raising those would not help."""
+    short = {"oracle": {"oracle_length": 256}, "long": {"lengths": (256,)}}[arm]
+    config = replace(Config(lengths=(4000,), depths=(0.5,), arms=(arm,)), **short)
+
+    with pytest.raises(UsageError, match=f"Raise {key}, or take a smaller `reserve`"):
+        steps_of(bench(config))

@@ -11,22 +11,23 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 import hayloft
 from app.chat import BadReply, Message, ModelUnreachable, PromptTooLong, PromptTruncated, Usage
-from evaluation.niah.config import Budget, Config, quick
+from evaluation.niah.config import Budget, Config, quick, read_config
 from evaluation.niah.fitting import fitting, left_out, smaller_grids
 from evaluation.niah.probe import Speed, speed_of
 from evaluation.niah.records import Row
 from evaluation.niah.rows import read_rows
-from evaluation.niah.run_files import read_plan
+from evaluation.niah.run_files import note, read_plan
 from evaluation.niah.run_progress import Outcome, Progress
 from evaluation.niah.runner import open_run, plan, steps_of
 from evaluation.niah.show import find_row, show
-from storage.errors import LockHeld, UsageError
+from storage.errors import LockHeld, StorageError, UsageError
 from storage.locks import FileLock
 from tests.library_fixtures import wait_until
 from tests.niah_fixtures import (
@@ -37,7 +38,7 @@ from tests.niah_fixtures import (
     rows_of,
     small_counter,
 )
-from tests.ollama_double import QWEN2, OllamaDouble
+from tests.ollama_double import QWEN2, Fault, OllamaDouble
 from tests.vocabularies import SMALL, needs_vocabulary
 
 SMALL_GRID = Config(
@@ -366,6 +367,44 @@ def test_a_server_that_stays_away_ends_the_run_with_what_there_is(
     assert statuses[-3:] == ["error"] * 3 and set(statuses[:-3]) == {"ok"}
 
 
+@pytest.mark.parametrize("path", ["/api/tags", "/api/ps", "/api/chat"])
+def test_a_moments_fault_of_a_proxy_costs_a_trial_and_not_the_run(
+    tmp_path: Path, double: OllamaDouble, path: str, monkeypatch
+) -> None:
+    """Also where it hits the question who answers: of that answer nobody can tell whose it is."""
+    monkeypatch.setattr("evaluation.niah.runner._PAUSE_S", 0.01)
+
+    def fail(request: object) -> None:
+        if len(double.chats()) == 8:
+            double.on_end = None
+            double.inject(Fault.HTML_502, paths=[path], count=2)
+
+    double.on_end = fail
+    assert command("run", *GRID) == 1
+    rows = read_rows(the_run(tmp_path) / "rows.jsonl")
+    assert len(rows) == 20 and 1 <= sum(row.status == "error" for row in rows) <= 2
+    assert all(row.score is None for row in rows if row.status == "error")
+
+    assert command("run", *GRID) == 0
+    assert all(row.status == "ok" for row in read_rows(the_run(tmp_path) / "rows.jsonl"))
+
+
+def test_a_disk_that_is_full_for_the_report_says_how_to_get_it(
+    tmp_path: Path, double: OllamaDouble, monkeypatch, capsys
+) -> None:
+    """The answers are all there; the same command would measure everything anew."""
+
+    def full(*args: object, **named: object) -> None:
+        raise StorageError("report.html cannot be written: No space left on device.")
+
+    monkeypatch.setattr("evaluation.niah.report.write_reports", full)
+    grid = ("--lengths", "2K", "--depths", "1", "--trials", "1", "--arms", "oracle,long")
+    assert command("run", *grid) == 74
+    name = the_run(tmp_path).name
+
+    assert f"`hayloft eval niah report {name}` makes the report" in capsys.readouterr().err
+
+
 def test_a_run_that_is_named_goes_on_with_its_own_model(
     tmp_path: Path, double: OllamaDouble, monkeypatch, capsys
 ) -> None:
@@ -376,6 +415,65 @@ def test_a_run_that_is_named_goes_on_with_its_own_model(
     assert command("run", "--run", "r") == 0
     assert command("run", "--run", "r", "--new") == 2
     assert "is there already" in capsys.readouterr().err
+
+
+def test_the_newest_run_goes_on_whatever_others_are_called(
+    tmp_path: Path, double: OllamaDouble
+) -> None:
+    """An older run of the same request, whose name sorts behind every date, is not in the way."""
+    grid = (*GRID, "--haystack", "generated")
+    assert command("run", *grid, "--run", "zz-before") == 0
+    runs = tmp_path / "data" / "evaluations" / "niah"
+    note(runs / "zz-before", {"made_at": "2020-01-01T00:00:00+00:00"})
+    assert command("run", *grid, "--new") == 0
+    (begun,) = [path for path in runs.iterdir() if path.name != "zz-before"]
+    note(begun, {"state": "unfinished"})
+    rows = (begun / "rows.jsonl").read_bytes()
+    (begun / "rows.jsonl").write_bytes(b"".join(rows.splitlines(keepends=True)[:5]))
+
+    assert command("run", *grid) == 0
+
+    assert {path.name for path in runs.iterdir()} == {"zz-before", begun.name}
+    assert len(read_rows(begun / "rows.jsonl")) == 20
+
+
+def test_a_damaged_plan_of_another_run_stops_nothing(
+    tmp_path: Path, double: OllamaDouble, capsys
+) -> None:
+    """It is passed over; gone on with by its name, it is told in a sentence."""
+    grid = ("--lengths", "2K", "--depths", "1", "--trials", "1", "--arms", "oracle,long")
+    assert command("run", *grid, "--run", "old") == 0
+    plan_file = tmp_path / "data" / "evaluations" / "niah" / "old" / "plan.json"
+    plan_file.write_text('{"served": "x", "asked": 3}')
+
+    assert command("run", *grid) == 0
+    assert command("run", "--run", "old") == 2
+    assert "its plan.json cannot be read" in capsys.readouterr().err
+
+
+def test_two_runs_of_one_second_have_two_folders(
+    tmp_path: Path, double: OllamaDouble, monkeypatch
+) -> None:
+    """Both were told to begin anew by the same minute of a timer."""
+
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:
+            return datetime(2026, 1, 2, 3, 4, 5)
+
+    monkeypatch.setattr("evaluation.niah.session.datetime", Stopped)
+    grid = ("--depths", "1", "--trials", "1", "--arms", "oracle,long", "--new")
+
+    assert command("run", *grid, "--lengths", "2K") == 0
+    assert command("run", *grid, "--lengths", "3K") == 0
+
+    runs = tmp_path / "data" / "evaluations" / "niah"
+    names = sorted(path.name for path in runs.iterdir())
+    assert names == ["20260102-030405-qwen2-7b", "20260102-030405-qwen2-7b-2"]
+    assert [read_config(runs / name / "config.yaml").lengths for name in names] == [
+        (2048,),
+        (3072,),
+    ]
 
 
 def test_without_a_server_it_says_what_is_needed(tmp_path: Path, monkeypatch, capsys) -> None:

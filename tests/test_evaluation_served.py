@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from app.ollama_chat import OllamaChat
+from app.settings import AppSettings
 from evaluation.niah.rows import read_rows
-from evaluation.served import Served, served_now
+from evaluation.served import Served, served_by, served_now
 from tests.niah_fixtures import FakeModel
-from tests.ollama_double import OllamaDouble
+from tests.ollama_double import QWEN2, QWEN2_128K, OllamaDouble
 from tests.test_evaluation_niah_runner import GRID, command, double
 
 __all__ = ["double"]
@@ -81,6 +83,34 @@ def test_a_server_started_again_with_a_smaller_window_gives_errors_not_misses(
     double.start()
     assert command("run", *GRID) == 0
     assert runs(tmp_path) == [folder] and statuses(folder) == {"ok": 20}
+
+
+def test_the_trained_window_is_that_before_stretching() -> None:
+    """A file that YaRN makes four times as long says 131,072; it was trained on 32,768."""
+    with OllamaDouble(models=[QWEN2, QWEN2_128K]) as running:
+        settings = AppSettings(window=131072, ollama_url=running.url)
+        told = {one.name: served_by(OllamaChat(one.name, settings)) for one in running.models}
+
+    assert {name: one.trained_window for name, one in told.items()} == {
+        "qwen2:7b": 32768,
+        "qwen2:7b-128k": 32768,
+    }
+    assert told["qwen2:7b-128k"].window == 131072
+
+
+def test_the_command_of_a_named_run_is_told_to_leave_its_name_out(
+    tmp_path: Path, double: OllamaDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With it, the same command would be refused."""
+
+    def pull(request: object) -> None:
+        if len(double.chats()) == 12:
+            double.models = [dataclasses.replace(one, revision="2") for one in double.models]
+
+    double.on_end = pull
+    assert command("run", *GRID, "--run", "mine") == 1
+    assert "The same command without --run begins a new run." in capsys.readouterr().out
+    assert command("run", *GRID, "--run", "mine") == 2
 
 
 def test_a_server_that_tells_no_digest_is_believed() -> None:

@@ -93,6 +93,7 @@ class Bench:
             placements(trial, self.config.depths),
             length=trial.length,
             reserve=self.config.reserve,
+            key="oracle_length" if trial.arm == "oracle" else "lengths",
         )
         return Step(trial, layout, layout.tokens)
 

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.calibration import RECORD, Calibration
+from evaluation.files import in_place
 from evaluation.niah.records import Row, kv_type_of
 from evaluation.niah.report_tables import effective_sentence
 from evaluation.niah.statistics import KEPT, least_trials
 from evaluation.niah.summary import Panel, Summary, summarise
-from storage.errors import StorageError
 
 _ABSTAINING = "absent"
 
@@ -56,14 +56,9 @@ def calibrate(rows: Sequence[Row], run: str, made_at: str) -> Calibration | None
 def write(record: Calibration, folder: Path) -> Path:
     """Put the record into a run's folder, in place at once."""
     path = folder / RECORD
-    part = path.with_name(f".{RECORD}.part")
-    try:
+    with in_place(path) as part:
         told = json.dumps(record.to_json(), ensure_ascii=False, indent=2)
         part.write_text(told + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise StorageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
     return path
 
 

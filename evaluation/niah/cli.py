@@ -12,6 +12,7 @@ from typing import Any
 from app.cli_arguments import add_data_dir
 from evaluation.niah import cli_reports
 from evaluation.reporting import positive
+from storage.errors import StorageError
 
 _EPILOG = """\
 `hayloft eval niah run` alone takes about ten minutes: as many lengths up to the served
@@ -119,7 +120,13 @@ def _run(args: argparse.Namespace) -> int:
     with session.opened(args, _note) as opened:
         result = opened.run(_Line() if not args.json else None)
         # Also the calibration, which tells the product how far it may fill the window.
-        told = cli_reports.after_run(Path(result["folder"]))
+        try:
+            told = cli_reports.after_run(Path(result["folder"]))
+        except StorageError as exc:
+            raise StorageError(
+                f"{exc} All answers are kept: `hayloft eval niah report {result['run']}` makes "
+                "the report, which the trusted window is read from, once there is room."
+            ) from exc
         print(
             json.dumps(result | told.result, ensure_ascii=False, indent=2)
             if args.json

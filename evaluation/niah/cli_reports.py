@@ -121,16 +121,13 @@ def _load(named: str) -> ScoredRun:
 
 
 def _score(args: argparse.Namespace) -> int:
+    from evaluation.files import run_locked
     from evaluation.niah.rows import ROWS, write_rows
     from evaluation.niah.run_folder import load
-    from storage.errors import LockHeld
-    from storage.locks import FileLock
 
     folder = _load(args.run_id).folder
-    with FileLock(folder / "run.lock") as lock:
-        # A run that goes on while its rows are replaced would lose what it adds.
-        if not lock.acquire(timeout_s=1.0):
-            raise LockHeld(f"The run {folder.name} is being measured. Wait until it is done.")
+    # A run that goes on while its rows are replaced would lose what it adds.
+    with run_locked(folder, f"The run {folder.name} is being measured. Wait until it is done."):
         run = load(folder)
         rows = list(run.rows)
         if run.changed:

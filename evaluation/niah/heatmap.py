@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.wording import t
+from evaluation.files import in_place
 from evaluation.niah.palette import PALETTES, Colour, ink, length_name, shade
 from evaluation.niah.summary import Cell, LengthRow, Panel
-from storage.errors import StorageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -100,13 +100,8 @@ class Canvas:
 
     def save(self, path: Path) -> None:
         """Write the picture as PNG, in place at once."""
-        part = path.with_name(f".{path.name}.part")
-        try:
+        with in_place(path) as part:
             self.image.save(part, format="PNG", optimize=True)
-            part.replace(path)
-        except OSError as exc:
-            part.unlink(missing_ok=True)
-            raise StorageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
 
 
 def draw_map(

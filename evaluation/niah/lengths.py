@@ -94,11 +94,12 @@ def lay_out(
     *,
     length: int,
     reserve: int,
+    key: str = "lengths",
 ) -> Layout:
     """As much of the stream as fits a cell, with each needle at the depth it is given.
 
     Raises UsageError where the length does not even hold the needles and the
-    question.
+    question; it names the configuration's `key` that would help.
     """
     fixed = ruler.chat(frame.opening()) + ruler.text(frame.closing(question))
     room = length - reserve
@@ -108,7 +109,7 @@ def lay_out(
         raise UsageError(
             f"A length of {length:,} tokens does not hold a sentence of text beside the rules, the "
             f"question, the needles and {reserve:,} tokens of reserve, which take "
-            f"{fixed + around + reserve:,}. Take longer `lengths`, or a smaller `reserve`."
+            f"{fixed + around + reserve:,}. Raise `{key}`, or take a smaller `reserve`."
         )
     beside = fixed + around + reserve
     while True:

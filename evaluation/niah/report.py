@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.calibration import Calibration
+from evaluation.files import in_place
 from evaluation.niah import calibration, report_tables
 from evaluation.niah.heatmap import draw_map
 from evaluation.niah.report_html import page
 from evaluation.niah.run_folder import ScoredRun
 from evaluation.niah.stages_figure import draw_stages
 from evaluation.niah.summary import Panel, Summary, summarise
-from storage.errors import StorageError
 
 _ARMS = {"long": "long prompt", "rag": "through the product"}
 
@@ -63,12 +63,7 @@ def _pictures(panel: Panel, summary: Summary, run: ScoredRun, palette: str) -> l
 
 
 def _put(path: Path, text: str) -> Path:
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with in_place(path) as part:
         # An answer may hold half of a surrogate pair.
         part.write_bytes(text.encode("utf-8", "replace"))
-        part.replace(path)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise StorageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
     return path

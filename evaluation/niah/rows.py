@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from evaluation.files import in_place
 from evaluation.niah.records import Row
 from storage.errors import StorageError, UsageError
 
@@ -15,6 +16,12 @@ ROWS = "rows.jsonl"
 
 DONE = frozenset({"ok", "window_clamped"})
 """What a resumed run does not do again. A clamped row's key holds the window."""
+
+
+_MEND = (
+    "Free some space or correct the permissions, then run the same command again; it goes on "
+    "where it stopped."
+)
 
 
 class RowFile:
@@ -91,18 +98,12 @@ def read_rows(path: Path) -> list[Row]:
 
 def write_rows(path: Path, rows: list[Row]) -> None:
     """Put these rows in the place of all, at once: for scoring anew."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            for row in rows:
-                line = json.dumps(row.to_json(), ensure_ascii=False, separators=(",", ":"))
-                file.write(line.encode("utf-8", "backslashreplace") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        raise _unwritable(path, exc) from exc
+    with in_place(path, _MEND) as part, part.open("wb") as file:
+        for row in rows:
+            line = json.dumps(row.to_json(), ensure_ascii=False, separators=(",", ":"))
+            file.write(line.encode("utf-8", "backslashreplace") + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _rows(raw: bytes, path: Path) -> Iterator[tuple[int, Row | None]]:
@@ -125,7 +126,4 @@ def _parsed(line: bytes) -> Row | None:
 
 
 def _unwritable(path: Path, exc: OSError) -> StorageError:
-    return StorageError(
-        f"{path} cannot be written: {exc.strerror or exc}. Free some space or correct the "
-        "permissions, then run the same command again; it goes on where it stopped."
-    )
+    return StorageError(f"{path} cannot be written: {exc.strerror or exc}. {_MEND}")

@@ -42,7 +42,9 @@ def read_plan(folder: Path) -> dict[str, Any]:
         data = json.loads((folder / PLAN).read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as exc:
         raise UsageError(f"{folder} holds no run: its {PLAN} cannot be read.") from exc
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) or any(
+        not isinstance(data.get(name, {}), dict) for name in ("served", "asked", "haystack")
+    ):
         raise UsageError(f"{folder} holds no run: its {PLAN} cannot be read.")
     return data
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.calibration import RECORD, RUNS, Calibration, read
+from evaluation.files import RUN_LOCK
 from evaluation.niah.config import Config, read_config
 from evaluation.niah.probe import INGEST_S, INGEST_TOKENS_PER_S
 from evaluation.niah.rows import DONE, ROWS
@@ -22,8 +23,6 @@ from evaluation.niah.run_files import CONFIG, PLAN, read_plan
 from evaluation.niah.trials import trials
 from storage.errors import HayloftError
 from storage.locks import is_held
-
-RUN_LOCK = "run.lock"
 
 State = Literal["complete", "at work", "stopped", "broken"]
 """`stopped` can go on; `broken` cannot be read."""
@@ -95,7 +94,7 @@ def is_at_work(folder: Path) -> bool:
     """Whether some process is measuring, or scoring, this run now."""
     try:
         return is_held(folder / RUN_LOCK)
-    except OSError:
+    except (OSError, HayloftError):
         return False
 
 

@@ -16,7 +16,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from app.chat import Message, ModelUnreachable, PromptTruncated
+from app.chat import ChatModelError, Message, ModelUnreachable, PromptTruncated
+from evaluation.files import run_locked
 from evaluation.niah.arms import Bench, Reply, answered, now, prompt_sha256, sha256
 from evaluation.niah.order import Step, cost, in_order
 from evaluation.niah.probe import Speed
@@ -28,7 +29,6 @@ from evaluation.niah.run_progress import Outcome, Progress, TimeLeft
 from evaluation.niah.trials import trials
 from evaluation.served import other_server, served_now
 from storage.errors import HayloftError, LockHeld, StorageError, UsageError
-from storage.locks import FileLock
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +70,9 @@ class Run:
 
         Raises LockHeld where another process is at this run.
         """
-        with FileLock(self.folder / "run.lock") as lock:
-            if not lock.acquire(timeout_s=1.0):
-                raise LockHeld(f"Another process is at the run in {self.folder}. Wait for it.")
-            with RowFile(self.folder / ROWS) as file:
-                return self._go(file, product, tell)
+        held = f"Another process is at the run in {self.folder}. Wait for it."
+        with run_locked(self.folder, held), RowFile(self.folder / ROWS) as file:
+            return self._go(file, product, tell)
 
     def _go(self, file: RowFile, product: Product | None, tell: Tell) -> Outcome:
         outcome = Outcome()
@@ -180,7 +178,13 @@ class Run:
         with a smaller window, between any two questions.
         """
         served = self.bench.served
-        now_served = served_now(self.bench.model, served)
+        try:
+            now_served = served_now(self.bench.model, served)
+        except ModelUnreachable:
+            raise
+        except ChatModelError as exc:
+            # Whose answer it is cannot be told: one trial's fault, not the run's.
+            return replace(row, status="error", error=str(exc))
         other = other_server(asdict(served), now_served)
         if other is None:
             return row

@@ -75,6 +75,7 @@ class Session:
         beside: Mapping[str, Any],
         folder: Path | None,
         going_on: bool,
+        named: bool,
         note: Callable[[str], None],
     ) -> None:
         self.data_dir = data_dir
@@ -88,6 +89,7 @@ class Session:
         that was asked for is the one that runs, None, None and nothing."""
         self._folder = folder
         self._going_on = going_on
+        self._named = named
         self._note = note
 
     def plan(self) -> dict[str, Any]:
@@ -126,6 +128,7 @@ class Session:
             "statuses": outcome.statuses,
             "stopped": outcome.stopped,
             "replaced": outcome.replaced,
+            "named": self._named,
             "complete": outcome.complete,
             "seconds": round(outcome.seconds, 2),
             "harness_seconds": round(outcome.harness_seconds, 3),
@@ -133,8 +136,24 @@ class Session:
         }
 
     def _new_folder(self) -> Path:
+        """A folder that nobody else has: two runs may begin in one second."""
         name = "".join(c if c.isalnum() else "-" for c in self.bench.model.name).strip("-")
-        return self.data_dir / RUNS / f"{datetime.now():%Y%m%d-%H%M%S}-{name[:40]}"
+        home = self.data_dir / RUNS
+        began = f"{datetime.now():%Y%m%d-%H%M%S}-{name[:40]}"
+        folder, number = home / began, 1
+        while True:
+            try:
+                home.mkdir(parents=True, exist_ok=True)
+                folder.mkdir()
+            except FileExistsError as exc:
+                if not home.is_dir():
+                    raise StorageError(f"{home} is not a folder: move it away.") from exc
+                number += 1
+                folder = home / f"{began}-{number}"
+            except OSError as exc:
+                raise StorageError(f"{folder} cannot be made: {exc.strerror or exc}.") from exc
+            else:
+                return folder
 
     def _product(self, folder: Path) -> Any:
         from evaluation.niah.product import Product
@@ -216,6 +235,7 @@ def opened(args: argparse.Namespace, note: Callable[[str], None]) -> Iterator[Se
         beside=beside,
         folder=folder,
         going_on=going_on,
+        named=bool(named),
         note=note,
     )
 
@@ -335,16 +355,23 @@ def _library_haystack(config: Config, storage: StorageSettings) -> Haystack | No
 
 
 def _unfinished(data_dir: Path, asked: Config, served: Served) -> Path | None:
-    """The newest run of the same request that is not complete."""
-    for path in sorted((data_dir / RUNS).glob(f"*/{CONFIG}"), reverse=True):
+    """The newest run of the same request, where it is not complete."""
+    same: list[tuple[str, Path, bool]] = []
+    for path in (data_dir / RUNS).glob(f"*/{CONFIG}"):
         try:
             told = read_plan(path.parent)
         except UsageError:
             continue
-        same = other_server(told.get("served", {}), served) is None
-        if _request(told.get("asked", {})) == _request(asked.to_json()) and same:
-            return path.parent if told.get("state") != "complete" else None
-    return None
+        if other_server(told.get("served", {}), served) is not None:
+            continue
+        if _request(told.get("asked", {})) == _request(asked.to_json()):
+            # By its date: a run that a user has named may stand anywhere among the names.
+            made_at, complete = str(told.get("made_at", "")), told.get("state") == "complete"
+            same.append((made_at, path.parent, complete))
+    if not same:
+        return None
+    _, folder, complete = max(same)
+    return None if complete else folder
 
 
 def _refuse_other_request(folder: Path, asked: Config) -> None:

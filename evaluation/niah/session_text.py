@@ -65,8 +65,10 @@ def run_text(result: Mapping[str, Any]) -> str:
     told = ", ".join(f"{number:,} {name}" for name, number in sorted(result["statuses"].items()))
     lines = [f"Run {result['run']}: {told or 'nothing'}; {_time(result['seconds'])}"]
     if result["stopped"]:
-        then = "begins a new run" if result["replaced"] else "goes on"
-        lines.append(f"Stopped early: {result['stopped']} The same command {then}.")
+        # A run that is named is gone on with or refused, never begun anew.
+        command = "The same command without --run" if result["named"] else "The same command"
+        then = f"{command} begins a new run" if result["replaced"] else "The same command goes on"
+        lines.append(f"Stopped early: {result['stopped']} {then}.")
     if result["statuses"].get("error") and not result["replaced"]:
         lines.append("Errors are tried again by the same command; they count neither way.")
     lines.append(f"`hayloft eval niah report {result['run']}` draws the maps.")
