@@ -53,7 +53,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--role",
         choices=[role.word for role in Role],
-        default=Role.READER.word,
         help="with --new-token: what it may do, no more than its owner may (default: reader, who "
         "may ask and search, which is all that programs can do)",
     )
@@ -76,8 +75,9 @@ def run(args: argparse.Namespace) -> int:
     tokens = ApiTokens(storage.data_dir)
     if args.new_token is not None:
         return _make(tokens, args, storage)
-    if args.owner is not None:
-        raise UsageError("--owner goes with --new-token.")
+    for name, given in (("--owner", args.owner), ("--role", args.role)):
+        if given is not None:
+            raise UsageError(f"{name} goes with --new-token.")
     if args.revoke_token is not None:
         return _revoke(tokens, args, settings)
     if args.list_tokens:
@@ -194,7 +194,7 @@ def _owner(storage: StorageSettings, name: str) -> str:
 
 def _make(tokens: ApiTokens, args: argparse.Namespace, storage: StorageSettings) -> int:
     owner = _owner(storage, args.owner) if args.owner else ""
-    token = tokens.make(args.new_token, owner=owner, role=Role.named(args.role))
+    token = tokens.make(args.new_token, owner=owner, role=Role.named(args.role or Role.READER.word))
     name = args.new_token.strip()
     if args.json:
         told = {"name": name, "token": token} | ({"owner": owner} if owner else {})

@@ -263,4 +263,5 @@ def test_names_that_cannot_be_are_sentences(
     assert hayloft.main(["serve", "--new-token", "ci"]) == 2
     assert hayloft.main(["serve", "--new-token", " "]) == 2
     assert hayloft.main(["serve", "--revoke-token", "nobody"]) == 2
+    assert hayloft.main(["serve", "--role", "admin"]) == 2
     assert "Traceback" not in capsys.readouterr().err

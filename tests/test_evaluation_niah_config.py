@@ -71,7 +71,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         ("language: de", "one of auto, en, zh, es"),
         ("budget: {minutes: -1}", "above 0"),
         ("- 1", "holds no settings"),
-        ("a: [", "is not YAML"),
+        ("a: [", "is not YAML: line 1, column 5: expected"),
         ("trials: 3\nseed: 1\ntrials: 4", "the key trials stands there twice"),
         ("budget: {minutes: 1, minutes: 2}", "the key minutes stands there twice"),
         ("[a]: 1", "is not YAML"),

@@ -126,13 +126,19 @@ def read_config(path: Path) -> Config:
     try:
         data = yaml.load(text, Loader=_strict_loader())
     except (yaml.YAMLError, RecursionError) as exc:
-        where = " ".join(str(exc).split())
-        raise UsageError(f"{path} is not YAML: {where}.") from exc
+        raise UsageError(f"{path} is not YAML: {_fault(exc)}.") from exc
     if data is None:
         data = {}
     if not isinstance(data, Mapping):
         raise UsageError(f"{path} holds no settings: write lines such as `trials: 3`.")
     return config_from(data, str(path))
+
+
+def _fault(exc: Exception) -> str:
+    """What is wrong and on which line, without the excerpts that YAML's own words bring along."""
+    mark, problem = getattr(exc, "problem_mark", None), getattr(exc, "problem", None)
+    told = " ".join(str(problem or exc).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {told}" if mark else told
 
 
 def _strict_loader() -> Any:
