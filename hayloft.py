@@ -183,8 +183,7 @@ def _start_logging() -> None:
     from storage.logs import start_logging
     from storage.settings import LogSettings
 
-    settings = LogSettings()
-    start_logging(settings.log_level, settings.log_format)
+    start_logging(LogSettings())
 
 
 def _settings_fault(exc: ValueError) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.ledger import Ledger
 from app.plans import Plan
@@ -205,6 +205,11 @@ class Answer:
     """What the choice of the mode was made from; None where there was none to make."""
     ledger: Ledger | None = None
     """What became of every page, where every page was to be read."""
+
+    def noting(self, notice: str) -> Answer:
+        """The same answer, with one more sentence beside it where there is one."""
+        told = " ".join(part for part in (self.notice, notice) if part)
+        return replace(self, notice=told)
 
     def to_json(self) -> dict[str, object]:
         """The answer as `hayloft ask --json` prints it."""

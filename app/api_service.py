@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.answers import Answer, AnswerEvent, AnswerReady, SourcesFound
 from app.api_memory import Memory
@@ -110,7 +110,7 @@ class Service:
                     found = event
                 elif isinstance(event, AnswerReady):
                     self._memory.remember(caller, asked.exchanges, history, found, event.answer)
-                    event = _with_notice(event, choice.why_quoted(asked.mode))
+                    event = AnswerReady(event.answer.noting(choice.why_quoted(asked.mode)))
                 yield event
         except (ModelUnreachable, ModelMissing):
             self._look_again(choice)
@@ -212,12 +212,3 @@ class Service:
         except HayloftError as fault:
             return Part("search", AWAY, str(fault))
         return Part("search", OK)
-
-
-def _with_notice(ready: AnswerReady, notice: str) -> AnswerReady:
-    """An answer that says why it is of quotations, where there is something to say."""
-    if not notice:
-        return ready
-    answer = ready.answer
-    told = " ".join(part for part in (answer.notice, notice) if part)
-    return AnswerReady(replace(answer, notice=told))

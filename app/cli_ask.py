@@ -74,10 +74,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         from app.support import unsupported_sentences
 
-        notices = (answer.notice, choice.why_quoted(args.mode))
         told = {
-            **answer.to_json(),
-            "notice": " ".join(notice for notice in notices if notice),
+            **answer.noting(choice.why_quoted(args.mode)).to_json(),
             "unsupported": unsupported_sentences(answer),
         }
         print(json.dumps(told, ensure_ascii=False), flush=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from app.accounts import Accounts
@@ -64,33 +65,24 @@ def finish(data_dir: Path) -> int:
 
 
 def _forget_preferences(data_dir: Path, owner: str) -> int:
-    preferences = KeptPreferences(data_dir)
-    try:
+    with closing(KeptPreferences(data_dir)) as preferences:
         preferences.delete(owner)
         preferences.overwrite()
-    finally:
-        preferences.close()
     return 0
 
 
 def _forget_saved(data_dir: Path, owner: str) -> int:
-    saved = SavedAnswers(data_dir)
-    try:
+    with closing(SavedAnswers(data_dir)) as saved:
         saved.delete_all(owner)
         saved.overwrite()
-    finally:
-        saved.close()
     return 0
 
 
 def _forget_readings(data_dir: Path, owner: str) -> int:
     if (data_dir / READINGS).is_file():
-        readings = Readings(data_dir / READINGS, owner)
-        try:
+        with closing(Readings(data_dir / READINGS, owner)) as readings:
             readings.forget_all()
             readings.overwrite()
-        finally:
-            readings.close()
     return 0
 
 
@@ -107,13 +99,10 @@ def _wipe_conversations(data_dir: Path, owner: str) -> int:
     path = data_dir / "conversations.db"
     if not path.is_file():
         return 0
-    store = Conversations(path, owner=owner)
-    try:
+    with closing(Conversations(path, owner=owner)) as store:
         wiped = store.wipe_all()
         store.overwrite()
-        return wiped
-    finally:
-        store.close()
+    return wiped
 
 
 def _sweep(data_dir: Path, owner: str) -> int:

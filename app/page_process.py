@@ -47,8 +47,7 @@ def _start_logging() -> None:
     from storage.logs import start_logging
     from storage.settings import LogSettings
 
-    settings = LogSettings()
-    start_logging(settings.log_level, settings.log_format)
+    start_logging(LogSettings())
     # Streamlit would print what broke a page too, in a form of its own.
     logging.getLogger("streamlit.error_util").addFilter(_not_told_already)
 

@@ -9,7 +9,10 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from storage.settings import LogSettings
 
 MOST_BYTES = 5_000_000
 """Of one log file; then it becomes `NAME.1`, and a new one begins."""
@@ -71,12 +74,12 @@ def formatter(log_format: str) -> logging.Formatter:
     return JsonFormatter() if log_format == "json" else TextFormatter()
 
 
-def start_logging(level: str, log_format: str) -> None:
-    """Send log lines of this level and above to standard error."""
+def start_logging(settings: LogSettings) -> None:
+    """Send log lines of the level that is set, and above, to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter(log_format))
-    logging.basicConfig(level=level, handlers=[handler])
-    if level == "INFO":
+    handler.setFormatter(formatter(settings.log_format))
+    logging.basicConfig(level=settings.log_level, handlers=[handler])
+    if settings.log_level == "INFO":
         for noisy in _NOISY:
             logging.getLogger(noisy).setLevel(logging.WARNING)
 

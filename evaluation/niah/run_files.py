@@ -10,10 +10,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from evaluation.files import in_place
 from evaluation.niah.arms import Bench
 from evaluation.niah.haystacks import Haystack
 from evaluation.served import other_server
-from storage.errors import StorageError, UsageError
+from storage.errors import UsageError
 
 CONFIG, PLAN, HAYSTACK, SENT = "config.yaml", "plan.json", "haystack.json.gz", "sent"
 
@@ -53,9 +54,8 @@ def save_haystack(folder: Path, haystack: Haystack) -> None:
     """Keep the text: the library may change before the run goes on."""
     told = json.dumps(asdict(haystack), ensure_ascii=False)
     packed = gzip.compress(told.encode("utf-8", "replace"), 6, mtime=0)
-    part = folder / f".{HAYSTACK}.part"
-    part.write_bytes(packed)
-    part.replace(folder / HAYSTACK)
+    with in_place(folder / HAYSTACK) as part:
+        part.write_bytes(packed)
 
 
 def read_haystack(folder: Path) -> Haystack:
@@ -81,14 +81,10 @@ def note(folder: Path, more: Mapping[str, Any]) -> None:
     if not path.is_file():
         return
     told = json.dumps({**read_plan(folder), **more}, ensure_ascii=False, indent=2) + "\n"
-    try:
-        write(path, told)
-    except OSError as exc:
-        raise StorageError(f"{path} cannot be written: {exc.strerror or exc}.") from exc
+    write(path, told)
 
 
 def write(path: Path, text: str) -> None:
-    """A file in the place of the one before, at once."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    """A file in the place of the one before, at once; raises StorageError where it cannot be."""
+    with in_place(path) as part:
+        part.write_text(text, encoding="utf-8")
