@@ -146,7 +146,7 @@ class LiveAnswer:
 
     def snapshot(self) -> Snapshot:
         """What there is of the answer now."""
-        ahead = self._ahead()
+        ahead = self.ahead()
         with self._lock:
             # One string again, so that the next look need not join every piece anew.
             self._pieces = ["".join(self._pieces)]
@@ -169,7 +169,6 @@ class LiveAnswer:
             beside_numbers=sources.beside_numbers if sources else (),
             proved=self._proved,
             waiting=waiting,
-            slots=self._behind.slots if self._behind else 1,
         )
 
     def holds(self, model: str) -> bool:
@@ -181,11 +180,21 @@ class LiveAnswer:
         """Whether it was asked before a `time.monotonic()`."""
         return self._started < moment
 
-    def _ahead(self) -> int:
+    def ahead(self) -> int:
+        """Questions to the same model, of whomever, that its server answers first.
+
+        They were asked before and are not answered yet, and there are more of them than the
+        server answers at a time.
+        """
         sources, behind = self._sources, self._behind
-        if sources is None or self.settled:
+        if sources is None or not sources.model or self.settled:
             return 0
-        return _ahead(sources.model, self._started, behind.slots if behind else 1)
+        with _AT_WORK_LOCK:
+            others = list(_AT_WORK)
+        before = sum(
+            other.holds(sources.model) and other.began_before(self._started) for other in others
+        )
+        return max(0, before - (behind.slots if behind else 1) + 1)
 
     def _waiting(self, ahead: int) -> Waiting:
         """What it waits for now. The lock is held."""
@@ -407,21 +416,3 @@ class LiveAnswers:
             for name, answer in self._live.items()
             if answer.unsaved or not answer.settled
         }
-
-
-def ahead_of(now: Snapshot) -> int:
-    """Questions to the same model, of whomever, that its server answers first.
-
-    They were asked before and are not answered yet, and there are more of them than the server
-    answers at a time.
-    """
-    return _ahead(now.model, now.started, now.slots)
-
-
-def _ahead(model: str, started: float, slots: int) -> int:
-    if not model:
-        return 0
-    with _AT_WORK_LOCK:
-        others = list(_AT_WORK)
-    before = sum(other.holds(model) and other.began_before(started) for other in others)
-    return max(0, before - slots + 1)

@@ -39,8 +39,6 @@ class Snapshot:
     """What the text's marks prove, as far as that is known."""
     waiting: Waiting | None = None
     """What is waited for; None once there is text."""
-    slots: int = 1
-    """Requests that the model's server answers at a time."""
 
     @property
     def known(self) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from app.answers import AnswerEvent, SourcesFound, TextDelta
 from app.chat_http import Server
 from app.conversations import DONE, FAILED, STOPPED, STREAMING, Conversations, StoredTurn
 from app.hang_up import HangUp, watched
-from app.live_answers import LiveAnswers, ahead_of
+from app.live_answers import LiveAnswers
 from storage.errors import StorageError, UsageError
 from tests.chat_fakes import HITS, ScriptedAssistant
 from tests.until import until
@@ -287,9 +287,9 @@ def test_who_asked_before_is_ahead(live: LiveAnswers, store: Conversations, tmp_
     second = live.start(store.create("T"), "slow", lambda: ScriptedAssistant().ask("slow"))
     until(lambda: second.snapshot().hits is not None)
 
-    before = ahead_of(second.snapshot())
-    own = ahead_of(first.snapshot())
+    before = second.ahead()
+    own = first.ahead()
     elsewhere.stop_all()
 
     assert (before, own) == (1, 0)
-    assert ahead_of(second.snapshot()) == 0
+    assert second.ahead() == 0

@@ -15,7 +15,7 @@ from app import sent_sources
 from app.assistant import Assistant
 from app.conversations import DONE, FAILED, STOPPED, Conversations
 from app.find import Finder
-from app.live_answers import LiveAnswer, LiveAnswers, ahead_of
+from app.live_answers import LiveAnswer, LiveAnswers
 from app.ollama_chat import OllamaChat
 from app.openai_chat import OpenAIChat
 from app.plans import Mode
@@ -306,7 +306,7 @@ def test_a_server_with_parallel_slots_answers_several_first(
         for _ in range(4):
             answers.append(ask(live, store, asking))
             until(lambda: answers[-1].snapshot().hits is not None)
-        told = [ahead_of(answer.snapshot()) for answer in answers]
+        told = [answer.ahead() for answer in answers]
         kinds = [kind(answer) for answer in answers]
         live.stop_all()
 
